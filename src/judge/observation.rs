@@ -1,0 +1,47 @@
+//! What a testbed saw.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::path::Trace;
+use crate::policy::{Layer, Outcome, Reason};
+
+/// What a testbed saw of one flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// What the client saw; none if nobody can tell (the reason is in `undecided`).
+    pub outcome: Option<Outcome>,
+    /// Why there is no outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
+    /// What independent observers say.
+    pub evidence: Evidence,
+    /// How many attempts it took; more than one is reported as flaky.
+    pub attempts: u32,
+}
+
+/// What independent observers say of one flow.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// The layer that ended the flow, if an observer names it.
+    pub denied_by: Option<Layer>,
+    /// The layers of which each alone would have ended the flow, if the testbed can tell.
+    pub denying_layers: Option<BTreeSet<Layer>>,
+    /// Why the flow was ended, if an observer says.
+    pub reason: Option<Reason>,
+    /// Layers that the flow passed.
+    pub passed: BTreeSet<Layer>,
+    /// The workload that answered (`namespace/name`).
+    pub answered_by: Option<String>,
+    /// Request headers that the backend saw, names in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backend_headers: Vec<(String, String)>,
+    /// The trace, from a testbed that computes one.
+    pub trace: Option<Trace>,
+    /// Raw lines of observers (flow logs, access logs), verbatim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
+}

@@ -1,0 +1,9 @@
+//! airtight: conformance of zero-trust Kubernetes networks.
+
+pub mod judge;
+pub mod manifest;
+pub mod path;
+pub mod policy;
+pub mod run;
+pub mod scenario;
+pub mod world;

@@ -1,0 +1,3 @@
+//! The `airtight` command.
+
+fn main() {}

@@ -1,0 +1,71 @@
+//! Where a thing was written: files, lines and columns.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A place inside one file; line and column count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// A place in a named file, printed as `file:line:column`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Location {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// The place in it.
+    #[serde(flatten)]
+    pub position: Position,
+}
+
+impl Location {
+    /// A location from its parts.
+    #[must_use]
+    pub fn new(file: &Arc<str>, position: Position) -> Self {
+        Self { file: Arc::clone(file), position }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.position.line, self.position.column)
+    }
+}
+
+/// The text of every file that was read, so that diagnostics can show the line at fault.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    texts: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Sources {
+    /// Remembers a file's text and returns its shared name.
+    pub fn insert(&mut self, file: &str, text: &str) -> Arc<str> {
+        let name: Arc<str> = Arc::from(file);
+        self.texts.insert(Arc::clone(&name), Arc::from(text));
+        name
+    }
+
+    /// The text of `file`, if it was read.
+    #[must_use]
+    pub fn text(&self, file: &str) -> Option<&str> {
+        self.texts.get(file).map(AsRef::as_ref)
+    }
+
+    /// Takes over all texts of `other`.
+    pub fn extend(&mut self, other: Self) {
+        self.texts.extend(other.texts);
+    }
+
+    /// Files in name order with their texts.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(file, text)| (file.as_ref(), text.as_ref()))
+    }
+}

@@ -1,0 +1,235 @@
+//! Text → documents: the only module that names the YAML parser.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+use serde_saphyr::options::DuplicateKeyPolicy;
+
+use super::diagnostic::Diagnostic;
+use super::node::{Key, Node, NodeValue};
+use super::source::{Location, Position};
+
+/// Files larger than this are refused unread: 32 MiB, twenty times a 5,000-policy set.
+pub const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Nesting deeper than this is refused; the deepest real CRD object stays under 40.
+const MAX_DEPTH: usize = 100;
+
+/// One document of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The file it came from.
+    pub file: Arc<str>,
+    /// Its content.
+    pub root: Node,
+}
+
+impl Document {
+    /// The location of a position in this document's file.
+    #[must_use]
+    pub fn location(&self, at: Position) -> Location {
+        Location::new(&self.file, at)
+    }
+}
+
+/// Parses every document of `text`; empty documents are left out.
+///
+/// Semantics are kubectl's: YAML 1.1 booleans and octals, merge keys applied, duplicate keys refused.
+///
+/// # Errors
+/// A diagnostic with its place when the text is not YAML or breaks a limit
+/// (nesting, aliases, size), so that hostile input costs neither memory nor stack.
+pub fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Document>, Diagnostic> {
+    if let Some(finding) = control_character(file, text) {
+        return Err(finding);
+    }
+    let nodes: Vec<Spanned<Raw>> = serde_saphyr::from_multiple_with_options(text, options(text.len()))
+        .map_err(|error| syntax_error(file, &error))?;
+    Ok(nodes
+        .into_iter()
+        .map(|raw| Document { file: Arc::clone(file), root: node(raw) })
+        .filter(|document| !document.root.is_null())
+        .collect())
+}
+
+/// Decodes a file's bytes, naming the place of the first that is not UTF-8.
+///
+/// # Errors
+/// A diagnostic when the bytes are not UTF-8.
+pub fn decode_utf8<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Diagnostic> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        Diagnostic::error("invalid-utf8", "the file is not UTF-8 text")
+            .at(Location::new(file, end_of(&valid)))
+            .hint("save the file as UTF-8 without other encodings")
+    })
+}
+
+fn end_of(text: &str) -> Position {
+    let line = text.matches('\n').count() + 1;
+    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Position { line: saturate(line), column: saturate(column) }
+}
+
+fn saturate(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn control_character(file: &Arc<str>, text: &str) -> Option<Diagnostic> {
+    let index = text.find(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'))?;
+    let code = text[index..].chars().next().map_or(0, u32::from);
+    Some(
+        Diagnostic::error("control-character", format!("control character U+{code:04X} in YAML"))
+            .at(Location::new(file, end_of(&text[..index])))
+            .hint("remove the character, or write it as an escape inside double quotes"),
+    )
+}
+
+fn options(bytes: usize) -> serde_saphyr::Options {
+    // A node is at least two bytes of text, so an honest file never meets this bound; an alias bomb does.
+    let nodes = (bytes / 2).max(10_000);
+    serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        legacy_octal_numbers: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            max_documents: 200_000,
+            max_nodes: nodes,
+            max_events: nodes.saturating_mul(3),
+        },
+    }
+}
+
+fn syntax_error(file: &Arc<str>, error: &serde_saphyr::Error) -> Diagnostic {
+    let text = error.without_snippet().to_string();
+    let message = text.lines().next().unwrap_or_default().trim();
+    let (code, hint) = classify(message);
+    let finding = Diagnostic::error(code, strip_place(message)).hint(hint);
+    match error.location() {
+        Some(place) => finding.at(Location::new(file, position(place))),
+        None => finding.at(Location::new(file, Position { line: 1, column: 1 })),
+    }
+}
+
+fn classify(message: &str) -> (&'static str, &'static str) {
+    let lower = message.to_lowercase();
+    if lower.contains("duplicate") {
+        ("duplicate-key", "keep one of the two keys; the API server would silently keep the last")
+    } else if lower.contains("budget")
+        || lower.contains("alias")
+        || lower.contains("nest")
+        || lower.contains("depth")
+        || lower.contains("recursion")
+    {
+        ("yaml-limit", "split the file, or write the value out instead of nesting or aliasing it")
+    } else if lower.contains("tab") {
+        ("yaml-syntax", "YAML is indented with spaces, never with tabs")
+    } else {
+        ("yaml-syntax", "check the indentation and the quotes around this place")
+    }
+}
+
+/// The parser's text repeats the place, which the diagnostic carries already.
+fn strip_place(message: &str) -> String {
+    let cut = message.find(" at line ").or_else(|| message.find(" (line ")).unwrap_or(message.len());
+    message[..cut].trim_start_matches("error: ").to_owned()
+}
+
+fn position(place: serde_saphyr::Location) -> Position {
+    let number = |n: u64| u32::try_from(n.max(1)).unwrap_or(u32::MAX);
+    Position { line: number(place.line()), column: number(place.column()) }
+}
+
+enum Raw {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    String(String),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+fn node(raw: Spanned<Raw>) -> Node {
+    let at = position(raw.referenced);
+    let value = match raw.value {
+        Raw::Null => NodeValue::Null,
+        Raw::Bool(b) => NodeValue::Bool(b),
+        Raw::Integer(i) => NodeValue::Integer(i),
+        Raw::Float(f) => NodeValue::Float(f),
+        Raw::String(s) => NodeValue::String(s),
+        Raw::List(items) => NodeValue::List(items.into_iter().map(node).collect()),
+        Raw::Map(entries) => NodeValue::Map(
+            entries.into_iter().map(|(k, v)| (Key { at: position(k.referenced), name: k.value }, node(v))).collect(),
+        ),
+    };
+    Node { value, at }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Raw, E> {
+        Ok(Raw::Integer(v))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Raw, E> {
+        #[expect(clippy::cast_precision_loss, reason = "JSON numbers beyond i64 are floats to the API server too")]
+        Ok(i64::try_from(v).map_or(Raw::Float(v as f64), Raw::Integer))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Raw, E> {
+        Ok(Raw::Float(v))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Raw, E> {
+        Ok(Raw::String(v.to_owned()))
+    }
+
+    fn visit_string<E>(self, v: String) -> Result<Raw, E> {
+        Ok(Raw::String(v))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Map(entries))
+    }
+}

@@ -1,0 +1,7 @@
+//! The way of a flow through hops and checkpoints.
+
+mod flow;
+mod trace;
+
+pub use flow::{Destination, Flow, ServerName, Source};
+pub use trace::{Check, End, Hop, Trace, Wire};

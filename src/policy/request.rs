@@ -1,0 +1,73 @@
+//! The HTTP part of a flow.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An HTTP request as the client sends it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Request {
+    /// Method, such as `GET`; case-sensitive.
+    pub method: String,
+    /// `:path`, query included, such as `/v1/x?y=1`.
+    pub path: String,
+    /// `:authority`, port included if the client sends one.
+    pub host: String,
+    /// Headers in order; names compare without case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// The bearer token, if the client sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+}
+
+impl Request {
+    /// All values of a header, by name without case.
+    pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The path without its query.
+    #[must_use]
+    pub fn path_only(&self) -> &str {
+        self.path.split(['?', '#']).next().unwrap_or_default()
+    }
+}
+
+/// A JSON Web Token by what a verifier would find in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Token {
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    #[serde(default)]
+    pub subject: String,
+    /// `aud`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<String>,
+    /// Further claims; a value is a text or a list of texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, Vec<String>>,
+    /// Whether it verifies.
+    #[serde(default)]
+    pub state: TokenState,
+}
+
+/// Whether a token verifies against its issuer's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenState {
+    /// Signed by its issuer, in its time.
+    #[default]
+    Valid,
+    /// `exp` has passed.
+    Expired,
+    /// `nbf` has not come.
+    NotYetValid,
+    /// Signed with a key that its issuer does not publish.
+    Forged,
+    /// `alg: none`.
+    Unsigned,
+}

@@ -1,0 +1,170 @@
+//! The record of a run: what `run.json` holds, enough to render every other format.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{Judgement, Observation};
+use crate::manifest::{Diagnostic, ObjectRef, RuleRef};
+use crate::scenario::{Case, CaseId};
+
+/// The `schema` of a [`RunRecord`]; its number rises when a field changes its meaning or goes away.
+pub const RUN_SCHEMA: &str = "airtight.dev/run/v1";
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRecord {
+    /// [`RUN_SCHEMA`].
+    pub schema: String,
+    /// Unique id of the run.
+    pub id: String,
+    /// The program that ran.
+    pub tool: ToolRecord,
+    /// Where flows were tried: `model`, `lab`, `kind` or `cluster`.
+    pub testbed: String,
+    /// Component versions.
+    pub stack: StackRecord,
+    /// When it started, RFC 3339 in UTC.
+    pub started: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Whether the testbed enforces at all.
+    pub canary: CanaryRecord,
+    /// Findings about the inputs; an error among them fails the run.
+    pub findings: Vec<Diagnostic>,
+    /// Titles of the scenarios, by name.
+    pub scenarios: BTreeMap<String, String>,
+    /// The cases in the order of the matrix.
+    pub cases: Vec<CaseRecord>,
+    /// Every policy object, with the cases that exercise it.
+    pub policies: Vec<PolicyRecord>,
+    /// SHA-256 of every input file, by name.
+    pub inputs: BTreeMap<String, String>,
+    /// Counts and the result.
+    pub summary: Summary,
+}
+
+/// The program that ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolRecord {
+    /// `airtight`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The stack that ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StackRecord {
+    /// Its name.
+    pub name: String,
+    /// Version by component, in the order of a reader's interest.
+    pub versions: Vec<(String, String)>,
+}
+
+/// Whether the testbed enforces at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryRecord {
+    /// A deny bit, and stopped biting without its policy.
+    pub enforces: bool,
+    /// What was seen, one sentence.
+    pub detail: String,
+}
+
+/// One case with what was seen and what it came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaseRecord {
+    /// The case.
+    pub case: Case,
+    /// What was seen; none for a skipped case.
+    pub observation: Option<Observation>,
+    /// What it came to.
+    pub judgement: Judgement,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
+}
+
+/// A policy object and who exercises it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyRecord {
+    /// The object, and where it is written.
+    #[serde(flatten)]
+    pub rule: RuleRef,
+    /// The layer that enforces it.
+    pub layer: String,
+    /// SHA-256 of the object.
+    pub digest: String,
+    /// Cases in whose trace one of its rules decided.
+    pub decides: Vec<CaseId>,
+    /// Cases that no longer pass once the object is removed; empty: no case notices it.
+    pub noticed_by: Vec<CaseId>,
+    /// The object that generated it, if admission did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated_by: Option<ObjectRef>,
+}
+
+/// Counts and the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Cases in the selection.
+    pub total: usize,
+    /// Passed.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Inconclusive.
+    pub inconclusive: usize,
+    /// Skipped.
+    pub skipped: usize,
+    /// Waived.
+    pub waived: usize,
+    /// Passed only after a retry (also counted in `passed`).
+    pub flaky: usize,
+    /// Allowed cases that passed.
+    pub allowed: usize,
+    /// Denied cases that passed.
+    pub denied: usize,
+    /// The result.
+    pub status: ExitStatus,
+}
+
+/// The result of a run; its number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitStatus {
+    /// 0: everything passed (waived and skipped cases are counted aloud).
+    #[default]
+    Passed,
+    /// 1: a case failed, or a policy object was refused.
+    Failed,
+    /// 2: wrong usage or input.
+    InputError,
+    /// 3: nothing failed, and a case is inconclusive.
+    Inconclusive,
+    /// 4: nothing was selected.
+    NothingSelected,
+    /// 5: the testbed could not be brought up, or does not enforce.
+    NoTestbed,
+}
+
+impl ExitStatus {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::InputError => 2,
+            Self::Inconclusive => 3,
+            Self::NothingSelected => 4,
+            Self::NoTestbed => 5,
+        }
+    }
+}

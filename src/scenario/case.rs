@@ -1,0 +1,102 @@
+//! Cases: rows of the matrix.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Location;
+use crate::path::Flow;
+use crate::policy::{Layer, Outcome};
+
+/// A case's stable id, such as `MCP-01`.
+pub type CaseId = String;
+
+/// One row of the matrix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Case {
+    /// Stable id, never reused.
+    pub id: CaseId,
+    /// The scenario it belongs to, such as `mcp-cross-namespace`.
+    pub scenario: String,
+    /// One sentence: the claim.
+    pub title: String,
+    /// What is attempted.
+    pub flow: Flow,
+    /// What must come of it.
+    pub expect: Expectation,
+    /// For a denied case: the allowed case that differs in exactly one thing.
+    pub twin: Option<CaseId>,
+    /// Controls that it gives evidence for, such as `nist-800-53/AC-4`.
+    pub controls: Vec<String>,
+    /// Claims of the seeds that it decides, such as `S1-16`.
+    pub claims: Vec<String>,
+    /// How bad a failure is.
+    pub severity: Severity,
+    /// A known failure that someone answers for, until a day.
+    pub waiver: Option<Waiver>,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// What must come of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expectation {
+    /// It must get through.
+    Allow(AllowExpectation),
+    /// It must not.
+    Deny(DenyExpectation),
+}
+
+/// What getting through means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowExpectation {
+    /// The outcomes that count.
+    pub outcomes: BTreeSet<Outcome>,
+    /// Layers that must lie on the way.
+    pub via: BTreeSet<Layer>,
+    /// The workload (`namespace/name`) that must answer.
+    pub answered_by: Option<String>,
+    /// Request headers that the backend must see, by name in lower case; none as value: must be absent.
+    pub backend_headers: Vec<(String, Option<String>)>,
+}
+
+/// What being denied means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DenyExpectation {
+    /// The layer that must deny.
+    pub by: Layer,
+    /// The outcomes that count.
+    pub outcomes: BTreeSet<Outcome>,
+    /// How many layers must each deny alone (on testbeds whose evidence tells).
+    pub layers: usize,
+}
+
+/// How bad a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Cosmetic.
+    Low,
+    /// Worth mending.
+    #[default]
+    Medium,
+    /// A boundary is open.
+    High,
+    /// An attacker walks through.
+    Critical,
+}
+
+/// A known failure that someone answers for, until a day. The case still runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Waiver {
+    /// The last day on which it holds, `YYYY-MM-DD`.
+    pub until: String,
+    /// Why, and who answers for it.
+    pub why: String,
+}

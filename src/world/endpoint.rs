@@ -1,0 +1,60 @@
+//! Everything that can be one end of a hop.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::pod::PodId;
+use crate::manifest::Labels;
+
+/// Index of a node in its world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u32);
+
+/// Index of an external host in its world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HostId(pub u32);
+
+/// A cluster node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Name.
+    pub name: Arc<str>,
+    /// Labels.
+    pub labels: Labels,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Whether the API server runs here.
+    pub control_plane: bool,
+}
+
+/// A host outside the cluster that answers: an LLM provider, the metadata service, an exfiltration target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Names that resolve to it; the first is how reports call it.
+    pub names: Vec<Arc<str>>,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// TCP ports that it listens on in clear text.
+    pub ports: Vec<u16>,
+    /// TCP ports that it listens on with TLS.
+    pub tls_ports: Vec<u16>,
+}
+
+/// One end of a hop, as a checkpoint sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// A pod with a network namespace of its own.
+    Pod(PodId),
+    /// A host-network pod: to the network it is its node.
+    HostNetworkPod(PodId),
+    /// A process on a node (the kubelet, a node agent).
+    Node(NodeId),
+    /// The kubelet's probes of an ambient pod, which arrive from 169.254.7.127 (or its IPv6 twin).
+    ProbeAddress(NodeId),
+    /// An address outside the cluster that belongs to a known host.
+    Host(HostId, IpAddr),
+    /// Any other address outside the cluster.
+    Address(IpAddr),
+}

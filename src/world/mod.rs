@@ -1,0 +1,137 @@
+//! The world: what exists once admission has acted on the manifests.
+
+mod admission;
+mod endpoint;
+mod environment;
+mod objects;
+mod pod;
+mod service;
+mod stack;
+
+pub use admission::AdmissionEvent;
+pub use endpoint::{Endpoint, Host, HostId, Node, NodeId};
+pub use environment::Environment;
+pub use objects::Objects;
+pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
+pub use service::{Service, ServicePort, TargetPort};
+pub use stack::{CiliumOptions, EnforcementMode, IstioOptions, PathNormalization, Stack, Versions, at_least};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Labels;
+
+/// A transport protocol as network policies name it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema, Default,
+)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+    /// ICMP for IPv4, or ICMPv6 when the addresses are IPv6.
+    Icmp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+            Self::Icmp => "ICMP",
+        })
+    }
+}
+
+/// Everything that exists once admission has acted on the manifests.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Versions and options.
+    pub stack: Stack,
+    /// Namespaces by name.
+    pub namespaces: BTreeMap<Arc<str>, Namespace>,
+    /// Nodes; a [`NodeId`] is an index.
+    pub nodes: Vec<Node>,
+    /// Pods; a [`PodId`] is an index.
+    pub pods: Vec<Pod>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Hosts outside the cluster; a [`HostId`] is an index.
+    pub hosts: Vec<Host>,
+    /// Where a user on the Internet comes from.
+    pub outside: IpAddr,
+    /// Policy and routing objects in force.
+    pub objects: Objects,
+    /// What admission did.
+    pub admission: Vec<AdmissionEvent>,
+}
+
+/// A namespace with its labels, the implied `kubernetes.io/metadata.name` among them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Namespace {
+    /// Name.
+    pub name: Arc<str>,
+    /// Labels.
+    pub labels: Labels,
+    /// Annotations.
+    pub annotations: Labels,
+}
+
+impl World {
+    /// The pod of an id.
+    ///
+    /// # Panics
+    /// If the id belongs to another world.
+    #[must_use]
+    pub fn pod(&self, id: PodId) -> &Pod {
+        &self.pods[id.0 as usize]
+    }
+
+    /// The node of an id.
+    ///
+    /// # Panics
+    /// If the id belongs to another world.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The host of an id.
+    ///
+    /// # Panics
+    /// If the id belongs to another world.
+    #[must_use]
+    pub fn host(&self, id: HostId) -> &Host {
+        &self.hosts[id.0 as usize]
+    }
+
+    /// Pods of a workload (or the pod of that name).
+    pub fn workload<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Pod> {
+        self.pods
+            .iter()
+            .filter(move |pod| &*pod.namespace == namespace && (&*pod.workload == name || &*pod.name == name))
+    }
+
+    /// A Service by namespace and name.
+    #[must_use]
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| &*service.namespace == namespace && &*service.name == name)
+    }
+
+    /// Labels of a namespace; empty if it does not exist.
+    #[must_use]
+    pub fn namespace_labels(&self, name: &str) -> &Labels {
+        static NONE: Labels = Labels::new();
+        self.namespaces.get(name).map_or(&NONE, |namespace| &namespace.labels)
+    }
+}
