@@ -8,7 +8,9 @@ pub mod gateway_api;
 pub mod istio;
 pub mod kgateway;
 pub mod kubernetes;
+mod kustomize;
 pub mod kyverno;
+pub mod load;
 pub mod located;
 pub mod network;
 mod node;
@@ -19,6 +21,7 @@ mod source;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, closest};
+pub use load::{File, Loaded, load, load_files};
 pub use located::{Located, Unmodelled};
 pub use node::{Key, Node, NodeValue};
 pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest};

@@ -238,9 +238,13 @@ fn metadata(document: &Document, head: Metadata, unmodelled: Vec<UnmodelledField
 pub fn digest(value: &serde_json::Value) -> String {
     let mut canonical = value.clone();
     canonical.sort_all_objects();
-    let bytes = serde_json::to_vec(&canonical).unwrap_or_default();
-    Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
+    hex(&Sha256::digest(serde_json::to_vec(&canonical).unwrap_or_default()))
+}
+
+/// Bytes in lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
     })
 }

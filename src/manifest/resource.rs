@@ -15,7 +15,7 @@ use super::kubernetes::{
 use super::kyverno::{ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy};
 use super::network::NetworkPolicy;
 use super::node::Node;
-use super::object::{Object, ObjectRef, RuleRef, decode_object};
+use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object};
 use super::yaml::Document;
 
 macro_rules! resources {
@@ -30,6 +30,35 @@ macro_rules! resources {
             Inert(ObjectRef),
             /// An object of a known kind that bears on traffic and is not modelled.
             Unmodelled(RuleRef),
+        }
+
+        impl Resource {
+            /// Metadata, of every kind but the inert and the unmodelled ones.
+            #[must_use]
+            pub fn meta(&self) -> Option<&Meta> {
+                match self {
+                    $(Self::$variant(object) => Some(&object.meta),)*
+                    Self::Inert(_) | Self::Unmodelled(_) => None,
+                }
+            }
+
+            /// Metadata to change, of every kind but the inert and the unmodelled ones.
+            pub fn meta_mut(&mut self) -> Option<&mut Meta> {
+                match self {
+                    $(Self::$variant(object) => Some(&mut object.meta),)*
+                    Self::Inert(_) | Self::Unmodelled(_) => None,
+                }
+            }
+
+            /// Which object it is.
+            #[must_use]
+            pub fn object(&self) -> &ObjectRef {
+                match self {
+                    $(Self::$variant(object) => &object.meta.object,)*
+                    Self::Inert(object) => object,
+                    Self::Unmodelled(rule) => &rule.object,
+                }
+            }
         }
 
         const MODELLED: &[KindInfo] = &[

@@ -18,27 +18,33 @@ pub struct HostId(pub u32);
 
 /// A cluster node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Name.
     pub name: Arc<str>,
     /// Labels.
+    #[serde(default)]
     pub labels: Labels,
     /// Addresses.
     pub addresses: Vec<IpAddr>,
     /// Whether the API server runs here.
+    #[serde(default)]
     pub control_plane: bool,
 }
 
 /// A host outside the cluster that answers: an LLM provider, the metadata service, an exfiltration target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Host {
     /// Names that resolve to it; the first is how reports call it.
     pub names: Vec<Arc<str>>,
     /// Addresses.
     pub addresses: Vec<IpAddr>,
     /// TCP ports that it listens on in clear text.
+    #[serde(default)]
     pub ports: Vec<u16>,
     /// TCP ports that it listens on with TLS.
+    #[serde(default)]
     pub tls_ports: Vec<u16>,
 }
 

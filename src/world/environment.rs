@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::endpoint::{Host, Node};
+use crate::manifest::{Diagnostic, Document, decode_object};
 
 /// Nodes, address ranges and external hosts of a testbed, read from an `Environment` document.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -18,4 +19,19 @@ pub struct Environment {
     pub pod_cidrs: Vec<ipnet::IpNet>,
     /// Range of Service addresses, in the same families.
     pub service_cidrs: Vec<ipnet::IpNet>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct EnvironmentDocument {
+    spec: Environment,
+}
+
+impl Environment {
+    /// Reads a `kind: Environment` document.
+    ///
+    /// # Errors
+    /// Unknown fields and values of a wrong type, each with its place.
+    pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
+        decode_object::<EnvironmentDocument>(document).map(|object| object.body.spec)
+    }
 }

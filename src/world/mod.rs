@@ -1,14 +1,22 @@
 //! The world: what exists once admission has acted on the manifests.
 
+mod addresses;
 mod admission;
+mod build;
 mod endpoint;
+pub mod enrolment;
 mod environment;
+mod expose;
+mod intake;
 mod objects;
+mod place;
 mod pod;
 mod service;
 mod stack;
+mod workload;
 
 pub use admission::AdmissionEvent;
+pub use build::{Built, build};
 pub use endpoint::{Endpoint, Host, HostId, Node, NodeId};
 pub use environment::Environment;
 pub use objects::Objects;

@@ -12,7 +12,7 @@ use crate::manifest::kgateway::{
     TrafficPolicy,
 };
 use crate::manifest::network::NetworkPolicy;
-use crate::manifest::{Object, RuleRef};
+use crate::manifest::{Object, Resource, RuleRef};
 
 /// Objects that policy modules compile; each vector in the order of loading.
 #[derive(Debug, Clone, Default)]
@@ -44,4 +44,55 @@ pub struct Objects {
     pub agentgateway_parameters: Vec<Object<AgentgatewayParameters>>,
     /// Objects of known kinds that bear on traffic and are not modelled.
     pub unmodelled: Vec<RuleRef>,
+}
+
+impl Objects {
+    /// Puts a resource where it belongs; kinds that are no policy are left to the rest of the world.
+    pub(super) fn insert(&mut self, resource: Resource) {
+        match resource {
+            Resource::NetworkPolicy(object) => self.network_policies.push(object),
+            Resource::CiliumNetworkPolicy(object) => self.cilium_policies.push(object),
+            Resource::CiliumClusterwideNetworkPolicy(object) => self.cilium_clusterwide_policies.push(object),
+            Resource::CiliumCidrGroup(object) => self.cidr_groups.push(object),
+            Resource::ClusterNetworkPolicy(object) => self.cluster_network_policies.push(object),
+            Resource::PeerAuthentication(object) => self.peer_authentications.push(object),
+            Resource::AuthorizationPolicy(object) => self.authorization_policies.push(object),
+            Resource::RequestAuthentication(object) => self.request_authentications.push(object),
+            Resource::ServiceEntry(object) => self.service_entries.push(object),
+            Resource::DestinationRule(object) => self.destination_rules.push(object),
+            Resource::GatewayClass(object) => self.gateway_classes.push(object),
+            Resource::Gateway(object) => self.gateways.push(object),
+            Resource::HttpRoute(object) => self.http_routes.push(object),
+            Resource::GrpcRoute(object) => self.grpc_routes.push(object),
+            Resource::TlsRoute(object) => self.tls_routes.push(object),
+            Resource::ReferenceGrant(object) => self.reference_grants.push(object),
+            Resource::BackendTlsPolicy(object) => self.backend_tls_policies.push(object),
+            Resource::TrafficPolicy(object) => self.traffic_policies.push(object),
+            Resource::Backend(object) => self.backends.push(object),
+            Resource::GatewayParameters(object) => self.gateway_parameters.push(object),
+            Resource::DirectResponse(object) => self.direct_responses.push(object),
+            Resource::AgentgatewayBackend(object) => self.agentgateway_backends.push(object),
+            Resource::AgentgatewayPolicy(object) => self.agentgateway_policies.push(object),
+            Resource::AgentgatewayParameters(object) => self.agentgateway_parameters.push(object),
+            Resource::Unmodelled(rule) => self.unmodelled.push(rule),
+            Resource::Namespace(_)
+            | Resource::Pod(_)
+            | Resource::Service(_)
+            | Resource::ServiceAccount(_)
+            | Resource::Deployment(_)
+            | Resource::StatefulSet(_)
+            | Resource::DaemonSet(_)
+            | Resource::ReplicaSet(_)
+            | Resource::Job(_)
+            | Resource::CronJob(_)
+            | Resource::EndpointSlice(_)
+            | Resource::ClusterPolicy(_)
+            | Resource::Policy(_)
+            | Resource::PolicyException(_)
+            | Resource::ValidatingPolicy(_)
+            | Resource::GeneratingPolicy(_)
+            | Resource::MutatingPolicy(_)
+            | Resource::Inert(_) => {}
+        }
+    }
 }

@@ -3,25 +3,51 @@
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::{Diagnostic, Document, decode_object};
+
 /// A pinned set of component versions and the options that change a verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stack {
     /// Name, such as `reference`.
     pub name: String,
     /// Component versions.
     pub versions: Versions,
     /// Options of Cilium that change verdicts.
-    #[serde(default)]
     pub cilium: CiliumOptions,
     /// Options of Istio that change verdicts.
-    #[serde(default)]
     pub istio: IstioOptions,
+}
+
+/// A `Stack` document, all but its name.
+#[derive(Debug, Clone, Deserialize)]
+struct StackDocument {
+    spec: StackSpec,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct StackSpec {
+    versions: Versions,
+    #[serde(default)]
+    cilium: CiliumOptions,
+    #[serde(default)]
+    istio: IstioOptions,
+}
+
+impl Stack {
+    /// Reads a `kind: Stack` document.
+    ///
+    /// # Errors
+    /// Unknown fields and values of a wrong type, each with its place.
+    pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
+        let object = decode_object::<StackDocument>(document)?;
+        let StackSpec { versions, cilium, istio } = object.body.spec;
+        Ok(Self { name: object.meta.name().to_owned(), versions, cilium, istio })
+    }
 }
 
 /// One version for each component; a component that is not installed has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Versions {
     /// Kubernetes.
     pub kubernetes: Version,
@@ -42,7 +68,7 @@ pub struct Versions {
 
 /// Cilium's configuration as far as verdicts depend on it; the defaults are the chart's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct CiliumOptions {
     /// `policyEnforcementMode`.
     pub policy_enforcement_mode: EnforcementMode,
@@ -110,7 +136,7 @@ impl Default for CiliumOptions {
 
 /// Istio's configuration as far as verdicts depend on it; the defaults are the charts'.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct IstioOptions {
     /// `meshConfig.rootNamespace`.
     pub root_namespace: String,

@@ -1,0 +1,253 @@
+//! Manifests → world: admission, controllers, addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::addresses::Allocator;
+use super::admission::AdmissionEvent;
+use super::environment::Environment;
+use super::expose;
+use super::intake::{Intake, Item};
+use super::objects::Objects;
+use super::place::{Placement, number};
+use super::pod::PodId;
+use super::workload::{self, PodRequest};
+use super::{Namespace, Stack, World};
+use crate::manifest::{Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, closest, kubernetes};
+
+/// A world and what was noticed while it was built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The world.
+    pub world: World,
+    /// Findings; an error among them means that an object does not exist or has no effect.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Namespaces that every cluster has.
+const BUILT_IN_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Builds the world of `documents`: admission acts first, then controllers create pods.
+///
+/// # Errors
+/// Documents that are no objects of a known kind, and objects defined twice. An object that the
+/// API server or admission would refuse is no error: it is missing from the world, and
+/// [`World::admission`] and the findings say why.
+pub fn build(documents: &[Document], environment: &Environment, stack: Stack) -> Result<Built, Vec<Diagnostic>> {
+    let intake = Intake::of(documents);
+    if !intake.failures.is_empty() {
+        return Err(intake.failures);
+    }
+    Ok(Builder::new(intake, environment, stack).build())
+}
+
+struct Builder<'a> {
+    items: Vec<Item>,
+    environment: &'a Environment,
+    stack: Stack,
+    events: Vec<AdmissionEvent>,
+    findings: Vec<Diagnostic>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(intake: Intake, environment: &'a Environment, stack: Stack) -> Self {
+        Self { items: intake.items, environment, stack, events: intake.events, findings: Vec::new() }
+    }
+
+    fn build(mut self) -> Built {
+        // Names and addresses must not depend on the order of files.
+        self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
+        let namespaces = self.namespaces();
+        self.refuse_unknown_namespaces(&namespaces);
+        let mut world = self.empty_world(namespaces);
+        self.create_pods(&mut world);
+        self.expose(&mut world);
+        world.objects = self.objects();
+        self.report_refusals();
+        world.admission = self.events;
+        Built { world, findings: self.findings }
+    }
+
+    fn empty_world(&self, namespaces: BTreeMap<Arc<str>, Namespace>) -> World {
+        World {
+            stack: self.stack.clone(),
+            namespaces,
+            nodes: self.environment.nodes.clone(),
+            pods: Vec::new(),
+            services: Vec::new(),
+            hosts: self.environment.hosts.clone(),
+            outside: self.environment.outside,
+            objects: Objects::default(),
+            admission: Vec::new(),
+        }
+    }
+
+    fn namespaces(&self) -> BTreeMap<Arc<str>, Namespace> {
+        let built_in = BUILT_IN_NAMESPACES.iter().map(|name| namespace(name, &Labels::new(), &Labels::new()));
+        let written = self.items.iter().filter_map(|item| match &item.resource {
+            Resource::Namespace(object) => {
+                Some(namespace(object.meta.name(), &object.meta.labels, &object.meta.annotations))
+            }
+            _ => None,
+        });
+        built_in.chain(written).map(|namespace| (Arc::clone(&namespace.name), namespace)).collect()
+    }
+
+    /// The API server answers `namespaces "x" not found`.
+    fn refuse_unknown_namespaces(&mut self, namespaces: &BTreeMap<Arc<str>, Namespace>) {
+        let (kept, refused): (Vec<Item>, Vec<Item>) =
+            std::mem::take(&mut self.items).into_iter().partition(|item: &Item| {
+                item.resource.object().namespace.as_ref().is_none_or(|name| namespaces.contains_key(name))
+            });
+        self.items = kept;
+        for item in refused {
+            let finding = unknown_namespace(&item, namespaces);
+            self.events.push(AdmissionEvent::Rejected {
+                object: item.resource.object().clone(),
+                findings: vec![finding],
+                rule: None,
+            });
+        }
+    }
+
+    fn create_pods(&mut self, world: &mut World) {
+        let nodes: Vec<Arc<str>> = world.nodes.iter().map(|node| Arc::clone(&node.name)).collect();
+        let accounts = self.service_accounts();
+        let addresses = Allocator::new(&self.environment.pod_cidrs);
+        let mut placement = Placement::new(&self.environment.nodes, addresses, &self.stack);
+        let mut pods = Vec::new();
+        for item in &self.items {
+            for request in workload::pods(&item.resource, &item.document, &nodes) {
+                let Some(pod) = admitted(&request, &mut self.events) else { continue };
+                if let Some(finding) = unknown_account(&pod, &accounts) {
+                    self.findings.push(finding);
+                    continue;
+                }
+                let id = PodId(number(pods.len()));
+                let home = world.namespaces.get(pod.meta.namespace());
+                let origin = origin(item);
+                pods.push(placement.place(id, request.workload, &pod, request.node.as_deref(), home, origin));
+            }
+        }
+        world.pods = pods;
+    }
+
+    fn service_accounts(&self) -> BTreeSet<(String, String)> {
+        self.items
+            .iter()
+            .filter_map(|item| match &item.resource {
+                Resource::ServiceAccount(object) => {
+                    Some((object.meta.namespace().to_owned(), object.meta.name().to_owned()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn expose(&self, world: &mut World) {
+        let mut addresses = Allocator::new(&self.environment.service_cidrs);
+        let services: Vec<&Object<kubernetes::Service>> = self.items.iter().filter_map(as_service).collect();
+        for address in services.iter().flat_map(|object| expose::written_addresses(&object.body.spec)) {
+            addresses.take(address);
+        }
+        let slices: Vec<Object<kubernetes::EndpointSlice>> = self
+            .items
+            .iter()
+            .filter_map(|item| match &item.resource {
+                Resource::EndpointSlice(object) => Some(object.clone()),
+                _ => None,
+            })
+            .collect();
+        world.services =
+            services.into_iter().map(|object| expose::service(object, &world.pods, &slices, &mut addresses)).collect();
+    }
+
+    fn objects(&mut self) -> Objects {
+        let mut objects = Objects::default();
+        for item in std::mem::take(&mut self.items) {
+            objects.insert(item.resource);
+        }
+        objects
+    }
+
+    /// A refused object is missing from the cluster, which no run may pass over in silence.
+    fn report_refusals(&mut self) {
+        for event in &self.events {
+            match event {
+                AdmissionEvent::Rejected { findings, .. } => self.findings.extend(findings.iter().cloned()),
+                AdmissionEvent::Mutated { .. } | AdmissionEvent::Generated { .. } => {}
+            }
+        }
+    }
+}
+
+fn as_service(item: &Item) -> Option<&Object<kubernetes::Service>> {
+    match &item.resource {
+        Resource::Service(object) => Some(object),
+        _ => None,
+    }
+}
+
+fn namespace(name: &str, labels: &Labels, annotations: &Labels) -> Namespace {
+    let mut labels = labels.clone();
+    labels.insert("kubernetes.io/metadata.name".to_owned(), name.to_owned());
+    Namespace { name: Arc::from(name), labels, annotations: annotations.clone() }
+}
+
+fn origin(item: &Item) -> RuleRef {
+    match item.resource.meta() {
+        Some(meta) => meta.whole(),
+        None => RuleRef {
+            object: Arc::new(item.resource.object().clone()),
+            rule: None,
+            at: item.document.location(item.document.root.at),
+        },
+    }
+}
+
+fn admitted(request: &PodRequest, events: &mut Vec<AdmissionEvent>) -> Option<Object<kubernetes::Pod>> {
+    match crate::manifest::decode_object::<kubernetes::Pod>(&request.document) {
+        Ok(pod) => Some(pod),
+        Err(findings) => {
+            let object = ObjectRef::new("Pod", None, &request.workload);
+            events.push(AdmissionEvent::Rejected { object, findings, rule: None });
+            None
+        }
+    }
+}
+
+fn unknown_namespace(item: &Item, namespaces: &BTreeMap<Arc<str>, Namespace>) -> Diagnostic {
+    let object = item.resource.object();
+    let name = object.namespace.as_deref().unwrap_or_default();
+    let at = item.document.root.get("metadata").and_then(|metadata| metadata.get("namespace"));
+    let at = at.map_or(item.document.root.at, |node| node.at);
+    let finding =
+        Diagnostic::error("dangling-reference", format!("{object} is in namespace `{name}`, which does not exist"))
+            .at(item.document.location(at));
+    match closest(name, namespaces.keys().map(AsRef::as_ref)) {
+        Some(near) => finding.hint(format!("did you mean `{near}`? Otherwise add the Namespace to the manifests")),
+        None => finding.hint("add the Namespace to the manifests"),
+    }
+}
+
+/// The ServiceAccount admission plugin refuses a pod whose account does not exist.
+fn unknown_account(pod: &Object<kubernetes::Pod>, accounts: &BTreeSet<(String, String)>) -> Option<Diagnostic> {
+    let name = pod.body.spec.service_account_name.as_deref().filter(|name| *name != "default")?;
+    let namespace = pod.meta.namespace();
+    if accounts.contains(&(namespace.to_owned(), name.to_owned())) {
+        return None;
+    }
+    let finding = Diagnostic::error(
+        "dangling-reference",
+        format!(
+            "pod {namespace}/{} wants ServiceAccount `{name}`, which does not exist: it would never start",
+            pod.meta.name()
+        ),
+    )
+    .at(pod.meta.at.clone());
+    let near = accounts.iter().filter(|(home, _)| home == namespace).map(|(_, name)| name.as_str());
+    Some(match closest(name, near) {
+        Some(near) => finding.hint(format!("did you mean `{near}`?")),
+        None => finding.hint("add the ServiceAccount to the manifests"),
+    })
+}

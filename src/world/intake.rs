@@ -1,0 +1,106 @@
+//! Documents → resources that the API server would accept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::admission::AdmissionEvent;
+use crate::manifest::{Diagnostic, Document, ObjectRef, Resource, Scope, decode_resource, kind_info};
+
+/// An accepted object: as document and as typed resource.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) document: Document,
+    pub(super) resource: Resource,
+}
+
+/// What came of all documents.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    pub(super) items: Vec<Item>,
+    pub(super) events: Vec<AdmissionEvent>,
+    /// Why the input as a whole cannot be used.
+    pub(super) failures: Vec<Diagnostic>,
+}
+
+/// Findings for which an object cannot even be sent to an API server; all others are the server's refusals.
+const INPUT_ERRORS: &[&str] = &["not-an-object", "unknown-kind", "unknown-version", "missing-name"];
+
+impl Intake {
+    /// Takes in every document, in order.
+    pub(super) fn of(documents: &[Document]) -> Self {
+        let mut intake = Self::default();
+        for document in documents {
+            intake.take(document.clone());
+        }
+        intake.refuse_duplicates();
+        intake
+    }
+
+    /// Takes in one document.
+    pub(super) fn take(&mut self, document: Document) {
+        match accept(&document) {
+            Ok(resource) => self.items.push(Item { document, resource }),
+            Err(findings) if findings.iter().any(|finding| INPUT_ERRORS.contains(&finding.code.as_str())) => {
+                self.failures.extend(findings);
+            }
+            Err(findings) => {
+                self.events.push(AdmissionEvent::Rejected { object: named(&document), findings, rule: None });
+            }
+        }
+    }
+
+    fn refuse_duplicates(&mut self) {
+        let mut first: BTreeMap<&ObjectRef, &Item> = BTreeMap::new();
+        for item in &self.items {
+            let object = item.resource.object();
+            if let Some(earlier) = first.insert(object, item) {
+                let at = item.document.location(item.document.root.at);
+                let before = earlier.document.location(earlier.document.root.at);
+                self.failures.push(
+                    Diagnostic::error("duplicate-object", format!("{object} is defined twice"))
+                        .at(at)
+                        .hint(format!("it is also at {before}; keep one of the two")),
+                );
+            }
+        }
+    }
+}
+
+/// Decodes, puts a namespaced object without namespace into `default`, and checks its scope.
+fn accept(document: &Document) -> Result<Resource, Vec<Diagnostic>> {
+    let mut resource = decode_resource(document)?;
+    let scope = kind_info(&resource.object().kind).map(|info| info.scope);
+    let namespace = resource.object().namespace.clone();
+    if let Some(meta) = resource.meta_mut() {
+        match (scope, namespace) {
+            (Some(Scope::Namespaced), None) => {
+                let ObjectRef { kind, name, .. } = meta.object.as_ref().clone();
+                meta.object = Arc::new(ObjectRef { kind, namespace: Some(Arc::from("default")), name });
+            }
+            (Some(Scope::Cluster), Some(_)) => return Err(vec![cluster_scoped(document, &meta.object)]),
+            (Some(Scope::Cluster), None) | (Some(Scope::Namespaced), Some(_)) | (None, _) => {}
+        }
+    }
+    Ok(resource)
+}
+
+fn cluster_scoped(document: &Document, object: &ObjectRef) -> Diagnostic {
+    let at = document.root.get("metadata").and_then(|metadata| metadata.entry("namespace")).map(|(key, _)| key.at);
+    Diagnostic::error(
+        "cluster-scoped",
+        format!("{} {} is cluster-scoped and cannot have a namespace", object.kind, object.name),
+    )
+    .at(document.location(at.unwrap_or(document.root.at)))
+    .hint("remove `metadata.namespace`")
+}
+
+fn named(document: &Document) -> ObjectRef {
+    let text = |keys: &[&str]| {
+        keys.iter().try_fold(&document.root, |node, key| node.get(key)).and_then(crate::manifest::Node::as_str)
+    };
+    ObjectRef::new(
+        text(&["kind"]).unwrap_or("object"),
+        text(&["metadata", "namespace"]),
+        text(&["metadata", "name"]).unwrap_or("without name"),
+    )
+}
