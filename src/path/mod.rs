@@ -4,4 +4,4 @@ mod flow;
 mod trace;
 
 pub use flow::{Destination, Flow, ServerName, Source};
-pub use trace::{Check, End, Hop, Trace, Wire};
+pub use trace::{Answer, Check, End, Hop, Trace, Wire};

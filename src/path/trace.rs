@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::flow::Flow;
-use crate::policy::{Checkpoint, Decision, Effect, Layer, Outcome};
+use crate::policy::{Checkpoint, Decision, Effect, Layer, Outcome, Request};
 use crate::world::Protocol;
 
 /// The way of one flow, and how it ends.
@@ -21,6 +21,19 @@ pub struct Trace {
     pub hops: Vec<Hop>,
     /// How it ends.
     pub end: End,
+    /// Who answered, and what reached it; none for a flow that did not get through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// Who answered a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The workload (`namespace/name`), or the name or address of a host outside.
+    pub by: String,
+    /// The request as it arrived, after every proxy on the way; none for a bare connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
 }
 
 /// How a flow ends.

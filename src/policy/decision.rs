@@ -147,6 +147,10 @@ pub enum Reason {
     Listening,
     /// Nothing listens on this port.
     NotListening,
+    /// One end speaks TLS and the other does not.
+    ProtocolMismatch,
+    /// The name does not exist.
+    NoSuchName,
     /// An admission rule refuses the object.
     AdmissionRefused,
     /// The API server's schema or a webhook refuses the object.
