@@ -3,16 +3,21 @@
 mod admission;
 mod endpoint;
 mod environment;
+mod gateway_class;
 mod objects;
 mod pod;
+mod proxy;
+mod proxy_parameters;
 mod service;
 mod stack;
 
 pub use admission::AdmissionEvent;
 pub use endpoint::{Endpoint, Host, HostId, Node, NodeId};
 pub use environment::Environment;
+pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes};
 pub use objects::Objects;
 pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
+pub use proxy::{EnrolmentHint, GATEWAY_CLASS_NAME, GATEWAY_NAME, Proxies, Proxy, ServiceType, proxies};
 pub use service::{Service, ServicePort, TargetPort};
 pub use stack::{CiliumOptions, EnforcementMode, IstioOptions, PathNormalization, Stack, Versions, at_least};
 
