@@ -9,8 +9,10 @@ use super::environment::Environment;
 use super::expose;
 use super::intake::{Intake, Item};
 use super::objects::Objects;
-use super::place::{Placement, number};
-use super::pod::PodId;
+use super::place::Placement;
+use super::pod::Pod;
+use super::proxy::{Proxy, proxies};
+use super::service::Service;
 use super::workload::{self, PodRequest};
 use super::{Namespace, Stack, World};
 use crate::manifest::{Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, closest, kubernetes};
@@ -60,9 +62,15 @@ impl<'a> Builder<'a> {
         let namespaces = self.namespaces();
         self.refuse_unknown_namespaces(&namespaces);
         let mut world = self.empty_world(namespaces);
-        self.create_pods(&mut world);
-        self.expose(&mut world);
-        world.objects = self.objects();
+        let mut pods = self.create_pods(&world);
+        let sorted = Sorted::of(std::mem::take(&mut self.items));
+        let made = proxies(&sorted.objects, &self.stack);
+        pods.of_proxies(&made.proxies, &world);
+        world.pods = pods.pods;
+        world.services = services(&sorted, &made.proxies, &world.pods, self.environment);
+        world.proxies = made.proxies;
+        world.objects = sorted.objects;
+        self.findings.extend(made.findings);
         self.report_refusals();
         world.admission = self.events;
         Built { world, findings: self.findings }
@@ -75,6 +83,7 @@ impl<'a> Builder<'a> {
             nodes: self.environment.nodes.clone(),
             pods: Vec::new(),
             services: Vec::new(),
+            proxies: Vec::new(),
             hosts: self.environment.hosts.clone(),
             outside: self.environment.outside,
             objects: Objects::default(),
@@ -110,12 +119,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn create_pods(&mut self, world: &mut World) {
+    fn create_pods(&mut self, world: &World) -> Placement<'a> {
         let nodes: Vec<Arc<str>> = world.nodes.iter().map(|node| Arc::clone(&node.name)).collect();
         let accounts = self.service_accounts();
-        let addresses = Allocator::new(&self.environment.pod_cidrs);
-        let mut placement = Placement::new(&self.environment.nodes, addresses, &self.stack);
-        let mut pods = Vec::new();
+        let mut placement = Placement::new(self.environment, self.stack.clone());
         for item in &self.items {
             for request in workload::pods(&item.resource, &item.document, &nodes) {
                 let Some(pod) = admitted(&request, &mut self.events) else { continue };
@@ -123,13 +130,11 @@ impl<'a> Builder<'a> {
                     self.findings.push(finding);
                     continue;
                 }
-                let id = PodId(number(pods.len()));
                 let home = world.namespaces.get(pod.meta.namespace());
-                let origin = origin(item);
-                pods.push(placement.place(id, request.workload, &pod, request.node.as_deref(), home, origin));
+                placement.place(request.workload, &pod, request.node.as_deref(), home, origin(item));
             }
         }
-        world.pods = pods;
+        placement
     }
 
     fn service_accounts(&self) -> BTreeSet<(String, String)> {
@@ -144,32 +149,6 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
-    fn expose(&self, world: &mut World) {
-        let mut addresses = Allocator::new(&self.environment.service_cidrs);
-        let services: Vec<&Object<kubernetes::Service>> = self.items.iter().filter_map(as_service).collect();
-        for address in services.iter().flat_map(|object| expose::written_addresses(&object.body.spec)) {
-            addresses.take(address);
-        }
-        let slices: Vec<Object<kubernetes::EndpointSlice>> = self
-            .items
-            .iter()
-            .filter_map(|item| match &item.resource {
-                Resource::EndpointSlice(object) => Some(object.clone()),
-                _ => None,
-            })
-            .collect();
-        world.services =
-            services.into_iter().map(|object| expose::service(object, &world.pods, &slices, &mut addresses)).collect();
-    }
-
-    fn objects(&mut self) -> Objects {
-        let mut objects = Objects::default();
-        for item in std::mem::take(&mut self.items) {
-            objects.insert(item.resource);
-        }
-        objects
-    }
-
     /// A refused object is missing from the cluster, which no run may pass over in silence.
     fn report_refusals(&mut self) {
         for event in &self.events {
@@ -181,11 +160,37 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn as_service(item: &Item) -> Option<&Object<kubernetes::Service>> {
-    match &item.resource {
-        Resource::Service(object) => Some(object),
-        _ => None,
+/// Admitted resources by what becomes of them.
+struct Sorted {
+    objects: Objects,
+    services: Vec<Object<kubernetes::Service>>,
+    slices: Vec<Object<kubernetes::EndpointSlice>>,
+}
+
+impl Sorted {
+    fn of(items: Vec<Item>) -> Self {
+        let mut sorted = Self { objects: Objects::default(), services: Vec::new(), slices: Vec::new() };
+        for item in items {
+            match item.resource {
+                Resource::Service(object) => sorted.services.push(object),
+                Resource::EndpointSlice(object) => sorted.slices.push(object),
+                other => sorted.objects.insert(other),
+            }
+        }
+        sorted
     }
+}
+
+/// Services that were written, and those that controllers make for Gateways.
+fn services(sorted: &Sorted, proxies: &[Proxy], pods: &[Pod], environment: &Environment) -> Vec<Service> {
+    let mut addresses = Allocator::new(&environment.service_cidrs);
+    for address in sorted.services.iter().flat_map(|object| expose::written_addresses(&object.body.spec)) {
+        addresses.take(address);
+    }
+    let written = sorted.services.iter().map(|object| expose::service(object, pods, &sorted.slices, &mut addresses));
+    let mut services: Vec<Service> = written.collect();
+    services.extend(proxies.iter().map(|proxy| expose::proxy_service(proxy, pods, &mut addresses)));
+    services
 }
 
 fn namespace(name: &str, labels: &Labels, annotations: &Labels) -> Namespace {

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::addresses::Allocator;
 use super::place::protocol;
 use super::pod::{Pod, PodId};
+use super::proxy::Proxy;
 use super::service::{Service, ServicePort, TargetPort};
 use crate::manifest::kubernetes;
 use crate::manifest::{Labels, Object};
@@ -36,6 +37,23 @@ pub(super) fn service(
         backends,
         external_endpoints,
         origin: object.meta.whole(),
+    }
+}
+
+/// The service that a controller makes for a Gateway's proxy.
+pub(super) fn proxy_service(proxy: &Proxy, pods: &[Pod], addresses: &mut Allocator) -> Service {
+    let selector = proxy.selector();
+    Service {
+        namespace: proxy.key.0.clone(),
+        name: proxy.name.clone(),
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        backends: selected(&proxy.key.0, &selector, pods),
+        selector: Some(selector),
+        cluster_ips: addresses.next(),
+        ports: proxy.service_ports.clone(),
+        external_endpoints: Vec::new(),
+        origin: proxy.origin.clone(),
     }
 }
 

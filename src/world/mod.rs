@@ -79,6 +79,8 @@ pub struct World {
     pub pods: Vec<Pod>,
     /// Services.
     pub services: Vec<Service>,
+    /// Proxies that controllers made for Gateways.
+    pub proxies: Vec<Proxy>,
     /// Hosts outside the cluster; a [`HostId`] is an index.
     pub hosts: Vec<Host>,
     /// Where a user on the Internet comes from.

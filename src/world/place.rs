@@ -8,39 +8,42 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::addresses::Allocator;
 use super::endpoint::{Node, NodeId};
+use super::enrolment::enrolment;
 use super::pod::{ContainerPort, Enrolment, Pod, PodId, Probe, ProbeKind, Role};
-use super::{Namespace, Protocol, Stack};
-use crate::manifest::kubernetes;
-use crate::manifest::{Object, RuleRef};
+use super::proxy::{EnrolmentHint, Proxy};
+use super::{Environment, Namespace, Protocol, Stack, World};
+use crate::manifest::{Labels, Object, RuleRef, kubernetes};
 
 /// Places pods on nodes and gives them addresses.
 pub(super) struct Placement<'a> {
-    pub(super) nodes: &'a [Node],
-    pub(super) addresses: Allocator,
-    pub(super) stack: &'a Stack,
+    /// The pods so far; a pod's id is its index.
+    pub(super) pods: Vec<Pod>,
+    nodes: &'a [Node],
+    addresses: Allocator,
+    stack: Stack,
     next_node: usize,
 }
 
 impl<'a> Placement<'a> {
-    pub(super) fn new(nodes: &'a [Node], addresses: Allocator, stack: &'a Stack) -> Self {
-        Self { nodes, addresses, stack, next_node: 0 }
+    pub(super) fn new(environment: &'a Environment, stack: Stack) -> Self {
+        let addresses = Allocator::new(&environment.pod_cidrs);
+        Self { pods: Vec::new(), nodes: &environment.nodes, addresses, stack, next_node: 0 }
     }
 
-    /// The pod as it runs.
+    /// Adds the pod as it runs.
     pub(super) fn place(
         &mut self,
-        id: PodId,
         workload: Arc<str>,
         pod: &Object<kubernetes::Pod>,
         node: Option<&str>,
         namespace: Option<&Namespace>,
         origin: RuleRef,
-    ) -> Pod {
+    ) {
         let spec = &pod.body.spec;
         let host_network = spec.host_network == Some(true);
         let node = self.node(node.or(spec.node_name.as_deref()));
-        Pod {
-            id,
+        let placed = Pod {
+            id: PodId(number(self.pods.len())),
             namespace: Arc::from(pod.meta.namespace()),
             name: Arc::from(pod.meta.name()),
             workload,
@@ -52,26 +55,62 @@ impl<'a> Placement<'a> {
             host_network,
             ports: ports(spec),
             probes: probes(spec),
-            enrolment: self.enrolment(pod, namespace),
+            enrolment: self.enrolment(&pod.meta.labels, &pod.meta.annotations, namespace, host_network),
             role: Role::Workload,
             origin,
+        };
+        self.pods.push(placed);
+    }
+
+    /// Adds the pods of proxies, one for each.
+    pub(super) fn of_proxies(&mut self, proxies: &[Proxy], world: &World) {
+        for proxy in proxies {
+            let node = self.node(None);
+            let namespace = world.namespaces.get(&proxy.key.0);
+            let enrolment = match proxy.enrolment {
+                EnrolmentHint::ByLabels => self.enrolment(&proxy.labels, &proxy.annotations, namespace, false),
+                EnrolmentHint::Native => Enrolment::Native,
+                EnrolmentHint::NativeOutbound => Enrolment::NativeOutbound,
+            };
+            let placed = Pod {
+                id: PodId(number(self.pods.len())),
+                namespace: Arc::clone(&proxy.key.0),
+                name: Arc::from(format!("{}-0", proxy.name)),
+                workload: Arc::clone(&proxy.key.1),
+                labels: proxy.labels.clone(),
+                annotations: proxy.annotations.clone(),
+                service_account: Arc::clone(&proxy.service_account),
+                addresses: self.address(false, node),
+                node,
+                host_network: false,
+                ports: proxy.ports.clone(),
+                probes: Vec::new(),
+                enrolment,
+                role: if proxy.is_waypoint {
+                    Role::Waypoint(proxy.key.clone())
+                } else {
+                    Role::Gateway(proxy.key.clone())
+                },
+                origin: proxy.origin.clone(),
+            };
+            self.pods.push(placed);
         }
     }
 
-    fn enrolment(&self, pod: &Object<kubernetes::Pod>, namespace: Option<&Namespace>) -> Enrolment {
-        let empty = crate::manifest::Labels::new();
-        super::enrolment::enrolment(
-            &pod.meta.labels,
-            &pod.meta.annotations,
-            namespace.map_or(&empty, |namespace| &namespace.labels),
-            pod.meta.namespace(),
-            pod.body.spec.host_network == Some(true),
-            self.stack,
-        )
+    fn enrolment(
+        &self,
+        labels: &Labels,
+        annotations: &Labels,
+        namespace: Option<&Namespace>,
+        host_network: bool,
+    ) -> Enrolment {
+        let none = Labels::new();
+        let (name, of_namespace) = namespace.map_or(("", &none), |namespace| (&*namespace.name, &namespace.labels));
+        enrolment(labels, annotations, of_namespace, name, host_network, &self.stack)
     }
 
     /// The named node, or the next that is no control plane, in turn.
-    pub(super) fn node(&mut self, name: Option<&str>) -> NodeId {
+    fn node(&mut self, name: Option<&str>) -> NodeId {
         if let Some(index) = name.and_then(|name| self.nodes.iter().position(|node| &*node.name == name)) {
             return NodeId(number(index));
         }
@@ -81,7 +120,7 @@ impl<'a> Placement<'a> {
         NodeId(number(index))
     }
 
-    pub(super) fn address(&mut self, host_network: bool, node: NodeId) -> Vec<IpAddr> {
+    fn address(&mut self, host_network: bool, node: NodeId) -> Vec<IpAddr> {
         if host_network {
             self.nodes.get(node.0 as usize).map(|node| node.addresses.clone()).unwrap_or_default()
         } else {
@@ -90,7 +129,7 @@ impl<'a> Placement<'a> {
     }
 }
 
-pub(super) fn number(index: usize) -> u32 {
+fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 

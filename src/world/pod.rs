@@ -95,6 +95,8 @@ pub enum Enrolment {
     AmbientOutbound,
     /// Speaks HBONE itself: an Istio waypoint, or a proxy that Istio configures directly.
     Native,
+    /// Speaks HBONE itself for what it sends, and takes what it receives in clear text.
+    NativeOutbound,
     /// Has an Istio sidecar.
     Sidecar,
 }
@@ -105,7 +107,7 @@ impl Enrolment {
     pub fn accepts_hbone(self) -> bool {
         match self {
             Self::Ambient | Self::AmbientOutbound | Self::Native | Self::Sidecar => true,
-            Self::None => false,
+            Self::None | Self::NativeOutbound => false,
         }
     }
 
@@ -114,7 +116,7 @@ impl Enrolment {
     pub fn sends_through_ztunnel(self) -> bool {
         match self {
             Self::Ambient | Self::AmbientOutbound => true,
-            Self::None | Self::Native | Self::Sidecar => false,
+            Self::None | Self::Native | Self::NativeOutbound | Self::Sidecar => false,
         }
     }
 }
