@@ -17,6 +17,9 @@ pub const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
 /// Nesting deeper than this is refused; the deepest real CRD object stays under 40.
 const MAX_DEPTH: usize = 100;
 
+/// The parser recurses once for each level, with frames of up to 50 KiB in a debug build.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+
 /// One document of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -45,13 +48,27 @@ pub fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Document>, Diagnostic> {
     if let Some(finding) = control_character(file, text) {
         return Err(finding);
     }
-    let nodes: Vec<Spanned<Raw>> = serde_saphyr::from_multiple_with_options(text, options(text.len()))
-        .map_err(|error| syntax_error(file, &error))?;
-    Ok(nodes
-        .into_iter()
-        .map(|raw| Document { file: Arc::clone(file), root: node(raw) })
-        .filter(|document| !document.root.is_null())
-        .collect())
+    let parsed = std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let nodes = || parse_nodes(text).map_err(|error| syntax_error(file, &error));
+        match parser.spawn_scoped(scope, nodes).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(parsed)) => parsed,
+            // A panic in the parser is this file's fault as far as the user is concerned.
+            Ok(Err(_)) => Err(unparsed(file, "the YAML parser gave up on this file")),
+            Err(error) => Err(unparsed(file, &format!("no thread could be started to parse this file: {error}"))),
+        }
+    });
+    let documents = parsed?.into_iter().map(|root| Document { file: Arc::clone(file), root });
+    Ok(documents.filter(|document| !document.root.is_null()).collect())
+}
+
+fn parse_nodes(text: &str) -> Result<Vec<Node>, Box<serde_saphyr::Error>> {
+    let raw: Vec<Spanned<Raw>> = serde_saphyr::from_multiple_with_options(text, options(text.len()))?;
+    Ok(raw.into_iter().map(node).collect())
+}
+
+fn unparsed(file: &Arc<str>, message: &str) -> Diagnostic {
+    Diagnostic::error("yaml-syntax", message).at(Location::new(file, Position { line: 1, column: 1 }))
 }
 
 /// Decodes a file's bytes, naming the place of the first that is not UTF-8.
@@ -65,6 +82,16 @@ pub fn decode_utf8<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Diag
             .at(Location::new(file, end_of(&valid)))
             .hint("save the file as UTF-8 without other encodings")
     })
+}
+
+/// A value as YAML text.
+///
+/// # Errors
+/// What the serializer says, when the value has no YAML form.
+pub fn to_string<T: serde::Serialize>(value: &T) -> Result<String, String> {
+    // Through JSON, so that both formats say the same of every type.
+    let json = serde_json::to_value(value).map_err(|error| error.to_string())?;
+    serde_saphyr::to_string(&json).map_err(|error| error.to_string())
 }
 
 fn end_of(text: &str) -> Position {
