@@ -18,6 +18,7 @@ mod object;
 mod resource;
 mod selector;
 mod source;
+mod validation;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, closest};
