@@ -6,4 +6,5 @@ pub mod path;
 pub mod policy;
 pub mod run;
 pub mod scenario;
+pub mod testbed;
 pub mod world;

@@ -1,0 +1,262 @@
+//! Lists → cases: every combination of source, target and request becomes a case of its own.
+//!
+//! The order is stable: sources outermost, then targets, then requests, each in the order written.
+//! A case that expands gets the ids `ID.1`, `ID.2`, … in that order.
+
+use super::case::{Case, Expectation, Severity, Waiver};
+use super::directory::Directory;
+use super::expectation::resolve;
+use super::form::{CaseForm, RequestForm, WaiverForm};
+use super::parse::ScenarioText;
+use super::target::{Attempt, Target, attempt, source, target};
+use crate::manifest::{Diagnostic, Document, Located};
+use crate::path::Source;
+
+/// A case whose twin is not yet looked up.
+pub(super) struct Draft {
+    pub(super) case: Case,
+    pub(super) attempt: Attempt,
+    /// The id as written, before expansion.
+    pub(super) base: String,
+    /// Its number among the cases that the written one expands to, from 0.
+    pub(super) index: usize,
+    /// The twin as written, and where.
+    pub(super) twin: Option<Located<String>>,
+    pub(super) suite: Option<String>,
+}
+
+/// A case as written, all of its names looked up.
+struct Ready<'f> {
+    sources: Vec<(Source, &'f str)>,
+    targets: Vec<Target>,
+    requests: Vec<Option<&'f Located<RequestForm>>>,
+}
+
+/// Expands one written case; findings about one combination do not hide those about another.
+pub(super) fn expand(
+    text: &ScenarioText<'_>,
+    form: &Located<CaseForm>,
+    directory: &Directory<'_>,
+    today: jiff::civil::Date,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<Draft> {
+    let document = text.document;
+    let before = findings.len();
+    findings.extend(id_problem(document, &form.id));
+    let waiver = form.waive.as_ref().and_then(|waiver| check_waiver(document, waiver, today, findings));
+    let Some(ready) = look_up(document, form, directory, findings) else { return Vec::new() };
+    let mut drafts = Vec::new();
+    let single = ready.sources.len() * ready.targets.len() * ready.requests.len() == 1;
+    for (from, from_text) in &ready.sources {
+        for target in &ready.targets {
+            for request in &ready.requests {
+                let index = drafts.len();
+                let Some((attempt, expect)) = combine(document, form, directory, (from, target, *request), findings)
+                else {
+                    continue;
+                };
+                let (id, title) = if single {
+                    (form.id.value.clone(), form.title.clone())
+                } else {
+                    let part = varying(&ready, from_text, &attempt);
+                    (format!("{}.{}", *form.id, index + 1), format!("{} ({part})", form.title))
+                };
+                drafts.push(Draft {
+                    case: case(text, form, id, title, attempt.clone(), expect, waiver.clone()),
+                    attempt,
+                    base: form.id.value.clone(),
+                    index,
+                    twin: form.twin.clone(),
+                    suite: text.head.spec.suite.as_ref().map(|suite| suite.value.clone()),
+                });
+            }
+        }
+    }
+    if findings.len() == before { drafts } else { Vec::new() }
+}
+
+fn case(
+    text: &ScenarioText<'_>,
+    form: &CaseForm,
+    id: String,
+    title: String,
+    attempt: Attempt,
+    expect: Expectation,
+    waiver: Option<Waiver>,
+) -> Case {
+    let defaults = &text.head.spec;
+    let controls = form.controls.as_ref().unwrap_or(&defaults.controls);
+    Case {
+        id,
+        scenario: text.name.clone(),
+        title,
+        flow: attempt.flow,
+        expect,
+        twin: None,
+        controls: controls.iter().map(|control| control.value.clone()).collect(),
+        claims: form.claims.clone(),
+        severity: form.severity.or(defaults.severity).unwrap_or(Severity::Medium),
+        waiver,
+        at: text.document.location(form.id.at),
+    }
+}
+
+fn look_up<'f>(
+    document: &Document,
+    form: &'f CaseForm,
+    directory: &Directory<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Ready<'f>> {
+    let before = findings.len();
+    let mut keep = |finding: Diagnostic, at| findings.push(finding.at(document.location(at)));
+    let mut sources = Vec::new();
+    for text in &form.from {
+        match source(directory, text) {
+            Ok(from) => sources.push((from, text.as_str())),
+            Err((finding, at)) => keep(finding, at),
+        }
+    }
+    let mut targets = Vec::new();
+    for to in &form.to {
+        match target(directory, to) {
+            Ok(target) => targets.push(target),
+            Err((finding, at)) => keep(finding, at),
+        }
+    }
+    let requests = if form.request.is_empty() { vec![None] } else { form.request.iter().map(Some).collect() };
+    (findings.len() == before).then_some(Ready { sources, targets, requests })
+}
+
+type Combination<'a> = (&'a Source, &'a Target, Option<&'a Located<RequestForm>>);
+
+fn combine(
+    document: &Document,
+    form: &CaseForm,
+    directory: &Directory<'_>,
+    (from, target, request): Combination<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<(Attempt, Expectation)> {
+    let attempt = match attempt(directory.world, from, target, request) {
+        Ok(attempt) => attempt,
+        Err((finding, at)) => {
+            note(findings, finding.at(document.location(at)));
+            return None;
+        }
+    };
+    check_answering(document, form, directory, findings);
+    match resolve(document, &form.expect, &attempt.flow) {
+        Ok(expect) => Some((attempt, expect)),
+        Err(found) => {
+            for finding in found {
+                note(findings, finding);
+            }
+            None
+        }
+    }
+}
+
+/// Adds a finding once: every combination of a list would report the same.
+fn note(findings: &mut Vec<Diagnostic>, finding: Diagnostic) {
+    if !findings.contains(&finding) {
+        findings.push(finding);
+    }
+}
+
+fn check_answering(document: &Document, form: &CaseForm, directory: &Directory<'_>, findings: &mut Vec<Diagnostic>) {
+    let Some(name) = form.expect.allow.as_ref().and_then(|allow| allow.answered_by.as_ref()) else { return };
+    if let Err(finding) = directory.workload(name) {
+        note(findings, finding.at(document.location(name.at)));
+    }
+}
+
+fn varying(ready: &Ready<'_>, from: &str, attempt: &Attempt) -> String {
+    let mut parts = Vec::new();
+    if ready.sources.len() > 1 {
+        parts.push(format!("from {from}"));
+    }
+    if ready.targets.len() > 1 {
+        let flow = &attempt.flow;
+        parts.push(match flow.port {
+            Some(port) => format!("to {}:{port}/{}", flow.to, flow.protocol),
+            None => format!("to {}/{}", flow.to, flow.protocol),
+        });
+    }
+    if ready.requests.len() > 1 {
+        parts.push(varying_request(ready, attempt));
+    }
+    parts.join(", ")
+}
+
+/// Method and path, and whatever else tells this request from its siblings.
+fn varying_request(ready: &Ready<'_>, attempt: &Attempt) -> String {
+    let Some(request) = &attempt.flow.request else { return String::new() };
+    let mut parts = vec![format!("{} {}", request.method, request.path)];
+    let siblings = || ready.requests.iter().flatten();
+    if siblings().any(|form| form.host.is_some()) {
+        parts.push(format!("at {}", request.host));
+    }
+    if siblings().any(|form| !form.headers.is_empty()) {
+        let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        parts.push(if headers.is_empty() {
+            "without headers".to_owned()
+        } else {
+            format!("with {}", headers.join("; "))
+        });
+    }
+    if siblings().any(|form| form.token.is_some()) {
+        parts.push(match &request.token {
+            Some(token) => format!("with a token of {}", token.issuer),
+            None => "without a token".to_owned(),
+        });
+    }
+    parts.join(" ")
+}
+
+fn id_problem(document: &Document, id: &Located<String>) -> Option<Diagnostic> {
+    let valid = id.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    (!valid).then(|| {
+        Diagnostic::error("case-id", format!("`{}` is not a case id", **id))
+            .at(document.location(id.at))
+            .hint("an id is letters, digits, `-` and `_`, such as `MCP-01`; a dot is kept for expanded cases")
+    })
+}
+
+/// Longest life of a waiver.
+const WAIVER_DAYS: i32 = 365;
+
+fn check_waiver(
+    document: &Document,
+    form: &Located<WaiverForm>,
+    today: jiff::civil::Date,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Waiver> {
+    let before = findings.len();
+    let mut refuse = |message: String, hint: &str, at| {
+        findings.push(Diagnostic::error("waiver", message).at(document.location(at)).hint(hint));
+    };
+    match parse_date(&form.until) {
+        None => refuse(
+            format!("`{}` is not a day", *form.until),
+            "write the last day on which the waiver holds as `YYYY-MM-DD`",
+            form.until.at,
+        ),
+        Some(until) if today.until(until).map_or(true, |span| span.get_days() > WAIVER_DAYS) => refuse(
+            format!("the waiver holds until {until}, more than {WAIVER_DAYS} days from {today}"),
+            "a waiver is renewed at least once a year",
+            form.until.at,
+        ),
+        Some(_) => {}
+    }
+    if form.why.trim().is_empty() {
+        refuse("the waiver gives no reason".to_owned(), "write why, and who answers for it", form.at);
+    }
+    (findings.len() == before).then(|| Waiver { until: form.until.value.clone(), why: form.why.clone() })
+}
+
+/// A day written exactly as `YYYY-MM-DD`.
+pub(super) fn parse_date(text: &str) -> Option<jiff::civil::Date> {
+    let shaped = text.len() == 10
+        && text.bytes().enumerate().all(|(i, b)| if matches!(i, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
+    shaped.then(|| text.parse().ok()).flatten()
+}
