@@ -18,6 +18,7 @@ pub struct HostId(pub u32);
 
 /// A cluster node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Name.
     pub name: Arc<str>,
@@ -31,6 +32,7 @@ pub struct Node {
 
 /// A host outside the cluster that answers: an LLM provider, the metadata service, an exfiltration target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Host {
     /// Names that resolve to it; the first is how reports call it.
     pub names: Vec<Arc<str>>,
