@@ -94,10 +94,11 @@ impl Listing<'_> {
         }
     }
 
+    /// The order of applying (`sortOptions`) decides nothing here: the world is what comes of it in the end.
     fn refuse_other_fields(&mut self, document: &Document) {
         let NodeValue::Map(entries) = &document.root.value else { return };
         for (key, _) in entries {
-            if !matches!(key.name.as_str(), "apiVersion" | "kind" | "metadata" | "resources") {
+            if !matches!(key.name.as_str(), "apiVersion" | "kind" | "metadata" | "resources" | "sortOptions") {
                 self.failures.push(other_field(document, key));
             }
         }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Stack;
 use super::admission::AdmissionEvent;
+use crate::manifest::cilium::{cidr_group_findings, cluster_network_policy_findings, crd_findings};
+use crate::manifest::network::network_policy_findings;
 use crate::manifest::{Diagnostic, Document, ObjectRef, Resource, Scope, decode_resource, kind_info};
 
 /// An accepted object: as document and as typed resource.
@@ -27,18 +30,18 @@ const INPUT_ERRORS: &[&str] = &["not-an-object", "unknown-kind", "unknown-versio
 
 impl Intake {
     /// Takes in every document, in order.
-    pub(super) fn of(documents: &[Document]) -> Self {
+    pub(super) fn of(documents: &[Document], stack: &Stack) -> Self {
         let mut intake = Self::default();
         for document in documents {
-            intake.take(document.clone());
+            intake.take(document.clone(), stack);
         }
         intake.refuse_duplicates();
         intake
     }
 
     /// Takes in one document.
-    pub(super) fn take(&mut self, document: Document) {
-        match accept(&document) {
+    pub(super) fn take(&mut self, document: Document, stack: &Stack) {
+        match accept(&document, stack) {
             Ok(resource) => self.items.push(Item { document, resource }),
             Err(findings) if findings.iter().any(|finding| INPUT_ERRORS.contains(&finding.code.as_str())) => {
                 self.failures.extend(findings);
@@ -67,7 +70,7 @@ impl Intake {
 }
 
 /// Decodes, puts a namespaced object without namespace into `default`, and checks its scope.
-fn accept(document: &Document) -> Result<Resource, Vec<Diagnostic>> {
+fn accept(document: &Document, stack: &Stack) -> Result<Resource, Vec<Diagnostic>> {
     let mut resource = decode_resource(document)?;
     let scope = kind_info(&resource.object().kind).map(|info| info.scope);
     let namespace = resource.object().namespace.clone();
@@ -81,7 +84,22 @@ fn accept(document: &Document) -> Result<Resource, Vec<Diagnostic>> {
             (Some(Scope::Cluster), None) | (Some(Scope::Namespaced), Some(_)) | (None, _) => {}
         }
     }
-    Ok(resource)
+    let refusals: Vec<Diagnostic> = validate(&resource, stack).into_iter().filter(Diagnostic::is_error).collect();
+    if refusals.is_empty() { Ok(resource) } else { Err(refusals) }
+}
+
+/// What the API server's schemas and the components' webhooks say of a well-formed object.
+fn validate(resource: &Resource, stack: &Stack) -> Vec<Diagnostic> {
+    let cilium = &stack.versions.cilium;
+    match resource {
+        Resource::NetworkPolicy(object) => network_policy_findings(object),
+        Resource::CiliumNetworkPolicy(object) | Resource::CiliumClusterwideNetworkPolicy(object) => {
+            crd_findings(object, cilium)
+        }
+        Resource::CiliumCidrGroup(object) => cidr_group_findings(object, cilium),
+        Resource::ClusterNetworkPolicy(object) => cluster_network_policy_findings(object, cilium),
+        _ => Vec::new(),
+    }
 }
 
 fn cluster_scoped(document: &Document, object: &ObjectRef) -> Diagnostic {
