@@ -4,6 +4,7 @@ pub mod judge;
 pub mod manifest;
 pub mod path;
 pub mod policy;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod testbed;

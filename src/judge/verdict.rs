@@ -22,7 +22,8 @@ pub enum Verdict {
     Waived {
         /// The last day.
         until: String,
-        /// Why.
+        /// Why; called `waiver` in JSON, where [`Judgement`] lies flat around it and has a `why` of its own.
+        #[serde(rename = "waiver")]
         why: String,
     },
 }

@@ -1,0 +1,87 @@
+//! Report files: all of them appear at once, or none does.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use super::error::ReportError;
+use super::format::Format;
+use super::render;
+use crate::run::RunRecord;
+
+/// Renders a run in each of `formats` and writes the files into `folder`, which is made if need be.
+///
+/// Every file is written whole under a temporary name first; they get their names only when all of them are on
+/// disk. Files of an earlier run are replaced.
+///
+/// # Errors
+/// [`ReportError::Folder`], [`ReportError::Obstacle`] or [`ReportError::Write`], and those of [`render`]. No file of
+/// this run is left behind then.
+pub fn write(folder: &Path, record: &RunRecord, formats: &[Format]) -> Result<Vec<PathBuf>, ReportError> {
+    let mut rendered = Vec::new();
+    for &format in formats {
+        rendered.push((folder.join(format.file_name()), render(format, record)?));
+    }
+    let made = make_folder(folder)?;
+    let result = stage(folder, &rendered).and_then(publish);
+    if result.is_err() && made {
+        // Only an empty folder goes; if it cannot, the error at hand says more than this one would.
+        let _ = fs::remove_dir(folder);
+    }
+    result
+}
+
+/// Whether the folder had to be made.
+fn make_folder(folder: &Path) -> Result<bool, ReportError> {
+    let existed = folder.is_dir();
+    fs::create_dir_all(folder).map_err(|source| ReportError::Folder { path: folder.to_owned(), source })?;
+    Ok(!existed)
+}
+
+type Staged = Vec<(NamedTempFile, PathBuf)>;
+
+/// Writes every file under a temporary name; dropping them removes them.
+fn stage(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Staged, ReportError> {
+    let mut staged = Vec::new();
+    for (path, content) in rendered {
+        if path.is_dir() {
+            return Err(ReportError::Obstacle { path: path.clone() });
+        }
+        let file = temporary(folder).map_err(|source| ReportError::Folder { path: folder.to_owned(), source })?;
+        fill(&file, content).map_err(|source| ReportError::Write { path: path.clone(), source })?;
+        staged.push((file, path.clone()));
+    }
+    Ok(staged)
+}
+
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(".airtight-").suffix(".tmp");
+    // A report is for others to read; the process's umask has the last word.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// Writes and syncs, because some file systems report a full disk only then.
+fn fill(file: &NamedTempFile, content: &[u8]) -> io::Result<()> {
+    file.as_file().write_all(content)?;
+    file.as_file().sync_all()
+}
+
+/// Gives every file its name; if one cannot have it, those that have theirs go too.
+fn publish(staged: Staged) -> Result<Vec<PathBuf>, ReportError> {
+    let mut published = Vec::new();
+    for (file, path) in staged {
+        if let Err(error) = file.persist(&path) {
+            for done in &published {
+                let _ = fs::remove_file(done);
+            }
+            return Err(ReportError::Write { path, source: error.error });
+        }
+        published.push(path);
+    }
+    Ok(published)
+}

@@ -1,0 +1,218 @@
+//! Cases, scenario by scenario.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::anchor::{self, CaseLink};
+use super::trace::TraceView;
+use crate::judge::{Evidence, Verdict};
+use crate::policy::{Layer, Request};
+use crate::report::failure::FailureKind;
+use crate::report::standing::Standing;
+use crate::report::text::{duration, one_line, visible};
+use crate::report::wording::{expectation, observed, severity_word};
+use crate::run::{CaseRecord, RunRecord};
+use crate::scenario::{Expectation, Severity};
+
+/// The cases of one scenario.
+pub(super) struct ScenarioView {
+    pub(super) name: String,
+    pub(super) title: String,
+    /// Standings that occur, with how often.
+    pub(super) counts: Vec<(&'static str, usize)>,
+    pub(super) cases: Vec<CaseView>,
+}
+
+/// One case.
+pub(super) struct CaseView {
+    pub(super) anchor: String,
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) scenario: String,
+    pub(super) standing: &'static str,
+    pub(super) verdict: &'static str,
+    /// In which way the expectation does not hold; empty if it does.
+    pub(super) kind: &'static str,
+    pub(super) flaky: bool,
+    pub(super) open: bool,
+    pub(super) severity: &'static str,
+    /// Whether a failure would be worse than most.
+    pub(super) grave: bool,
+    pub(super) layers: Vec<String>,
+    pub(super) controls: Vec<String>,
+    pub(super) claims: Vec<String>,
+    pub(super) flow: String,
+    /// The parts of the HTTP request that the flow's line does not show.
+    pub(super) request: Vec<(String, String)>,
+    pub(super) expected: String,
+    pub(super) observed: String,
+    pub(super) why: String,
+    /// Why it was skipped, or who answers for it until when.
+    pub(super) excuse: String,
+    pub(super) twin: Option<TwinView>,
+    /// Cases whose twin this is.
+    pub(super) twin_of: Vec<CaseLink>,
+    pub(super) at: String,
+    pub(super) took: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) logs: Vec<String>,
+    pub(super) trace: Option<TraceView>,
+}
+
+/// The allowed case that differs in exactly one thing.
+pub(super) struct TwinView {
+    pub(super) link: CaseLink,
+    /// How it stands; empty if it is not in the selection.
+    pub(super) standing: &'static str,
+}
+
+/// What the cases of a run say of one another.
+struct Twins<'a> {
+    standings: BTreeMap<&'a str, Standing>,
+    denied: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+/// All scenarios in the order of their first case.
+pub(super) fn scenarios(record: &RunRecord) -> Vec<ScenarioView> {
+    let twins = Twins::of(record);
+    let mut places = BTreeMap::new();
+    let mut views: Vec<ScenarioView> = Vec::new();
+    for case in &record.cases {
+        let name = case.case.scenario.as_str();
+        let place = *places.entry(name).or_insert_with(|| {
+            let title = record.scenarios.get(name).map_or(name, String::as_str);
+            views.push(ScenarioView {
+                name: one_line(name),
+                title: one_line(title),
+                counts: Vec::new(),
+                cases: Vec::new(),
+            });
+            views.len() - 1
+        });
+        views[place].cases.push(case_view(case, &twins));
+    }
+    for view in &mut views {
+        view.counts = standing_counts(&view.cases);
+    }
+    views
+}
+
+fn standing_counts(cases: &[CaseView]) -> Vec<(&'static str, usize)> {
+    Standing::ALL
+        .iter()
+        .map(|standing| (standing.word(), cases.iter().filter(|case| case.standing == standing.word()).count()))
+        .filter(|(_, number)| *number > 0)
+        .collect()
+}
+
+impl<'a> Twins<'a> {
+    fn of(record: &'a RunRecord) -> Self {
+        let mut denied: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for case in &record.cases {
+            if let Some(twin) = &case.case.twin {
+                denied.entry(twin).or_default().push(&case.case.id);
+            }
+        }
+        let standings = record.cases.iter().map(|case| (case.case.id.as_str(), Standing::of(case))).collect();
+        Self { standings, denied }
+    }
+
+    fn twin(&self, id: &str) -> TwinView {
+        TwinView { link: CaseLink::to(id), standing: self.standings.get(id).map_or("", |standing| standing.word()) }
+    }
+}
+
+fn case_view(record: &CaseRecord, twins: &Twins<'_>) -> CaseView {
+    let case = &record.case;
+    let standing = Standing::of(record);
+    let evidence = record.observation.as_ref().map(|observation| &observation.evidence);
+    CaseView {
+        anchor: anchor::case(&case.id),
+        id: one_line(&case.id),
+        title: one_line(&case.title),
+        scenario: one_line(&case.scenario),
+        standing: standing.word(),
+        verdict: standing.verdict(),
+        kind: kind(record, standing),
+        flaky: record.judgement.flaky,
+        open: matches!(standing, Standing::Failed | Standing::Inconclusive),
+        severity: severity_word(case.severity),
+        grave: case.severity >= Severity::High,
+        layers: layers(record).into_iter().map(|layer| layer.to_string()).collect(),
+        controls: case.controls.iter().map(|control| one_line(control)).collect(),
+        claims: case.claims.iter().map(|claim| one_line(claim)).collect(),
+        flow: one_line(&case.flow.to_string()),
+        request: case.flow.request.as_ref().map(request).unwrap_or_default(),
+        expected: expectation(&case.expect),
+        observed: observed(record),
+        why: one_line(&record.judgement.why),
+        excuse: excuse(record),
+        twin: case.twin.as_deref().map(|twin| twins.twin(twin)),
+        twin_of: twins.denied.get(case.id.as_str()).into_iter().flatten().map(|id| CaseLink::to(id)).collect(),
+        at: one_line(&case.at.to_string()),
+        took: took(record.duration_us),
+        headers: evidence.map(headers).unwrap_or_default(),
+        logs: evidence.map(logs).unwrap_or_default(),
+        trace: evidence.and_then(|evidence| evidence.trace.as_ref()).map(TraceView::of),
+    }
+}
+
+fn kind(record: &CaseRecord, standing: Standing) -> &'static str {
+    match standing {
+        Standing::Failed | Standing::Waived => FailureKind::of(record).words(),
+        Standing::Inconclusive | Standing::Skipped | Standing::Denied | Standing::Allowed => "",
+    }
+}
+
+fn excuse(record: &CaseRecord) -> String {
+    match (&record.judgement.verdict, &record.case.waiver) {
+        (Verdict::Skipped { reason }, _) => one_line(reason),
+        (Verdict::Waived { until, why }, _) => format!("until {}: {}", one_line(until), one_line(why)),
+        (Verdict::Pass, Some(waiver)) => {
+            format!("no longer needed: the case passes (until {}: {})", one_line(&waiver.until), one_line(&waiver.why))
+        }
+        (Verdict::Fail | Verdict::Inconclusive, Some(waiver)) => {
+            format!("does not hold (until {}: {})", one_line(&waiver.until), one_line(&waiver.why))
+        }
+        (Verdict::Pass | Verdict::Fail | Verdict::Inconclusive, None) => String::new(),
+    }
+}
+
+/// The layers that a case is about: those that it names, those that denied, and for an allowed one those it passed.
+pub(super) fn layers(record: &CaseRecord) -> BTreeSet<Layer> {
+    let evidence = record.observation.as_ref().map(|observation| &observation.evidence);
+    let mut layers: BTreeSet<Layer> = evidence.and_then(|evidence| evidence.denied_by).into_iter().collect();
+    match &record.case.expect {
+        Expectation::Allow(allow) => {
+            layers.extend(&allow.via);
+            layers.extend(evidence.iter().flat_map(|evidence| &evidence.passed));
+        }
+        Expectation::Deny(deny) => {
+            layers.insert(deny.by);
+            layers.extend(evidence.iter().filter_map(|evidence| evidence.denying_layers.as_ref()).flatten());
+        }
+    }
+    layers
+}
+
+fn request(request: &Request) -> Vec<(String, String)> {
+    let mut out = vec![("host".to_owned(), one_line(&request.host))];
+    out.extend(request.headers.iter().map(|(name, value)| (one_line(name), one_line(value))));
+    if let Some(token) = &request.token {
+        let state = serde_json::to_value(token.state).ok();
+        let state = state.as_ref().and_then(|state| state.as_str()).unwrap_or_default();
+        out.push(("token".to_owned(), one_line(&format!("{state}, {} from {}", token.subject, token.issuer))));
+    }
+    out
+}
+
+fn headers(evidence: &Evidence) -> Vec<(String, String)> {
+    evidence.backend_headers.iter().map(|(name, value)| (one_line(name), one_line(value))).collect()
+}
+
+fn logs(evidence: &Evidence) -> Vec<String> {
+    evidence.logs.iter().map(|log| visible(log).into_owned()).collect()
+}
+
+fn took(microseconds: u64) -> String {
+    if microseconds < 1_000 { format!("{microseconds} µs") } else { duration(microseconds / 1_000) }
+}

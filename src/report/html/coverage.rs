@@ -1,0 +1,82 @@
+//! What the cases cover: policy objects and controls.
+
+use super::anchor::{self, CaseLink};
+use crate::report::control::{self, Bearing};
+use crate::report::text::one_line;
+use crate::report::wording::{is_uncovered, uncovered_words};
+use crate::run::{PolicyRecord, RunRecord};
+
+/// A policy object with the cases that exercise it.
+pub(super) struct PolicyView {
+    pub(super) anchor: String,
+    pub(super) object: String,
+    pub(super) layer: String,
+    pub(super) at: String,
+    pub(super) digest: String,
+    pub(super) generated_by: String,
+    /// Why it counts as uncovered; empty if it does not.
+    pub(super) uncovered: String,
+    pub(super) decides: Vec<CaseLink>,
+    pub(super) noticed_by: Vec<CaseLink>,
+}
+
+/// A control with what the evidence says of it.
+pub(super) struct ControlView {
+    pub(super) id: String,
+    /// `supports`, `contradicts` or `unreached`.
+    pub(super) class: &'static str,
+    pub(super) words: &'static str,
+    pub(super) supports: Vec<CaseLink>,
+    pub(super) contradicts: Vec<CaseLink>,
+    pub(super) unreached: Vec<CaseLink>,
+}
+
+/// Every policy object; uncovered ones first, else in the order of the record.
+pub(super) fn policies(record: &RunRecord) -> Vec<PolicyView> {
+    let mut policies: Vec<&PolicyRecord> = record.policies.iter().collect();
+    policies.sort_by_key(|policy| !is_uncovered(policy));
+    policies.into_iter().map(policy_view).collect()
+}
+
+fn policy_view(policy: &PolicyRecord) -> PolicyView {
+    PolicyView {
+        anchor: anchor::policy(&policy.rule.object),
+        object: one_line(&policy.rule.object.to_string()),
+        layer: one_line(&policy.layer),
+        at: one_line(&policy.rule.at.to_string()),
+        digest: one_line(&policy.digest),
+        generated_by: policy.generated_by.as_ref().map(|object| one_line(&object.to_string())).unwrap_or_default(),
+        uncovered: if is_uncovered(policy) { uncovered_words(policy) } else { String::new() },
+        decides: policy.decides.iter().map(|id| CaseLink::to(id)).collect(),
+        noticed_by: policy.noticed_by.iter().map(|id| CaseLink::to(id)).collect(),
+    }
+}
+
+/// Every control that a case names.
+pub(super) fn controls(record: &RunRecord) -> Vec<ControlView> {
+    control::controls(record)
+        .into_iter()
+        .map(|standing| {
+            let links = |wanted| {
+                let cases = standing.cases.iter().filter(move |(_, bearing)| *bearing == wanted);
+                cases.map(|(index, _)| CaseLink::to(&record.cases[*index].case.id)).collect()
+            };
+            ControlView {
+                id: one_line(standing.control),
+                class: class(standing.bearing),
+                words: standing.bearing.words(),
+                supports: links(Bearing::Supports),
+                contradicts: links(Bearing::Contradicts),
+                unreached: links(Bearing::DoesNotReach),
+            }
+        })
+        .collect()
+}
+
+fn class(bearing: Bearing) -> &'static str {
+    match bearing {
+        Bearing::Contradicts => "contradicts",
+        Bearing::DoesNotReach => "unreached",
+        Bearing::Supports => "supports",
+    }
+}

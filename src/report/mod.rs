@@ -1,0 +1,74 @@
+//! Reports: one consumer of the run per format.
+//!
+//! [`Terminal`] follows the stream of events while a run goes on. The other formats are pure functions of the
+//! [`RunRecord`] that ends it, so that `airtight report --from run.json` renders each of them again.
+
+mod control;
+mod error;
+mod failure;
+mod files;
+mod format;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+mod standing;
+mod tally;
+pub mod terminal;
+mod text;
+mod wording;
+
+pub use control::{Bearing, ControlStanding, controls};
+pub use error::ReportError;
+pub use failure::FailureKind;
+pub use files::write;
+pub use format::Format;
+pub use standing::Standing;
+pub use tally::{Inconsistency, check, tally};
+pub use terminal::{Style, Terminal, render_trace};
+
+use std::io;
+
+use crate::run::{Event, RunRecord, Subscriber};
+
+/// A run in one format, as the bytes of its file.
+///
+/// ```
+/// use airtight::report::{Format, ReportError, render};
+/// # fn of(record: &airtight::run::RunRecord) -> Result<(), ReportError> {
+/// let page = render(Format::Html, record)?;
+/// assert!(page.starts_with(b"<!doctype html>"));
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// [`ReportError::Inconsistent`] if the record contradicts itself, [`ReportError::Render`] if it cannot be written
+/// in this format.
+pub fn render(format: Format, record: &RunRecord) -> Result<Vec<u8>, ReportError> {
+    check(record)?;
+    let text = match format {
+        Format::Json => json::render(record),
+        Format::Junit => junit::render(record),
+        Format::Markdown => Ok(markdown::render(record)),
+        Format::Html => html::render(record),
+    };
+    text.map(String::into_bytes)
+}
+
+/// Tells a finished run again, event by event.
+///
+/// # Errors
+/// The subscriber's.
+pub fn replay(record: &RunRecord, subscriber: &mut dyn Subscriber) -> io::Result<()> {
+    let manifests = format!("{} input files", record.inputs.len());
+    let (testbed, stack, cases) = (record.testbed.as_str(), &record.stack, record.cases.len());
+    subscriber.event(&Event::Started { testbed, stack, cases, manifests: &manifests })?;
+    for finding in &record.findings {
+        subscriber.event(&Event::Finding(finding))?;
+    }
+    subscriber.event(&Event::Canary(&record.canary))?;
+    for case in &record.cases {
+        subscriber.event(&Event::CaseFinished(case))?;
+    }
+    subscriber.event(&Event::Finished(record))
+}

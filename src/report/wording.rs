@@ -1,0 +1,162 @@
+//! The sentences that reports share.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use super::text::{count, one_line};
+use crate::policy::Effect;
+use crate::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
+use crate::scenario::{AllowExpectation, DenyExpectation, Expectation, Severity};
+
+/// The result of a run in one sentence, counts first.
+pub(super) fn headline(record: &RunRecord) -> String {
+    let summary = &record.summary;
+    match summary.status {
+        ExitStatus::Passed if summary.passed == summary.total => {
+            format!("All {} passed", count(summary.total, "case", "cases"))
+        }
+        ExitStatus::Passed => format!("{} of {} cases passed, none failed", summary.passed, summary.total),
+        ExitStatus::Failed if summary.failed == 0 => "The inputs were refused".to_owned(),
+        ExitStatus::Failed => format!("{} of {} failed", summary.failed, count(summary.total, "case", "cases")),
+        ExitStatus::InputError => "The input is wrong".to_owned(),
+        ExitStatus::Inconclusive => {
+            format!("{} of {} came to nothing", summary.inconclusive, count(summary.total, "case", "cases"))
+        }
+        ExitStatus::NothingSelected => "No case was selected".to_owned(),
+        ExitStatus::NoTestbed => "The testbed does not enforce".to_owned(),
+    }
+}
+
+/// The result in one word.
+pub(super) fn status_word(status: ExitStatus) -> &'static str {
+    match status {
+        ExitStatus::Passed => "passed",
+        ExitStatus::Failed => "failed",
+        ExitStatus::InputError => "input error",
+        ExitStatus::Inconclusive => "inconclusive",
+        ExitStatus::NothingSelected => "nothing selected",
+        ExitStatus::NoTestbed => "no testbed",
+    }
+}
+
+/// All counts in one line; what is zero and good to be zero is said too.
+pub(super) fn counts(record: &RunRecord) -> String {
+    let summary = &record.summary;
+    format!(
+        "{}: {} passed ({} allowed, {} denied), {} failed, {} inconclusive, {} waived, {} skipped, {} flaky",
+        count(summary.total, "case", "cases"),
+        summary.passed,
+        summary.allowed,
+        summary.denied,
+        summary.failed,
+        summary.inconclusive,
+        summary.waived,
+        summary.skipped,
+        summary.flaky,
+    )
+}
+
+/// What must come of a case, such as `deny by cni: timeout`.
+pub(super) fn expectation(expect: &Expectation) -> String {
+    match expect {
+        Expectation::Allow(allow) => allow_words(allow),
+        Expectation::Deny(deny) => deny_words(deny),
+    }
+}
+
+fn allow_words(allow: &AllowExpectation) -> String {
+    let mut out = format!("allow: {}", either(&allow.outcomes));
+    if !allow.via.is_empty() {
+        out += &format!(", via {}", list(&allow.via));
+    }
+    if let Some(backend) = &allow.answered_by {
+        out += &format!(", answered by {}", one_line(backend));
+    }
+    for (name, value) in &allow.backend_headers {
+        out += &match value {
+            Some(value) => format!(", the backend sees `{}: {}`", one_line(name), one_line(value)),
+            None => format!(", the backend sees no `{}`", one_line(name)),
+        };
+    }
+    out
+}
+
+fn deny_words(deny: &DenyExpectation) -> String {
+    let mut out = format!("deny by {}: {}", deny.by, either(&deny.outcomes));
+    if deny.layers > 1 {
+        out += &format!(", {} layers each alone", deny.layers);
+    }
+    out
+}
+
+/// What was seen, such as `timeout, denied by cni (default-deny)`.
+pub(super) fn observed(record: &CaseRecord) -> String {
+    let Some(observation) = &record.observation else { return "not tried".to_owned() };
+    let evidence = &observation.evidence;
+    let mut out = match (&observation.outcome, &observation.undecided) {
+        (Some(outcome), _) => one_line(&outcome.to_string()),
+        (None, Some(why)) => format!("no outcome: {}", one_line(why)),
+        (None, None) => "no outcome".to_owned(),
+    };
+    if let Some(layer) = evidence.denied_by {
+        out += &format!(", denied by {layer}");
+        if let Some(reason) = evidence.reason {
+            out += &format!(" ({reason})");
+        }
+    }
+    if let Some(layers) = evidence.denying_layers.as_ref().filter(|layers| layers.len() > 1) {
+        out += &format!(", each alone would deny: {}", list(layers));
+    }
+    if let Some(backend) = &evidence.answered_by {
+        out += &format!(", answered by {}", one_line(backend));
+    }
+    if observation.attempts > 1 {
+        out += &format!(", {} attempts", observation.attempts);
+    }
+    out
+}
+
+/// Whether no case notices that the object is gone.
+pub(super) fn is_uncovered(policy: &PolicyRecord) -> bool {
+    policy.noticed_by.is_empty()
+}
+
+/// Why an object counts as uncovered.
+pub(super) fn uncovered_words(policy: &PolicyRecord) -> String {
+    if policy.decides.is_empty() {
+        "no case reaches it".to_owned()
+    } else {
+        format!("decides in {}, and none notices its removal", count(policy.decides.len(), "case", "cases"))
+    }
+}
+
+/// What a checkpoint did, told for its place in the trace: behind a denial it only would have done it.
+pub(super) fn effect_words(effect: Effect, behind: bool) -> &'static str {
+    match (effect, behind) {
+        (Effect::Allow, false) => "allows",
+        (Effect::Deny, false) => "denies",
+        (Effect::Unknown, false) => "unknown",
+        (Effect::Allow, true) => "would allow",
+        (Effect::Deny, true) => "would deny too",
+        (Effect::Unknown, true) => "not reached, unknown",
+    }
+}
+
+/// `a, b`.
+pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| one_line(&item.to_string())).collect::<Vec<_>>().join(", ")
+}
+
+fn either<T: Display>(items: &BTreeSet<T>) -> String {
+    items.iter().map(|item| one_line(&item.to_string())).collect::<Vec<_>>().join(" or ")
+}
+
+/// A severity in one word.
+pub(super) fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
