@@ -3,7 +3,11 @@
 mod decision;
 mod outcome;
 mod request;
+mod spiffe;
+pub mod waypoint;
+pub mod ztunnel;
 
 pub use decision::{Checkpoint, Decision, Effect, Layer, Reason};
 pub use outcome::{Outcome, Rcode};
 pub use request::{Request, Token, TokenState};
+pub use spiffe::{MeshSource, SpiffeId};

@@ -1,0 +1,468 @@
+//! What a waypoint lets through
+//! (Istio `pilot/pkg/networking/core/listener_waypoint.go`, `pilot/pkg/security/authz/builder/builder.go`).
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::attach::{Chain, Targets};
+use super::binding::WaypointGateway;
+use super::input::{HttpInput, Input};
+use super::jwt::{self, JwtPolicy};
+use super::matcher::Dialect;
+use super::path::normalize;
+use super::protocol::PortProtocol;
+use super::rule::Rule;
+use super::trust_domain::TrustDomains;
+use crate::manifest::istio::{Action, AuthorizationPolicy, JwtRule, ServiceEntry, TargetKind};
+use crate::manifest::{Object, RuleRef};
+use crate::policy::ztunnel::is_dry_run;
+use crate::policy::{Decision, MeshSource, Outcome, Reason, Request};
+use crate::world::{Pod, Protocol, Service, World};
+
+/// Who makes a waypoint's filters of the policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WaypointImplementation {
+    /// Istio (`istio-waypoint`).
+    Istio,
+    /// Kgateway (`kgateway-waypoint`): dry-run policies are enforced, CUSTOM policies and RequestAuthentication
+    /// are not, `istio-system` and `cluster.local` are fixed.
+    Kgateway,
+    /// Agentgateway: AuthorizationPolicy is not translated at all.
+    Agentgateway,
+    /// A class that the engine does not know.
+    Other,
+}
+
+impl WaypointImplementation {
+    /// The implementation of a GatewayClass.
+    #[must_use]
+    pub fn of_class(class: &str) -> Self {
+        match class {
+            "istio-waypoint" => Self::Istio,
+            "kgateway-waypoint" => Self::Kgateway,
+            "agentgateway" | "istio-agentgateway" | "istio-agentgateway-waypoint" => Self::Agentgateway,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What the client of a waypoint aims at.
+#[derive(Debug, Clone, Copy)]
+pub enum WaypointTarget<'a> {
+    /// A Service's virtual address and port.
+    Service {
+        /// The Service.
+        service: &'a Service,
+        /// The Service's port.
+        port: u16,
+    },
+    /// A ServiceEntry's virtual address and port.
+    ServiceEntry {
+        /// The ServiceEntry.
+        entry: &'a Object<ServiceEntry>,
+        /// Its port.
+        port: u16,
+        /// The address that the client dialled, if it is known.
+        address: Option<IpAddr>,
+    },
+    /// A pod's own address.
+    Workload {
+        /// The pod.
+        pod: &'a Pod,
+        /// The pod's port.
+        port: u16,
+    },
+}
+
+/// What the client sends.
+#[derive(Debug, Clone, Copy)]
+pub enum WaypointPayload<'a> {
+    /// An HTTP request in clear text.
+    Http(&'a Request),
+    /// A TLS handshake.
+    Tls {
+        /// The server name that it asks for.
+        sni: &'a str,
+    },
+    /// Other bytes.
+    Tcp,
+}
+
+/// AuthorizationPolicy and RequestAuthentication objects as waypoints enforce them.
+#[derive(Debug, Clone)]
+pub struct WaypointPolicy {
+    istio: Vec<Policy>,
+    kgateway: Vec<Policy>,
+    jwt: Vec<JwtPolicy>,
+}
+
+#[derive(Debug, Clone)]
+struct Policy {
+    namespace: String,
+    name: String,
+    whole: RuleRef,
+    action: Action,
+    dry_run: bool,
+    provider: String,
+    targets: Targets,
+    rules: Vec<(usize, Rule, RuleRef)>,
+    /// Why it cannot be evaluated.
+    unusable: Option<String>,
+}
+
+impl WaypointPolicy {
+    /// Compiles the policies of a world that have target references.
+    #[must_use]
+    pub fn compile(world: &World) -> Self {
+        let policies = &world.objects.authorization_policies;
+        let istio = Dialect::istio(&world.stack.versions.istio, TrustDomains::of(&world.stack));
+        let kgateway = Dialect::kgateway();
+        let compile = |dialect| policies.iter().filter_map(|policy| Policy::compile(policy, dialect)).collect();
+        Self {
+            istio: compile(&istio),
+            kgateway: compile(&kgateway),
+            jwt: world.objects.request_authentications.iter().filter_map(JwtPolicy::compile).collect(),
+        }
+    }
+
+    /// Whether a waypoint forwards what it gets, and what the client sees if it does not.
+    #[must_use]
+    pub fn evaluate(
+        &self,
+        world: &World,
+        waypoint: &WaypointGateway,
+        target: &WaypointTarget<'_>,
+        source: &MeshSource,
+        payload: WaypointPayload<'_>,
+    ) -> Decision {
+        let implementation = WaypointImplementation::of_class(&waypoint.class);
+        let (policies, class, root_namespace) = match implementation {
+            WaypointImplementation::Istio => (&self.istio, "istio-waypoint", world.stack.istio.root_namespace.as_str()),
+            WaypointImplementation::Kgateway => (&self.kgateway, "kgateway-waypoint", "istio-system"),
+            WaypointImplementation::Agentgateway => return untranslated(waypoint),
+            WaypointImplementation::Other => return unknown_class(waypoint),
+        };
+        let Some(protocol) = target.protocol() else { return no_chain(waypoint, target) };
+        if implementation == WaypointImplementation::Kgateway && matches!(target, WaypointTarget::Workload { .. }) {
+            return no_chain(waypoint, target);
+        }
+        let chain = Chain { waypoint: &waypoint.key, class, root_namespace, service: target.service() };
+        let attached: Vec<&Policy> = policies.iter().filter(|policy| policy.targets.attach(&chain)).collect();
+        if let Some(decision) = undecidable(world, waypoint, target, &attached, root_namespace) {
+            return decision;
+        }
+        let filters = Filters { implementation, policies: attached, shown: shown(waypoint, target, source) };
+        let is_http = matches!(payload, WaypointPayload::Http(_));
+        match (protocol, payload) {
+            (PortProtocol::Http | PortProtocol::Sniffed, WaypointPayload::Http(request)) => {
+                let rules: Vec<&(JwtRule, RuleRef)> = match implementation {
+                    WaypointImplementation::Istio => self.jwt_rules(&chain),
+                    WaypointImplementation::Kgateway
+                    | WaypointImplementation::Agentgateway
+                    | WaypointImplementation::Other => Vec::new(),
+                };
+                filters.http(request, target.input(source, ""), &rules, world)
+            }
+            (PortProtocol::Http, WaypointPayload::Tls { .. } | WaypointPayload::Tcp) => unparseable(target, payload),
+            (PortProtocol::Tls, WaypointPayload::Tls { sni }) => filters.tcp(&target.input(source, sni), is_http),
+            (PortProtocol::Tls | PortProtocol::Tcp | PortProtocol::Sniffed, _) => {
+                filters.tcp(&target.input(source, ""), is_http)
+            }
+        }
+    }
+
+    fn jwt_rules(&self, chain: &Chain<'_>) -> Vec<&(JwtRule, RuleRef)> {
+        self.jwt.iter().filter(|policy| policy.targets.attach(chain)).flat_map(|policy| &policy.rules).collect()
+    }
+}
+
+impl Policy {
+    fn compile(policy: &Object<AuthorizationPolicy>, dialect: &Dialect) -> Option<Self> {
+        let spec = &policy.body.spec;
+        let targets = Targets::of(policy.meta.namespace(), spec.targets())?;
+        let mut compiled = Self {
+            namespace: policy.meta.namespace().to_owned(),
+            name: policy.meta.name().to_owned(),
+            whole: policy.meta.whole(),
+            action: spec.action(),
+            dry_run: is_dry_run(policy),
+            provider: spec.provider.as_ref().map(|provider| provider.name.clone()).unwrap_or_default(),
+            targets,
+            rules: Vec::new(),
+            unusable: None,
+        };
+        for (index, rule) in spec.rules().iter().enumerate() {
+            let origin = policy.meta.rule(format!("spec.rules[{index}]"), rule.at);
+            match Rule::compile(rule, policy.meta.namespace(), dialect) {
+                Ok(rule) if rule.is_unmodelled() => {
+                    compiled.unusable = Some(format!("rule {index} has a condition that is not modelled"));
+                }
+                Ok(rule) => compiled.rules.push((index, rule, origin)),
+                Err(error) => compiled.unusable = Some(format!("rule {index}: {}", error.0)),
+            }
+        }
+        Some(compiled)
+    }
+
+    /// The first rule that matches. On a TCP chain an ALLOW rule with an HTTP attribute does not exist,
+    /// and any other rule loses the attribute.
+    fn matched(&self, input: &Input<'_>) -> Option<(usize, &RuleRef)> {
+        let exists = |rule: &Rule| input.is_http() || self.action != Action::Allow || !rule.needs_http();
+        self.rules
+            .iter()
+            .find(|(_, rule, _)| exists(rule) && rule.matches(input))
+            .map(|(index, _, origin)| (*index, origin))
+    }
+}
+
+impl<'a> WaypointTarget<'a> {
+    /// The port's protocol; none if there is no filter chain for the port.
+    fn protocol(&self) -> Option<PortProtocol> {
+        match self {
+            Self::Service { service, port } => service.port(Protocol::Tcp, *port).map(PortProtocol::of_service),
+            Self::ServiceEntry { entry, port, .. } => {
+                entry.body.spec.port(*port).map(|port| PortProtocol::named(&port.protocol))
+            }
+            Self::Workload { .. } => Some(PortProtocol::Sniffed),
+        }
+    }
+
+    fn service(&self) -> Option<(TargetKind, &'a str, &'a str)> {
+        match self {
+            Self::Service { service, .. } => Some((TargetKind::Service, &service.namespace, &service.name)),
+            Self::ServiceEntry { entry, .. } => {
+                Some((TargetKind::ServiceEntry, entry.meta.namespace(), entry.meta.name()))
+            }
+            Self::Workload { .. } => None,
+        }
+    }
+
+    fn namespace(&self) -> &'a str {
+        match self {
+            Self::Service { service, .. } => &service.namespace,
+            Self::ServiceEntry { entry, .. } => entry.meta.namespace(),
+            Self::Workload { pod, .. } => &pod.namespace,
+        }
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Self::Service { port, .. } | Self::ServiceEntry { port, .. } | Self::Workload { port, .. } => *port,
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Service { service, port } => format!("Service {}/{}:{port}", service.namespace, service.name),
+            Self::ServiceEntry { entry, port, .. } => {
+                format!("ServiceEntry {}/{}:{port}", entry.meta.namespace(), entry.meta.name())
+            }
+            Self::Workload { pod, port } => format!("pod {}/{}:{port}", pod.namespace, pod.name),
+        }
+    }
+
+    fn input<'b>(&self, source: &MeshSource, server_name: &'b str) -> Input<'b> {
+        let same = |addresses: &[IpAddr]| {
+            addresses.iter().find(|address| address.is_ipv4() == source.address.is_ipv4()).copied()
+        };
+        let destination = match self {
+            Self::Service { service, .. } => same(&service.cluster_ips),
+            Self::ServiceEntry { address, .. } => *address,
+            Self::Workload { pod, .. } => same(&pod.addresses),
+        };
+        Input::connection(source, destination, self.port(), server_name)
+    }
+}
+
+/// The filters of one chain.
+struct Filters<'a> {
+    implementation: WaypointImplementation,
+    policies: Vec<&'a Policy>,
+    shown: String,
+}
+
+impl<'a> Filters<'a> {
+    /// CUSTOM, then tokens, then DENY, then ALLOW; AUDIT only logs.
+    fn http<'r>(
+        &self,
+        request: &'r Request,
+        mut input: Input<'r>,
+        jwt_rules: &[&'r (JwtRule, RuleRef)],
+        world: &World,
+    ) -> Decision {
+        let mut http = HttpInput {
+            method: &request.method,
+            host: &request.host,
+            path: normalize(&request.path, world.stack.istio.path_normalization),
+            headers: headers(request),
+            token: None,
+        };
+        input.http = Some(http.clone());
+        if let Some(decision) = self.custom(&input) {
+            return decision;
+        }
+        if let Err(decision) = jwt::authenticate(jwt_rules, request, &mut http) {
+            return decision;
+        }
+        input.http = Some(http);
+        self.authorize(&input, &Outcome::Http(403))
+    }
+
+    fn tcp(&self, input: &Input<'_>, is_http: bool) -> Decision {
+        if self.implementation == WaypointImplementation::Kgateway && !self.policies.is_empty() {
+            let rules = self.policies.iter().map(|policy| policy.whole.clone()).collect();
+            return Decision::unknown(rules, "how kgateway enforces policies on TCP ports is not modelled");
+        }
+        if let Some(decision) = self.custom(input) {
+            return decision;
+        }
+        let mut decision = self.authorize(input, &Outcome::Reset);
+        if is_http {
+            decision.detail += " (the port's protocol is not HTTP, so that HTTP attributes do not exist)";
+        }
+        decision
+    }
+
+    fn in_force(&self, action: Action) -> impl Iterator<Item = &'a Policy> {
+        let enforced = move |policy: &&Policy| match self.implementation {
+            WaypointImplementation::Kgateway => true,
+            WaypointImplementation::Istio | WaypointImplementation::Agentgateway | WaypointImplementation::Other => {
+                !policy.dry_run
+            }
+        };
+        self.policies
+            .iter()
+            .copied()
+            .filter(move |policy| policy.action == action)
+            .filter(enforced)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// The external authorizer is asked before tokens are verified. What it answers is not modelled;
+    /// two different ones make Istio deny.
+    fn custom(&self, input: &Input<'_>) -> Option<Decision> {
+        if self.implementation == WaypointImplementation::Kgateway {
+            return None;
+        }
+        let policies: Vec<&Policy> = self.in_force(Action::Custom).collect();
+        let matched: Vec<RuleRef> =
+            policies.iter().filter_map(|policy| policy.matched(input)).map(|(_, origin)| origin.clone()).collect();
+        if matched.is_empty() {
+            return None;
+        }
+        let providers: BTreeSet<&str> = policies.iter().map(|policy| policy.provider.as_str()).collect();
+        if providers.len() > 1 && input.is_http() {
+            let detail = format!("{}: CUSTOM policies with different providers are in force", self.shown);
+            return Some(Decision::deny(Reason::ExplicitDeny, Outcome::Http(403), detail).by(matched));
+        }
+        Some(Decision::unknown(matched, "the answer of an external authorizer is not modelled"))
+    }
+
+    fn authorize(&self, input: &Input<'_>, symptom: &Outcome) -> Decision {
+        for policy in self.in_force(Action::Deny) {
+            if let Some((index, origin)) = policy.matched(input) {
+                let id = format!("ns[{}]-policy[{}]-rule[{index}]", policy.namespace, policy.name);
+                let detail = format!("{}: a rule of DENY {}/{} matches", self.shown, policy.namespace, policy.name);
+                return Decision::deny(Reason::ExplicitDeny, symptom.clone(), detail)
+                    .by(vec![origin.clone()])
+                    .logged(denial_log(symptom, &id));
+            }
+        }
+        let allow: Vec<&Policy> = self.in_force(Action::Allow).collect();
+        if allow.is_empty() {
+            let detail = format!("{}: no ALLOW policy is attached, and no DENY rule matches", self.shown);
+            return Decision::allow(Reason::NoPolicy, detail);
+        }
+        let matched = allow.iter().find_map(|policy| Some((policy, policy.matched(input)?)));
+        if let Some((policy, (_, origin))) = matched {
+            let detail = format!("{}: a rule of ALLOW {}/{} matches", self.shown, policy.namespace, policy.name);
+            return Decision::allow(Reason::AllowRule, detail).by(vec![origin.clone()]);
+        }
+        let names: Vec<String> = allow.iter().map(|policy| format!("{}/{}", policy.namespace, policy.name)).collect();
+        let detail = format!("{}: no rule of the ALLOW policies ({}) matches", self.shown, names.join(", "));
+        Decision::deny(Reason::NoAllowMatched, symptom.clone(), detail)
+            .by(allow.iter().map(|policy| policy.whole.clone()).collect())
+            .logged(denial_log(symptom, "none"))
+    }
+}
+
+/// `response_code_details` and body of an HTTP denial, the termination details of a TCP one.
+fn denial_log(symptom: &Outcome, id: &str) -> String {
+    match symptom {
+        Outcome::Http(status) => {
+            format!("{status} rbac_access_denied_matched_policy[{id}] body=\"RBAC: access denied\"")
+        }
+        _ => format!("connection closed: rbac_access_denied_matched_policy[{id}]"),
+    }
+}
+
+/// Headers as the waypoint gets them, the token's among them.
+fn headers(request: &Request) -> Vec<(String, String)> {
+    let mut headers = request.headers.clone();
+    if request.token.is_some() && request.header("authorization").next().is_none() {
+        headers.push(("authorization".to_owned(), "Bearer eyJ".to_owned()));
+    }
+    headers
+}
+
+fn shown(waypoint: &WaypointGateway, target: &WaypointTarget<'_>, source: &MeshSource) -> String {
+    format!("waypoint {}/{}, {} to {}", waypoint.key.0, waypoint.key.1, source.shown(), target.shown())
+}
+
+/// Kinds that change a waypoint's filters in ways that are not modelled.
+const INTRUDERS: &[&str] = &["EnvoyFilter", "WasmPlugin", "VirtualService", "Sidecar", "ProxyConfig"];
+
+/// What keeps the engine from deciding.
+fn undecidable(
+    world: &World,
+    waypoint: &WaypointGateway,
+    target: &WaypointTarget<'_>,
+    attached: &[&Policy],
+    root_namespace: &str,
+) -> Option<Decision> {
+    if let Some((policy, why)) = attached.iter().find_map(|policy| Some((policy, policy.unusable.as_ref()?))) {
+        return Some(Decision::unknown(
+            vec![policy.whole.clone()],
+            format!("{}/{}: {why}", policy.namespace, policy.name),
+        ));
+    }
+    let namespaces = [&*waypoint.key.0, target.namespace(), root_namespace];
+    let touches = |rule: &&RuleRef| {
+        INTRUDERS.contains(&&*rule.object.kind)
+            && rule.object.namespace.as_deref().is_some_and(|namespace| namespaces.contains(&namespace))
+    };
+    let rules: Vec<RuleRef> = world.objects.unmodelled.iter().filter(touches).cloned().collect();
+    if rules.is_empty() {
+        return None;
+    }
+    let detail = format!("{} could change the filters of the waypoint, and is not modelled", rules[0].object);
+    Some(Decision::unknown(rules, detail))
+}
+
+fn untranslated(waypoint: &WaypointGateway) -> Decision {
+    let detail = format!(
+        "waypoint {}/{} is agentgateway, which does not translate AuthorizationPolicy at all",
+        waypoint.key.0, waypoint.key.1
+    );
+    Decision::allow(Reason::NoPolicy, detail).by(vec![waypoint.origin.clone()])
+}
+
+fn unknown_class(waypoint: &WaypointGateway) -> Decision {
+    let detail = format!("GatewayClass `{}` is none whose waypoints are modelled", waypoint.class);
+    Decision::unknown(vec![waypoint.origin.clone()], detail)
+}
+
+fn no_chain(waypoint: &WaypointGateway, target: &WaypointTarget<'_>) -> Decision {
+    let detail = format!("waypoint {}/{} has no filter chain for {}", waypoint.key.0, waypoint.key.1, target.shown());
+    Decision::deny(Reason::NoListener, Outcome::Reset, detail)
+}
+
+fn unparseable(target: &WaypointTarget<'_>, payload: WaypointPayload<'_>) -> Decision {
+    let (symptom, what) = match payload {
+        WaypointPayload::Tls { .. } => (Outcome::TlsFailure, "a TLS handshake"),
+        WaypointPayload::Tcp | WaypointPayload::Http(_) => (Outcome::Reset, "bytes that are no HTTP"),
+    };
+    let detail = format!("{} is an HTTP port and gets {what}", target.shown());
+    Decision::deny(Reason::L7Unparseable, symptom, detail)
+}

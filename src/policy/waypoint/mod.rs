@@ -1,0 +1,20 @@
+//! Waypoints: which traffic goes through one, and what it lets through.
+
+mod attach;
+mod binding;
+mod egress;
+mod evaluate;
+mod input;
+mod jwt;
+mod lint;
+mod matcher;
+mod path;
+mod protocol;
+mod rule;
+mod trust_domain;
+
+pub use binding::{AllowedNamespaces, Binding, BindingProblem, Bindings, WaypointFor, WaypointGateway};
+pub use egress::{VirtualAddress, dns_captured, originates_tls, virtual_address};
+pub use evaluate::{WaypointImplementation, WaypointPayload, WaypointPolicy, WaypointTarget};
+pub use lint::lint;
+pub use path::normalize;
