@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::clock::Clock;
 use super::record::{CaseRecord, PolicyRecord, StackRecord, ToolRecord};
 use crate::manifest::Diagnostic;
+use crate::world::{Stack, Versions};
 
 /// Computes the coverage of policies from the judged cases.
 pub type Coverage<'a> = Box<dyn FnOnce(&[CaseRecord]) -> Vec<PolicyRecord> + 'a>;
 
 /// What surrounds a run.
-pub struct Context<'a> {
+pub struct RunContext<'a> {
     /// Component versions.
     pub stack: StackRecord,
     /// How many objects were loaded and from where: one phrase for readers.
@@ -31,7 +32,7 @@ pub struct Context<'a> {
     pub round: usize,
 }
 
-impl<'a> Context<'a> {
+impl<'a> RunContext<'a> {
     /// A context without findings, inputs, coverage and retries, in rounds of 100 flows.
     #[must_use]
     pub fn new(stack: StackRecord, clock: &'a dyn Clock) -> Self {
@@ -46,6 +47,23 @@ impl<'a> Context<'a> {
             retries: 0,
             round: 100,
         }
+    }
+}
+
+impl From<&Stack> for StackRecord {
+    fn from(stack: &Stack) -> Self {
+        let Versions { kubernetes, cilium, istio, gateway_api, kgateway, agentgateway, kyverno } = &stack.versions;
+        let versions = [
+            ("Kubernetes", Some(kubernetes)),
+            ("Cilium", Some(cilium)),
+            ("Istio", Some(istio)),
+            ("Gateway API", Some(gateway_api)),
+            ("Kgateway", Some(kgateway)),
+            ("agentgateway", agentgateway.as_ref()),
+            ("Kyverno", Some(kyverno)),
+        ];
+        let present = versions.into_iter().filter_map(|(name, version)| Some((name.to_owned(), version?.to_string())));
+        Self { name: stack.name.clone(), versions: present.collect() }
     }
 }
 

@@ -12,7 +12,7 @@ mod tally;
 mod trial;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use context::{Context, Coverage};
+pub use context::{RunContext, Coverage};
 pub use event::{Event, Subscriber};
 pub use record::{
     CanaryRecord, CaseRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::audience::Audience;
-use super::context::Context;
+use super::context::RunContext;
 use super::event::{Event, Subscriber};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, Summary, ToolRecord};
 use super::rounds::rounds;
@@ -25,7 +25,7 @@ use crate::testbed::Testbed;
 pub fn run(
     plan: &Plan,
     testbed: &mut dyn Testbed,
-    context: Context<'_>,
+    context: RunContext<'_>,
     subscribers: &mut [&mut dyn Subscriber],
 ) -> RunRecord {
     let started = context.clock.now();
@@ -133,7 +133,7 @@ struct Cases<'p> {
 }
 
 impl<'p> Cases<'p> {
-    fn new(plan: &'p Plan, context: &Context<'p>, started: jiff::Timestamp) -> Self {
+    fn new(plan: &'p Plan, context: &RunContext<'p>, started: jiff::Timestamp) -> Self {
         Self {
             plan,
             retries: context.retries,
