@@ -1,7 +1,14 @@
 //! Judging: expectation × observation × twin × evidence → verdict.
 
+mod allowed;
+mod denied;
+
 mod observation;
+mod rules;
+mod usable;
 mod verdict;
 
+pub use denied::got_past;
 pub use observation::{Evidence, Observation};
+pub use rules::{Judged, judge};
 pub use verdict::{Judgement, Verdict};

@@ -8,7 +8,7 @@ use crate::path::Trace;
 use crate::policy::{Layer, Outcome, Reason};
 
 /// What a testbed saw of one flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
     /// What the client saw; none if nobody can tell (the reason is in `undecided`).
@@ -22,8 +22,16 @@ pub struct Observation {
     pub attempts: u32,
 }
 
+impl Observation {
+    /// What is left when a testbed saw nothing: no outcome, for this reason.
+    #[must_use]
+    pub fn nothing(why: impl Into<String>) -> Self {
+        Self { outcome: None, undecided: Some(why.into()), evidence: Evidence::default(), attempts: 0 }
+    }
+}
+
 /// What independent observers say of one flow.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// The layer that ended the flow, if an observer names it.
@@ -34,7 +42,7 @@ pub struct Evidence {
     pub reason: Option<Reason>,
     /// Layers that the flow passed.
     pub passed: BTreeSet<Layer>,
-    /// The workload that answered (`namespace/name`).
+    /// The workload (`namespace/name`) or outside host that answered; never a proxy on the way to it.
     pub answered_by: Option<String>,
     /// Request headers that the backend saw, names in lower case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::source::Location;
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "FindingSeverity")]
 pub enum Severity {
     /// Something that the reader should know; nothing is refused for it.
     Note,
@@ -27,7 +28,7 @@ pub enum Severity {
 /// assert_eq!(finding.severity, Severity::Error);
 /// assert_eq!(finding.to_string(), "error[unknown-field]: unknown field `podSelector`");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Diagnostic {
     /// Stable, kebab-case name of the kind of finding.
     pub code: String,

@@ -19,7 +19,7 @@ use super::yaml::Document;
 pub type Labels = BTreeMap<String, String>;
 
 /// Which object: kind, namespace (none for cluster-scoped kinds) and name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ObjectRef {
     /// Kind, such as `CiliumNetworkPolicy`.
     pub kind: Arc<str>,
@@ -54,7 +54,7 @@ impl fmt::Display for ObjectRef {
 }
 
 /// One rule of one object: what a decision points at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleRef {
     /// The object.
     pub object: Arc<ObjectRef>,

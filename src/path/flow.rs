@@ -9,7 +9,7 @@ use crate::policy::Request;
 use crate::world::Protocol;
 
 /// One attempted communication.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Flow {
     /// Who attempts it.
     pub from: Source,
@@ -32,7 +32,7 @@ pub struct Flow {
 pub type ServerName = String;
 
 /// Who attempts a flow.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// A workload, by namespace and name.
@@ -46,7 +46,7 @@ pub enum Source {
 }
 
 /// What a flow aims at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Destination {
     /// A Service's virtual address, by namespace and name (its name is resolved first).

@@ -13,7 +13,7 @@ use crate::world::Protocol;
 ///
 /// Checkpoints behind a denial are judged as if it had not bitten, so that the layers that would
 /// each stop the flow alone can be counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trace {
     /// What was attempted.
     pub flow: Flow,
@@ -27,7 +27,7 @@ pub struct Trace {
 }
 
 /// Who answered a flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Answer {
     /// The workload (`namespace/name`), or the name or address of a host outside.
     pub by: String,
@@ -37,7 +37,7 @@ pub struct Answer {
 }
 
 /// How a flow ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// The client sees this.
@@ -47,7 +47,7 @@ pub enum End {
 }
 
 /// One leg of the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Hop {
     /// Where it begins, such as `app-travelexample/travel-api`.
     pub from: String,
@@ -60,7 +60,7 @@ pub struct Hop {
 }
 
 /// How a hop looks to the CNI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wire {
     /// As the application sends it.
@@ -78,7 +78,7 @@ pub enum Wire {
 }
 
 /// One checkpoint of a hop and what it decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Check {
     /// Which checkpoint.
     pub checkpoint: Checkpoint,

@@ -162,7 +162,7 @@ pub enum Reason {
 }
 
 /// What one checkpoint decides about one hop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// Which way.
     pub effect: Effect,

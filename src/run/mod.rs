@@ -1,9 +1,21 @@
 //! A run: the matrix tried on a testbed, told as a stream of events that every report consumes.
 
+mod audience;
+mod clock;
+mod context;
 mod event;
 mod record;
+mod rounds;
+mod runner;
+mod schema;
+mod tally;
+mod trial;
 
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use context::{RunContext, Coverage};
 pub use event::{Event, Subscriber};
 pub use record::{
     CanaryRecord, CaseRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord,
 };
+pub use runner::run;
+pub use schema::schema;

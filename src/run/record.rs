@@ -12,7 +12,7 @@ use crate::scenario::{Case, CaseId};
 pub const RUN_SCHEMA: &str = "airtight.dev/run/v1";
 
 /// A whole run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunRecord {
     /// [`RUN_SCHEMA`].
@@ -46,7 +46,7 @@ pub struct RunRecord {
 }
 
 /// The program that ran.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolRecord {
     /// `airtight`.
@@ -56,7 +56,7 @@ pub struct ToolRecord {
 }
 
 /// The stack that ran.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StackRecord {
     /// Its name.
@@ -66,7 +66,7 @@ pub struct StackRecord {
 }
 
 /// Whether the testbed enforces at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CanaryRecord {
     /// A deny bit, and stopped biting without its policy.
@@ -76,11 +76,14 @@ pub struct CanaryRecord {
 }
 
 /// One case with what was seen and what it came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaseRecord {
     /// The case.
     pub case: Case,
+    /// Not selected itself: tried as the twin of a case that was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub support: bool,
     /// What was seen; none for a skipped case.
     pub observation: Option<Observation>,
     /// What it came to.
@@ -90,7 +93,7 @@ pub struct CaseRecord {
 }
 
 /// A policy object and who exercises it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyRecord {
     /// The object, and where it is written.
@@ -110,7 +113,7 @@ pub struct PolicyRecord {
 }
 
 /// Counts and the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Cases in the selection.
@@ -136,7 +139,9 @@ pub struct Summary {
 }
 
 /// The result of a run; its number is the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitStatus {
     /// 0: everything passed (waived and skipped cases are counted aloud).

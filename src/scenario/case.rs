@@ -13,7 +13,7 @@ use crate::policy::{Layer, Outcome};
 pub type CaseId = String;
 
 /// One row of the matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Case {
     /// Stable id, never reused.
@@ -41,7 +41,7 @@ pub struct Case {
 }
 
 /// What must come of a flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expectation {
     /// It must get through.
@@ -51,10 +51,10 @@ pub enum Expectation {
 }
 
 /// What getting through means.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowExpectation {
-    /// The outcomes that count.
+    /// The outcomes that count; empty: any 2xx of an HTTP request, a made connection otherwise.
     pub outcomes: BTreeSet<Outcome>,
     /// Layers that must lie on the way.
     pub via: BTreeSet<Layer>,
@@ -65,7 +65,7 @@ pub struct AllowExpectation {
 }
 
 /// What being denied means.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DenyExpectation {
     /// The layer that must deny.
@@ -99,4 +99,15 @@ pub struct Waiver {
     pub until: String,
     /// Why, and who answers for it.
     pub why: String,
+}
+
+impl Waiver {
+    /// Its last day; none if `until` is not written exactly as `YYYY-MM-DD`.
+    #[must_use]
+    pub fn last_day(&self) -> Option<jiff::civil::Date> {
+        let text = self.until.as_bytes();
+        let shaped = text.len() == 10
+            && text.iter().enumerate().all(|(i, b)| if matches!(i, 4 | 7) { *b == b'-' } else { b.is_ascii_digit() });
+        shaped.then(|| self.until.parse().ok()).flatten()
+    }
 }

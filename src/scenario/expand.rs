@@ -164,7 +164,9 @@ fn note(findings: &mut Vec<Diagnostic>, finding: Diagnostic) {
 
 fn check_answering(document: &Document, form: &CaseForm, directory: &Directory<'_>, findings: &mut Vec<Diagnostic>) {
     let Some(name) = form.expect.allow.as_ref().and_then(|allow| allow.answered_by.as_ref()) else { return };
-    if let Err(finding) = directory.workload(name) {
+    let known =
+        if name.contains('/') { directory.workload(name).map(|_| ()) } else { directory.host(name).map(|_| ()) };
+    if let Err(finding) = known {
         note(findings, finding.at(document.location(name.at)));
     }
 }
@@ -232,10 +234,11 @@ fn check_waiver(
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Waiver> {
     let before = findings.len();
+    let waiver = Waiver { until: form.until.value.clone(), why: form.why.clone() };
     let mut refuse = |message: String, hint: &str, at| {
         findings.push(Diagnostic::error("waiver", message).at(document.location(at)).hint(hint));
     };
-    match parse_date(&form.until) {
+    match waiver.last_day() {
         None => refuse(
             format!("`{}` is not a day", *form.until),
             "write the last day on which the waiver holds as `YYYY-MM-DD`",
@@ -251,12 +254,5 @@ fn check_waiver(
     if form.why.trim().is_empty() {
         refuse("the waiver gives no reason".to_owned(), "write why, and who answers for it", form.at);
     }
-    (findings.len() == before).then(|| Waiver { until: form.until.value.clone(), why: form.why.clone() })
-}
-
-/// A day written exactly as `YYYY-MM-DD`.
-pub(super) fn parse_date(text: &str) -> Option<jiff::civil::Date> {
-    let shaped = text.len() == 10
-        && text.bytes().enumerate().all(|(i, b)| if matches!(i, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
-    shaped.then(|| text.parse().ok()).flatten()
+    (findings.len() == before).then_some(waiver)
 }

@@ -261,7 +261,7 @@ pub(super) struct AllowForm {
     #[serde(default)]
     #[schemars(schema_with = "listed::<Layer>")]
     pub(super) via: Vec<Layer>,
-    /// The workload that must answer, as `namespace/workload`.
+    /// Who must answer: a workload, as `namespace/workload`, or a host outside.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) answered_by: Option<Located<String>>,

@@ -1,0 +1,146 @@
+//! Flows that must not get through.
+
+use std::collections::BTreeSet;
+
+use super::observation::{Evidence, Observation};
+use super::rules::{Finding, Judged};
+use super::verdict::Verdict;
+use crate::policy::{Effect, Layer, Outcome, Reason};
+use crate::scenario::{Case, DenyExpectation, Expectation, got_through};
+
+pub(super) fn denied(
+    case: &Case,
+    expect: &DenyExpectation,
+    outcome: &Outcome,
+    evidence: &Evidence,
+    twin: Option<&Judged<'_>>,
+) -> Finding {
+    if reached(expect, outcome, evidence) {
+        return Finding::Broken(through(expect, outcome, evidence));
+    }
+    unproven(case, twin)
+        .or_else(|| vacuous(expect, evidence))
+        .or_else(|| wrong_layer(expect, outcome, evidence))
+        .or_else(|| wrong_outcome(expect, outcome))
+        .or_else(|| too_few_layers(expect, evidence))
+        .unwrap_or_else(|| Finding::Holds(holds(case, expect, outcome)))
+}
+
+/// Whether a denied flow was seen to get through: no retry may whitewash this.
+#[must_use]
+pub fn got_past(case: &Case, observation: &Observation) -> bool {
+    match (&case.expect, &observation.outcome) {
+        (Expectation::Deny(expect), Some(outcome)) => reached(expect, outcome, &observation.evidence),
+        (Expectation::Deny(_), None) | (Expectation::Allow(_), _) => false,
+    }
+}
+
+/// A workload that answers by itself was reached, whatever status it chose, unless the workload is to refuse.
+fn reached(expect: &DenyExpectation, outcome: &Outcome, evidence: &Evidence) -> bool {
+    let answered = evidence.answered_by.is_some() && evidence.denied_by.is_none() && expect.by != Layer::Application;
+    got_through(outcome) || answered
+}
+
+fn through(expect: &DenyExpectation, outcome: &Outcome, evidence: &Evidence) -> String {
+    let answered = match &evidence.answered_by {
+        Some(workload) => format!(", answered by {workload}"),
+        None => String::new(),
+    };
+    format!("expected a denial by {}, and the flow got through: {outcome}{answered}", expect.by)
+}
+
+fn unproven(case: &Case, twin: Option<&Judged<'_>>) -> Option<Finding> {
+    let Some(id) = &case.twin else {
+        return Some(Finding::Unclear("the case has no twin, so nothing shows that the target answers".to_owned()));
+    };
+    let Some(twin) = twin else {
+        return Some(Finding::Unclear(format!("its twin {id} was not tried in the same round")));
+    };
+    if twin.case.id != *id || !matches!(twin.case.expect, Expectation::Allow(_)) {
+        return Some(Finding::Unclear(format!("{} is not its twin {id}", twin.case.id)));
+    }
+    let state = match &twin.judgement.verdict {
+        Verdict::Pass => return None,
+        Verdict::Fail => "failed",
+        Verdict::Inconclusive => "is inconclusive",
+        Verdict::Skipped { .. } => "was skipped",
+        Verdict::Waived { .. } => "is waived",
+    };
+    Some(Finding::Unclear(format!("its twin {id} {state}: {}", twin.judgement.why)))
+}
+
+/// Where nothing answers, a denial says nothing about policy.
+fn vacuous(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
+    let checks = evidence.trace.iter().flat_map(crate::path::Trace::checks);
+    let denials = checks.filter(|check| check.decision.effect == Effect::Deny).map(|check| check.decision.reason);
+    let nothing = denials.chain(evidence.reason).find_map(|reason| nothing_there(reason, expect.by));
+    nothing.map(|what| Finding::Unclear(format!("the flow would have ended without any policy: {what}")))
+}
+
+fn nothing_there(reason: Reason, by: Layer) -> Option<&'static str> {
+    let known = [
+        (Reason::NotListening, by != Layer::Application, "nothing listens on the port"),
+        (Reason::NoHealthyUpstream, true, "no backend is ready"),
+        (Reason::ProtocolMismatch, true, "one end speaks TLS and the other does not"),
+        (Reason::NoSuchName, true, "the name does not exist"),
+    ];
+    known.into_iter().find(|(vacuous, applies, _)| *vacuous == reason && *applies).map(|(_, _, what)| what)
+}
+
+fn wrong_layer(expect: &DenyExpectation, outcome: &Outcome, evidence: &Evidence) -> Option<Finding> {
+    match evidence.denied_by {
+        None => Some(Finding::Unclear(format!("saw {outcome}, and no observer names the layer that ended the flow"))),
+        Some(layer) if layer == expect.by => None,
+        Some(layer) => {
+            let reason = evidence.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            Some(Finding::Broken(format!("expected a denial by {}, {layer} denied{reason}: {outcome}", expect.by)))
+        }
+    }
+}
+
+fn wrong_outcome(expect: &DenyExpectation, outcome: &Outcome) -> Option<Finding> {
+    (!expect.accepts(outcome)).then(|| {
+        Finding::Broken(format!(
+            "denied by {}, and the client saw {outcome}, expected {}",
+            expect.by,
+            expect.describe()
+        ))
+    })
+}
+
+fn too_few_layers(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
+    let Some(denying) = &evidence.denying_layers else {
+        return (expect.layers > 1).then(|| {
+            Finding::Unclear(format!(
+                "expected {} layers that each deny alone, and no observer tells how many do",
+                expect.layers
+            ))
+        });
+    };
+    if !denying.contains(&expect.by) {
+        return Some(Finding::Unclear(format!("{} denied, and is not among the layers that would", expect.by)));
+    }
+    // A workload that does not take the flow is no line of defence.
+    let counted: BTreeSet<_> =
+        denying.iter().filter(|layer| **layer != Layer::Application || expect.by == Layer::Application).collect();
+    (counted.len() < expect.layers).then(|| {
+        let names: Vec<_> = counted.iter().map(ToString::to_string).collect();
+        Finding::Broken(format!(
+            "expected {} layers that each deny alone, only {} would: {}",
+            expect.layers,
+            counted.len(),
+            names.join(", ")
+        ))
+    })
+}
+
+fn holds(case: &Case, expect: &DenyExpectation, outcome: &Outcome) -> String {
+    let mut text = format!("denied by {} as expected: {outcome}", expect.by);
+    if expect.layers > 1 {
+        text = format!("{text}, {} layers or more would each deny", expect.layers);
+    }
+    match &case.twin {
+        Some(twin) => format!("{text}; twin {twin} got through"),
+        None => text,
+    }
+}

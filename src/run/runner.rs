@@ -1,0 +1,285 @@
+//! The run itself: canary, rounds, retries, verdicts, events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::audience::Audience;
+use super::context::RunContext;
+use super::event::{Event, Subscriber};
+use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, Summary, ToolRecord};
+use super::rounds::rounds;
+use super::trial::Trial;
+use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
+use crate::manifest::{Diagnostic, digest};
+use crate::scenario::{Case, Expectation, Plan, PlannedCase};
+use crate::testbed::Testbed;
+
+/// Tries every case of `plan` on `testbed`, judges it, and tells `subscribers`.
+///
+/// The canary comes first: on a testbed that does not enforce no case is tried. Cases are tried in rounds, each denied
+/// one in that of its twin. On a live testbed a case that did not pass is tried again, together with its twin, up to
+/// `context.retries` times; a denied flow that got through is not, because no later denial could undo it. Events of
+/// cases come in the order of the matrix. A report that cannot be written is a finding, and fails the run.
+pub fn run(
+    plan: &Plan,
+    testbed: &mut dyn Testbed,
+    context: RunContext<'_>,
+    subscribers: &mut [&mut dyn Subscriber],
+) -> RunRecord {
+    let started = context.clock.now();
+    let begin = context.clock.elapsed();
+    let mut audience = Audience::new(subscribers);
+    let mut trial = Trial::new(testbed);
+    let testbed = trial.name();
+    let (stack, manifests, cases) = (&context.stack, context.manifests.as_str(), plan.cases.len());
+    audience.tell(&Event::Started { testbed, stack, cases, manifests });
+    for finding in &context.findings {
+        audience.tell(&Event::Finding(finding));
+    }
+    let mut findings = context.findings.clone();
+    let canary = try_canary(plan, &mut trial, &mut findings, &mut audience);
+    let records = if canary.enforces {
+        Cases::new(plan, &context, started).run(&mut trial, &mut audience)
+    } else {
+        skip_all(plan, &canary, &mut audience)
+    };
+    let coverage = context.coverage;
+    let policies = coverage(&records);
+    findings.append(&mut audience.failures);
+    let mut record = RunRecord {
+        schema: RUN_SCHEMA.to_owned(),
+        id: context.id.unwrap_or_else(|| run_id(started, &context.inputs, plan)),
+        tool: ToolRecord::this(),
+        testbed: testbed.to_owned(),
+        stack: context.stack,
+        started: started.to_string(),
+        duration_ms: u64::try_from(context.clock.elapsed().saturating_sub(begin).as_millis()).unwrap_or(u64::MAX),
+        summary: Summary::of(&records, &canary, &findings),
+        canary,
+        findings,
+        scenarios: plan.titles(),
+        cases: records,
+        policies,
+        inputs: context.inputs,
+    };
+    audience.tell(&Event::Finished(&record));
+    if !audience.failures.is_empty() {
+        record.findings.append(&mut audience.failures);
+        record.summary = Summary::of(&record.cases, &record.canary, &record.findings);
+    }
+    record
+}
+
+/// Unique by its nanosecond, and the same for the same inputs at the same time.
+fn run_id(started: jiff::Timestamp, inputs: &BTreeMap<String, String>, plan: &Plan) -> String {
+    let cases: Vec<_> = plan.cases.iter().map(|planned| planned.case.id.as_str()).collect();
+    let content = json!([started.as_nanosecond().to_string(), inputs, cases]);
+    let tail: String = digest(&content).chars().take(8).collect();
+    format!("{}-{tail}", started.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+fn try_canary(
+    plan: &Plan,
+    trial: &mut Trial<'_>,
+    findings: &mut Vec<Diagnostic>,
+    audience: &mut Audience<'_, '_>,
+) -> CanaryRecord {
+    if plan.cases.is_empty() {
+        return CanaryRecord { enforces: false, detail: "not tried, since no case was selected".to_owned() };
+    }
+    let record = match trial.canary() {
+        Ok(canary) => {
+            let seen =
+                format!("{}: {} with the policy, {} without", canary.detail, canary.with_policy, canary.without_policy);
+            CanaryRecord { enforces: canary.enforces(), detail: seen }
+        }
+        Err(finding) => {
+            audience.tell(&Event::Finding(&finding));
+            let detail = finding.message.clone();
+            findings.push(finding);
+            CanaryRecord { enforces: false, detail }
+        }
+    };
+    audience.tell(&Event::Canary(&record));
+    record
+}
+
+fn skip_all(plan: &Plan, canary: &CanaryRecord, audience: &mut Audience<'_, '_>) -> Vec<CaseRecord> {
+    let why = format!("the testbed was not shown to enforce: {}", canary.detail);
+    let records: Vec<_> = plan.cases.iter().map(|planned| skipped(planned, why.clone())).collect();
+    for record in &records {
+        audience.tell(&Event::CaseFinished(record));
+    }
+    records
+}
+
+fn skipped(planned: &PlannedCase, reason: String) -> CaseRecord {
+    let judgement = Judgement { why: reason.clone(), verdict: Verdict::Skipped { reason }, flaky: false };
+    CaseRecord { case: planned.case.clone(), support: planned.support, observation: None, judgement, duration_us: 0 }
+}
+
+/// The cases of a run on their way to verdicts.
+struct Cases<'p> {
+    plan: &'p Plan,
+    retries: u32,
+    round: usize,
+    today: jiff::civil::Date,
+    clock: &'p dyn super::clock::Clock,
+    records: Vec<Option<CaseRecord>>,
+    /// How many leading records were told.
+    told: usize,
+}
+
+impl<'p> Cases<'p> {
+    fn new(plan: &'p Plan, context: &RunContext<'p>, started: jiff::Timestamp) -> Self {
+        Self {
+            plan,
+            retries: context.retries,
+            round: context.round,
+            today: started.to_zoned(jiff::tz::TimeZone::UTC).date(),
+            clock: context.clock,
+            records: vec![None; plan.cases.len()],
+            told: 0,
+        }
+    }
+
+    fn run(mut self, trial: &mut Trial<'_>, audience: &mut Audience<'_, '_>) -> Vec<CaseRecord> {
+        let tried = self.skip_refused(trial);
+        for round in rounds(&self.plan.cases, &tried, self.round) {
+            self.try_round(trial, &round);
+            self.tell(audience);
+        }
+        self.tell(audience);
+        self.records.into_iter().flatten().collect()
+    }
+
+    fn case(&self, index: usize) -> &'p Case {
+        &self.plan.cases[index].case
+    }
+
+    /// Skips what the testbed cannot try, and what would be without its twin; returns the rest.
+    fn skip_refused(&mut self, trial: &mut Trial<'_>) -> Vec<usize> {
+        let mut refused = BTreeMap::new();
+        for planned in &self.plan.cases {
+            if let Some(why) = trial.refuses(&planned.case.flow) {
+                refused.insert(planned.case.id.as_str(), why);
+            }
+        }
+        let mut tried = Vec::new();
+        for (index, planned) in self.plan.cases.iter().enumerate() {
+            let own = refused.get(planned.case.id.as_str()).cloned();
+            let twin = planned.case.twin.as_deref();
+            let reason = own.or_else(|| {
+                let (id, why) = refused.get_key_value(twin?)?;
+                Some(format!("its twin {id} is skipped: {why}"))
+            });
+            match reason {
+                Some(reason) => self.records[index] = Some(skipped(planned, reason)),
+                None => tried.push(index),
+            }
+        }
+        tried
+    }
+
+    fn try_round(&mut self, trial: &mut Trial<'_>, round: &[usize]) {
+        for (index, record) in self.observe(trial, round) {
+            self.records[index] = Some(record);
+        }
+        for _ in 0..self.retries {
+            let again: Vec<_> = round.iter().copied().filter(|index| self.wants_retry(*index)).collect();
+            if again.is_empty() || !trial.is_live() {
+                return;
+            }
+            let with_twins = self.with_twins(round, &again);
+            for (index, record) in self.observe(trial, &with_twins) {
+                if again.contains(&index) {
+                    self.update(index, record);
+                }
+            }
+        }
+    }
+
+    fn wants_retry(&self, index: usize) -> bool {
+        let Some(record) = &self.records[index] else { return false };
+        match &record.judgement.verdict {
+            Verdict::Fail => record.observation.as_ref().is_some_and(|seen| !got_past(&record.case, seen)),
+            Verdict::Inconclusive => true,
+            Verdict::Pass | Verdict::Skipped { .. } | Verdict::Waived { .. } => false,
+        }
+    }
+
+    fn with_twins(&self, round: &[usize], again: &[usize]) -> Vec<usize> {
+        let twins: BTreeSet<&str> = again.iter().filter_map(|index| self.case(*index).twin.as_deref()).collect();
+        round
+            .iter()
+            .copied()
+            .filter(|index| again.contains(index) || twins.contains(self.case(*index).id.as_str()))
+            .collect()
+    }
+
+    /// Takes over a later record, its attempts added to the earlier ones. A failure is undone by a pass only.
+    fn update(&mut self, index: usize, mut later: CaseRecord) {
+        let Some(earlier) = &mut self.records[index] else { return };
+        let attempts = |record: &CaseRecord| record.observation.as_ref().map_or(0, |seen| seen.attempts);
+        let total = attempts(earlier).saturating_add(attempts(&later));
+        let duration = earlier.duration_us.saturating_add(later.duration_us);
+        if earlier.judgement.verdict == Verdict::Fail && later.judgement.verdict == Verdict::Inconclusive {
+            earlier.duration_us = duration;
+        } else {
+            later.judgement.flaky = later.judgement.verdict == Verdict::Pass;
+            later.duration_us = duration;
+            *earlier = later;
+        }
+        if let Some(seen) = &mut earlier.observation {
+            seen.attempts = total;
+        }
+    }
+
+    /// Tries flows at the same moment and judges them: allowed cases first, then each denied one by its twin.
+    fn observe(&self, trial: &mut Trial<'_>, round: &[usize]) -> Vec<(usize, CaseRecord)> {
+        let begin = self.clock.elapsed();
+        let flows: Vec<_> = round.iter().map(|index| &self.case(*index).flow).collect();
+        let seen = trial.observe(&flows);
+        let share = self.share(begin, round.len());
+        let mut twins: BTreeMap<&str, (&Case, Judgement)> = BTreeMap::new();
+        let mut records = Vec::new();
+        let (allowed, denied): (Vec<_>, Vec<_>) =
+            round.iter().zip(seen).partition(|(index, _)| matches!(self.case(**index).expect, Expectation::Allow(_)));
+        for (index, observation) in allowed {
+            let case = self.case(*index);
+            let judgement = judge(case, &observation, None, self.today);
+            twins.insert(&case.id, (case, judgement.clone()));
+            records.push((*index, self.record(*index, observation, judgement, share)));
+        }
+        for (index, observation) in denied {
+            let case = self.case(*index);
+            let twin = case.twin.as_deref().and_then(|twin| twins.get(twin));
+            let twin = twin.map(|(case, judgement)| Judged { case, judgement });
+            let judgement = judge(case, &observation, twin.as_ref(), self.today);
+            records.push((*index, self.record(*index, observation, judgement, share)));
+        }
+        records
+    }
+
+    fn record(&self, index: usize, observation: Observation, judgement: Judgement, share: u64) -> CaseRecord {
+        let PlannedCase { case, support, .. } = &self.plan.cases[index];
+        let observation = Some(observation);
+        CaseRecord { case: case.clone(), support: *support, observation, judgement, duration_us: share }
+    }
+
+    /// A flow's share of its round in microseconds: flows of a round run at the same moment.
+    fn share(&self, begin: Duration, flows: usize) -> u64 {
+        let round = self.clock.elapsed().saturating_sub(begin).as_micros();
+        u64::try_from(round / flows.max(1) as u128).unwrap_or(u64::MAX)
+    }
+
+    /// Tells what is finished, as far as it is without a gap.
+    fn tell(&mut self, audience: &mut Audience<'_, '_>) {
+        while let Some(Some(record)) = self.records.get(self.told) {
+            audience.tell(&Event::CaseFinished(record));
+            self.told += 1;
+        }
+    }
+}
