@@ -1,6 +1,7 @@
 //! Policy: one module per layer, each compiling its objects to decisions with provenance.
 
 mod decision;
+pub mod gateway;
 mod outcome;
 mod request;
 mod spiffe;

@@ -1,0 +1,110 @@
+//! Which of several matches of a request wins (`apis/v1/httproute_types.go`, `HTTPRouteRule.matches`).
+
+use std::cmp::Reverse;
+
+use super::hostname::HostPattern;
+use super::matching::{Match, PathCondition};
+
+/// Place of one match in the order in which matches are tried: the smaller one is tried first.
+///
+/// Host with most exact characters, then most characters; exact path; longest prefix; method; most headers; most
+/// query parameters; oldest route; `namespace/name`; first rule and first match. Regular expressions, whose place the
+/// API leaves open, come last (kgateway; agentgateway `crates/agentgateway/src/http/route.rs`, `get_path_rank`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Precedence {
+    strength: Strength,
+    age: Age,
+    route: String,
+    kind: &'static str,
+    rule: usize,
+    matching: usize,
+}
+
+/// The part of the order that the request decides; equal ones are told apart by their routes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Strength {
+    host: Reverse<(usize, usize)>,
+    path: PathRank,
+    length: Reverse<usize>,
+    method: Reverse<bool>,
+    headers: Reverse<usize>,
+    query: Reverse<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum PathRank {
+    Exact,
+    Prefix,
+    Regex,
+}
+
+/// When the route was made, in RFC 3339. A manifest without a time stands behind all that have one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Age {
+    Known(String),
+    Unknown,
+}
+
+/// The route that a match belongs to, and where in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Namespace of the route.
+    pub namespace: &'a str,
+    /// Name of the route.
+    pub name: &'a str,
+    /// Kind of the route.
+    pub kind: &'static str,
+    /// `metadata.creationTimestamp` of the route.
+    pub created: Option<&'a str>,
+    /// Index of the rule.
+    pub rule: usize,
+    /// Index of the match in the rule.
+    pub matching: usize,
+}
+
+impl Precedence {
+    /// The place of a match that serves `host`.
+    #[must_use]
+    pub fn new(host: &HostPattern, condition: &Match, origin: Origin<'_>) -> Self {
+        Self {
+            strength: Strength::new(host, condition),
+            age: origin.created.map_or(Age::Unknown, |created| Age::Known(created.to_owned())),
+            route: format!("{}/{}", origin.namespace, origin.name),
+            kind: origin.kind,
+            rule: origin.rule,
+            matching: origin.matching,
+        }
+    }
+
+    /// Whether the request does not decide between the two.
+    #[must_use]
+    pub fn ties(&self, other: &Self) -> bool {
+        self.strength == other.strength
+    }
+
+    /// Whether only the age of two different routes decides between the two, and it is not known.
+    #[must_use]
+    pub fn needs_unknown_age(&self, other: &Self) -> bool {
+        self.ties(other)
+            && (&self.route, self.kind) != (&other.route, other.kind)
+            && (self.age == Age::Unknown || other.age == Age::Unknown)
+    }
+}
+
+impl Strength {
+    fn new(host: &HostPattern, condition: &Match) -> Self {
+        let (path, length) = match &condition.path {
+            PathCondition::Exact(path) => (PathRank::Exact, path.len()),
+            PathCondition::Prefix(prefix) => (PathRank::Prefix, prefix.len()),
+            PathCondition::Regex(expression) => (PathRank::Regex, expression.len()),
+        };
+        Self {
+            host: Reverse(host.specificity()),
+            path,
+            length: Reverse(length),
+            method: Reverse(condition.method.is_some()),
+            headers: Reverse(condition.headers.len()),
+            query: Reverse(condition.query.len()),
+        }
+    }
+}
