@@ -34,6 +34,8 @@ pub(super) struct CheckView {
     /// `allow`, `deny` or `unknown`.
     pub(super) effect: &'static str,
     pub(super) words: &'static str,
+    /// On a leg that is a tunnel.
+    pub(super) hbone: bool,
     /// Behind the checkpoint that ended the flow.
     pub(super) behind: bool,
     pub(super) reason: String,
@@ -75,7 +77,7 @@ fn steps(trace: &Trace) -> Vec<Step> {
         let hbone = matches!(hop.wire, Wire::Hbone { .. });
         steps.push(Step::Leg { wire: hop.wire.to_string(), hbone, behind });
         for check in &hop.checkpoints {
-            steps.push(Step::Check(Box::new(check_view(check, behind))));
+            steps.push(Step::Check(Box::new(check_view(check, hbone, behind))));
             behind |= check.decision.effect == Effect::Deny;
         }
         steps.push(Step::Node { name: one_line(&hop.to), behind });
@@ -84,7 +86,7 @@ fn steps(trace: &Trace) -> Vec<Step> {
     steps
 }
 
-fn check_view(check: &Check, behind: bool) -> CheckView {
+fn check_view(check: &Check, hbone: bool, behind: bool) -> CheckView {
     let decision = &check.decision;
     CheckView {
         checkpoint: check.checkpoint.to_string(),
@@ -94,6 +96,7 @@ fn check_view(check: &Check, behind: bool) -> CheckView {
             Effect::Unknown => "unknown",
         },
         words: effect_words(decision.effect, behind),
+        hbone,
         behind,
         reason: decision.reason.to_string(),
         detail: one_line(&decision.detail),
