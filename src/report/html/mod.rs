@@ -92,7 +92,10 @@ impl Page {
             refused: record.findings.iter().any(Diagnostic::is_error),
             lead: lead(record),
             scope: scope(&record.testbed),
-            canary: Canary { enforces: record.canary.enforces, detail: one_line(record.canary.detail.trim_end_matches('.')) },
+            canary: Canary {
+                enforces: record.canary.enforces,
+                detail: one_line(record.canary.detail.trim_end_matches('.')),
+            },
             tiles: tiles(record),
             grid: Grid::of(record),
             filter: FilterView::of(record),
