@@ -73,6 +73,40 @@
     }
   });
 
+  // The filter stays in sight on wide screens; what a link leads to must not hide behind it.
+  const measure = () => {
+    const sticky = getComputedStyle(form).position === "sticky";
+    document.documentElement.style.setProperty("--filter", sticky ? `${form.offsetHeight}px` : "0px");
+  };
+  addEventListener("resize", measure);
+  measure();
+
+  // The matrix is one stop for the Tab key; arrows lead from mark to mark.
+  const cells = [...marks.values()];
+  const place = (cell) => ({ row: cell.closest("tr").rowIndex, column: cell.closest("td").cellIndex });
+  const next = (cell, key) => {
+    const index = cells.indexOf(cell);
+    if (key === "ArrowRight") return cells[index + 1];
+    if (key === "ArrowLeft") return cells[index - 1];
+    const down = key === "ArrowDown";
+    const { row, column } = place(cell);
+    const ahead = (down ? cells : [...cells].reverse()).map((other) => ({ other, ...place(other) }))
+      .filter((entry) => (down ? entry.row > row : entry.row < row));
+    const nearest = ahead.filter((entry) => entry.row === ahead[0].row)
+      .sort((a, b) => Math.abs(a.column - column) - Math.abs(b.column - column));
+    return nearest[0]?.other;
+  };
+  cells.forEach((cell, index) => { cell.tabIndex = index === 0 ? 0 : -1; });
+  document.querySelector(".grid").addEventListener("keydown", (event) => {
+    if (!event.key.startsWith("Arrow") || !event.target.matches(".cell")) return;
+    const to = next(event.target, event.key);
+    event.preventDefault();
+    if (!to) return;
+    event.target.tabIndex = -1;
+    to.tabIndex = 0;
+    to.focus();
+  });
+
   // A link to a case opens it, and a filter that hides it gives way.
   const reveal = () => {
     const target = $(decodeURIComponent(location.hash.slice(1)));

@@ -15,9 +15,9 @@ use super::failure::FailureKind;
 use super::standing::Standing;
 use super::terminal::{Style, render_trace};
 use super::text::{one_line, visible};
-use super::wording::{expectation, observed, severity_word};
+use super::wording::{expectation, headline, observed, severity_word};
 use crate::judge::Verdict;
-use crate::run::{CaseRecord, RunRecord};
+use crate::run::{CaseRecord, ExitStatus, RunRecord};
 
 /// The run as JUnit XML: a suite for each scenario, a test case for each case.
 ///
@@ -31,7 +31,44 @@ pub fn render(record: &RunRecord) -> Result<String, ReportError> {
     for (scenario, cases) in by_scenario(record) {
         report.add_test_suite(suite(record, scenario, &cases, &mut names));
     }
+    let troubles = troubles(record, report.failures + report.errors);
+    if !troubles.is_empty() {
+        let mut suite = TestSuite::new("run");
+        suite.add_test_cases(troubles);
+        report.add_test_suite(suite);
+    }
     report.to_string().map_err(|error| ReportError::Render { format: "JUnit", why: error.to_string() })
+}
+
+/// What fails the run beside its cases, each as a test case of its own, so that no reader of this file takes a
+/// refused input or an idle testbed for a success.
+fn troubles(record: &RunRecord, unsuccessful: usize) -> Vec<TestCase> {
+    let mut troubles: Vec<TestCase> = record
+        .findings
+        .iter()
+        .filter(|finding| finding.is_error())
+        .enumerate()
+        .map(|(index, finding)| {
+            let name = format!("finding {} {}", index + 1, one_line(&finding.code));
+            trouble(NonSuccessKind::Failure, name, "InputRefused", &finding.to_string())
+        })
+        .collect();
+    if !record.canary.enforces {
+        troubles.push(trouble(NonSuccessKind::Error, "canary".to_owned(), "NotEnforcing", &record.canary.detail));
+    }
+    if record.summary.status != ExitStatus::Passed && unsuccessful == 0 && troubles.is_empty() {
+        troubles.push(trouble(NonSuccessKind::Error, "result".to_owned(), "Result", &headline(record)));
+    }
+    troubles
+}
+
+fn trouble(kind: NonSuccessKind, name: String, ty: &str, message: &str) -> TestCase {
+    let mut status = typed(kind, ty);
+    status.set_message(one_line(message)).set_description(one_line(message));
+    let mut test = TestCase::new(name, status);
+    test.set_classname("airtight.run");
+    test.set_time(Duration::ZERO);
+    test
 }
 
 /// The cases of each scenario, scenarios in the order of their first case.

@@ -1,20 +1,48 @@
 //! Fragments: where links in the page lead.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::manifest::ObjectRef;
+use crate::report::text::one_line;
+use crate::run::RunRecord;
 
 /// A link to a case.
 pub(super) struct CaseLink {
-    /// Fragment, without `#`.
+    /// Fragment, without `#`; empty if the case is not in the record.
     pub(super) anchor: String,
     /// The case's id.
     pub(super) id: String,
 }
 
-impl CaseLink {
-    pub(super) fn to(id: &str) -> Self {
-        Self { anchor: case(id), id: super::super::text::one_line(id) }
+/// What there is to link to.
+pub(super) struct Targets<'a> {
+    cases: BTreeSet<&'a str>,
+    policies: BTreeSet<&'a ObjectRef>,
+}
+
+impl<'a> Targets<'a> {
+    pub(super) fn of(record: &'a RunRecord) -> Self {
+        Self {
+            cases: record.cases.iter().map(|case| case.case.id.as_str()).collect(),
+            policies: record.policies.iter().map(|policy| &*policy.rule.object).collect(),
+        }
+    }
+
+    /// A link to a case; no link if the record does not hold it.
+    pub(super) fn case(&self, id: &str) -> CaseLink {
+        let anchor = if self.cases.contains(id) { case(id) } else { String::new() };
+        CaseLink { anchor, id: one_line(id) }
+    }
+
+    /// Links to cases.
+    pub(super) fn cases<T: AsRef<str>>(&self, ids: &[T]) -> Vec<CaseLink> {
+        ids.iter().map(|id| self.case(id.as_ref())).collect()
+    }
+
+    /// The fragment of a policy object; empty if the record does not hold it.
+    pub(super) fn policy(&self, object: &ObjectRef) -> String {
+        if self.policies.contains(object) { policy(object) } else { String::new() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::anchor::{self, CaseLink};
+use super::anchor::{self, CaseLink, Targets};
 use super::trace::TraceView;
 use crate::judge::{Evidence, Verdict};
 use crate::policy::{Layer, Request};
@@ -67,6 +67,7 @@ pub(super) struct TwinView {
 
 /// What the cases of a run say of one another.
 struct Twins<'a> {
+    targets: Targets<'a>,
     standings: BTreeMap<&'a str, Standing>,
     denied: BTreeMap<&'a str, Vec<&'a str>>,
 }
@@ -113,11 +114,14 @@ impl<'a> Twins<'a> {
             }
         }
         let standings = record.cases.iter().map(|case| (case.case.id.as_str(), Standing::of(case))).collect();
-        Self { standings, denied }
+        Self { targets: Targets::of(record), standings, denied }
     }
 
     fn twin(&self, id: &str) -> TwinView {
-        TwinView { link: CaseLink::to(id), standing: self.standings.get(id).map_or("", |standing| standing.word()) }
+        TwinView {
+            link: self.targets.case(id),
+            standing: self.standings.get(id).map_or("", |standing| standing.word()),
+        }
     }
 }
 
@@ -147,12 +151,12 @@ fn case_view(record: &CaseRecord, twins: &Twins<'_>) -> CaseView {
         why: one_line(&record.judgement.why),
         excuse: excuse(record),
         twin: case.twin.as_deref().map(|twin| twins.twin(twin)),
-        twin_of: twins.denied.get(case.id.as_str()).into_iter().flatten().map(|id| CaseLink::to(id)).collect(),
+        twin_of: twins.denied.get(case.id.as_str()).map(|ids| twins.targets.cases(ids)).unwrap_or_default(),
         at: one_line(&case.at.to_string()),
         took: took(record.duration_us),
         headers: evidence.map(headers).unwrap_or_default(),
         logs: evidence.map(logs).unwrap_or_default(),
-        trace: evidence.and_then(|evidence| evidence.trace.as_ref()).map(TraceView::of),
+        trace: evidence.and_then(|evidence| evidence.trace.as_ref()).map(|trace| TraceView::of(trace, &twins.targets)),
     }
 }
 

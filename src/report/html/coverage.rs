@@ -1,6 +1,6 @@
 //! What the cases cover: policy objects and controls.
 
-use super::anchor::{self, CaseLink};
+use super::anchor::{self, CaseLink, Targets};
 use crate::report::control::{self, Bearing};
 use crate::report::text::one_line;
 use crate::report::wording::{is_uncovered, uncovered_words};
@@ -35,10 +35,11 @@ pub(super) struct ControlView {
 pub(super) fn policies(record: &RunRecord) -> Vec<PolicyView> {
     let mut policies: Vec<&PolicyRecord> = record.policies.iter().collect();
     policies.sort_by_key(|policy| !is_uncovered(policy));
-    policies.into_iter().map(policy_view).collect()
+    let targets = Targets::of(record);
+    policies.into_iter().map(|policy| policy_view(policy, &targets)).collect()
 }
 
-fn policy_view(policy: &PolicyRecord) -> PolicyView {
+fn policy_view(policy: &PolicyRecord, targets: &Targets<'_>) -> PolicyView {
     PolicyView {
         anchor: anchor::policy(&policy.rule.object),
         object: one_line(&policy.rule.object.to_string()),
@@ -47,19 +48,20 @@ fn policy_view(policy: &PolicyRecord) -> PolicyView {
         digest: one_line(&policy.digest),
         generated_by: policy.generated_by.as_ref().map(|object| one_line(&object.to_string())).unwrap_or_default(),
         uncovered: if is_uncovered(policy) { uncovered_words(policy) } else { String::new() },
-        decides: policy.decides.iter().map(|id| CaseLink::to(id)).collect(),
-        noticed_by: policy.noticed_by.iter().map(|id| CaseLink::to(id)).collect(),
+        decides: targets.cases(&policy.decides),
+        noticed_by: targets.cases(&policy.noticed_by),
     }
 }
 
 /// Every control that a case names.
 pub(super) fn controls(record: &RunRecord) -> Vec<ControlView> {
+    let targets = Targets::of(record);
     control::controls(record)
         .into_iter()
         .map(|standing| {
             let links = |wanted| {
                 let cases = standing.cases.iter().filter(move |(_, bearing)| *bearing == wanted);
-                cases.map(|(index, _)| CaseLink::to(&record.cases[*index].case.id)).collect()
+                cases.map(|(index, _)| targets.case(&record.cases[*index].case.id)).collect()
             };
             ControlView {
                 id: one_line(standing.control),

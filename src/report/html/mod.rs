@@ -24,6 +24,7 @@ use super::error::ReportError;
 use super::standing::Standing;
 use super::text::{count, duration, one_line};
 use super::wording::{headline, is_uncovered, status_word};
+use crate::manifest::Diagnostic;
 use crate::run::{ExitStatus, RunRecord};
 
 const STYLE: &str = include_str!("../../../templates/report.css");
@@ -48,6 +49,8 @@ struct Page {
     headline: String,
     status: &'static str,
     exit_code: u8,
+    /// Whether an input was refused, which fails the run whatever the cases say.
+    refused: bool,
     lead: String,
     scope: String,
     canary: Canary,
@@ -86,9 +89,13 @@ impl Page {
             headline: headline(record),
             status: status_word(status),
             exit_code: status.code(),
+            refused: record.findings.iter().any(Diagnostic::is_error),
             lead: lead(record),
             scope: scope(&record.testbed),
-            canary: Canary { enforces: record.canary.enforces, detail: one_line(&record.canary.detail) },
+            canary: Canary {
+                enforces: record.canary.enforces,
+                detail: one_line(record.canary.detail.trim_end_matches('.')),
+            },
             tiles: tiles(record),
             grid: Grid::of(record),
             filter: FilterView::of(record),
@@ -112,7 +119,8 @@ impl Page {
     }
 
     fn needs_attention(&self) -> bool {
-        self.uncovered > 0
+        self.exit_code > 0
+            || self.uncovered > 0
             || !self.findings.is_empty()
             || self.flaky().next().is_some()
             || ATTENTION.iter().any(|(word, _)| self.standing(word).next().is_some())
@@ -141,7 +149,7 @@ fn tone(status: ExitStatus) -> &'static str {
 
 fn lead(record: &RunRecord) -> String {
     format!(
-        "{} tried on the {} testbed with stack {}, {} in {}.",
+        "{} on the {} testbed, stack {}. Started {}, took {}.",
         count(record.cases.len(), "case", "cases"),
         one_line(&record.testbed),
         one_line(&record.stack.name),

@@ -1,6 +1,6 @@
 //! A trace as the steps of a diagram: nodes, the wires between them, checkpoints on the wires.
 
-use super::anchor;
+use super::anchor::Targets;
 use crate::manifest::RuleRef;
 use crate::path::{Check, End, Trace, Wire};
 use crate::policy::Effect;
@@ -34,6 +34,8 @@ pub(super) struct CheckView {
     /// `allow`, `deny` or `unknown`.
     pub(super) effect: &'static str,
     pub(super) words: &'static str,
+    /// On a leg that is a tunnel.
+    pub(super) hbone: bool,
     /// Behind the checkpoint that ended the flow.
     pub(super) behind: bool,
     pub(super) reason: String,
@@ -45,7 +47,7 @@ pub(super) struct CheckView {
 
 /// A rule that decided.
 pub(super) struct RuleView {
-    /// Fragment of the policy object.
+    /// Fragment of the policy object; empty if it is none of the run.
     pub(super) anchor: String,
     pub(super) object: String,
     pub(super) path: String,
@@ -53,18 +55,18 @@ pub(super) struct RuleView {
 }
 
 impl TraceView {
-    pub(super) fn of(trace: &Trace) -> Self {
+    pub(super) fn of(trace: &Trace, targets: &Targets<'_>) -> Self {
         let layers = trace.denying_layers();
         let (outcome, unknown) = match &trace.end {
             End::Outcome(outcome) => (Some(one_line(&outcome.to_string())), String::new()),
             End::Unknown(why) => (None, one_line(why)),
         };
         let layers = if layers.len() > 1 { list(layers) } else { String::new() };
-        Self { steps: steps(trace), outcome, unknown, layers }
+        Self { steps: steps(trace, targets), outcome, unknown, layers }
     }
 }
 
-fn steps(trace: &Trace) -> Vec<Step> {
+fn steps(trace: &Trace, targets: &Targets<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut behind = false;
     let mut last: Option<&str> = None;
@@ -75,7 +77,7 @@ fn steps(trace: &Trace) -> Vec<Step> {
         let hbone = matches!(hop.wire, Wire::Hbone { .. });
         steps.push(Step::Leg { wire: hop.wire.to_string(), hbone, behind });
         for check in &hop.checkpoints {
-            steps.push(Step::Check(Box::new(check_view(check, behind))));
+            steps.push(Step::Check(Box::new(check_view(check, hbone, behind, targets))));
             behind |= check.decision.effect == Effect::Deny;
         }
         steps.push(Step::Node { name: one_line(&hop.to), behind });
@@ -84,7 +86,7 @@ fn steps(trace: &Trace) -> Vec<Step> {
     steps
 }
 
-fn check_view(check: &Check, behind: bool) -> CheckView {
+fn check_view(check: &Check, hbone: bool, behind: bool, targets: &Targets<'_>) -> CheckView {
     let decision = &check.decision;
     CheckView {
         checkpoint: check.checkpoint.to_string(),
@@ -94,18 +96,19 @@ fn check_view(check: &Check, behind: bool) -> CheckView {
             Effect::Unknown => "unknown",
         },
         words: effect_words(decision.effect, behind),
+        hbone,
         behind,
         reason: decision.reason.to_string(),
         detail: one_line(&decision.detail),
-        rules: decision.rules.iter().map(rule_view).collect(),
+        rules: decision.rules.iter().map(|rule| rule_view(rule, targets)).collect(),
         symptom: decision.symptom.as_ref().map(|outcome| one_line(&outcome.to_string())).unwrap_or_default(),
         log: decision.log.as_deref().map(|log| visible(log).into_owned()).unwrap_or_default(),
     }
 }
 
-pub(super) fn rule_view(rule: &RuleRef) -> RuleView {
+fn rule_view(rule: &RuleRef, targets: &Targets<'_>) -> RuleView {
     RuleView {
-        anchor: anchor::policy(&rule.object),
+        anchor: targets.policy(&rule.object),
         object: one_line(&rule.object.to_string()),
         path: rule.rule.as_deref().map(one_line).unwrap_or_default(),
         at: one_line(&rule.at.to_string()),

@@ -58,7 +58,6 @@ fn unsettled(record: &CaseRecord, style: Style, mark: &str) -> String {
             push_trace(&mut out, trace, style, 4);
         }
     }
-    out.push('\n');
     out
 }
 

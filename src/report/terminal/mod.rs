@@ -115,7 +115,11 @@ impl<W: Write> Terminal<W> {
             return Ok(());
         }
         self.section(standing.word(), cases.len())?;
-        for case in cases {
+        let spaced = matches!(standing, Standing::Failed | Standing::Inconclusive);
+        for (index, case) in cases.into_iter().enumerate() {
+            if spaced && index > 0 {
+                writeln!(self.out)?;
+            }
             self.out.write_all(cases::tell(case, self.style).as_bytes())?;
         }
         Ok(())
@@ -142,7 +146,8 @@ impl<W: Write> Terminal<W> {
         }
         self.section("policy objects that no case notices", uncovered.len())?;
         for policy in uncovered {
-            writeln!(self.out, "  {}: {}", one_line(&policy.rule.to_string()), uncovered_words(policy))?;
+            let text = format!("{}: {}", one_line(&policy.rule.to_string()), uncovered_words(policy));
+            writeln!(self.out, "  {}", self.style.wrap(&text, 4))?;
         }
         Ok(())
     }

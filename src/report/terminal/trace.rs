@@ -57,7 +57,7 @@ impl Lines<'_> {
         for rule in &decision.rules {
             self.rule(rule);
         }
-        if let Some(symptom) = &decision.symptom {
+        if let Some(symptom) = decision.symptom.as_ref().filter(|_| !behind) {
             self.wrapped(6, &format!("the client sees {symptom}"));
         }
         if let Some(log) = &decision.log {
