@@ -173,10 +173,13 @@ fn schemas(crds: &Path, folders: &[&str]) -> BTreeMap<SchemaKey, jsonschema::Val
         let text = fs::read_to_string(&file).unwrap();
         serde_saphyr::from_multiple::<Value>(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     });
-    definitions.filter(|definition| definition["kind"] == "CustomResourceDefinition").flat_map(served).collect()
+    definitions
+        .filter(|definition| definition["kind"] == "CustomResourceDefinition")
+        .flat_map(|definition| served(&definition))
+        .collect()
 }
 
-fn served(definition: Value) -> Vec<(SchemaKey, jsonschema::Validator)> {
+fn served(definition: &Value) -> Vec<(SchemaKey, jsonschema::Validator)> {
     let spec = &definition["spec"];
     let (group, kind) = (spec["group"].as_str().unwrap(), spec["names"]["kind"].as_str().unwrap());
     if !CUSTOM.contains(&group) {
