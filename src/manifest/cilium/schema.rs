@@ -22,8 +22,7 @@ use crate::manifest::validation::{is_label_value, is_subdomain, label_selector, 
 
 static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^([-a-zA-Z0-9_]+[.]?)+$").ok());
 static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^([-a-zA-Z0-9_*]+[.]?)+$").ok());
-static SNI_PREFIX: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(\*?\*\.)?([-a-zA-Z0-9_]+\.?)+$").ok());
+static SNI_PREFIX: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(\*?\*\.)?([-a-zA-Z0-9_]+\.?)+$").ok());
 /// The alternatives are anchored at one end only, so `70000` and `80x` pass here and fail in the agent.
 static PORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -81,7 +80,11 @@ pub fn cluster_network_policy_findings(object: &Object<ClusterNetworkPolicy>, ci
         }
         for (index, peer) in rule.from.iter().enumerate() {
             if peer.namespaces.is_some() == peer.pods.is_some() {
-                check.refuse(&format!("{path}.from[{index}]"), peer.at, "exactly one of namespaces and pods must be set");
+                check.refuse(
+                    &format!("{path}.from[{index}]"),
+                    peer.at,
+                    "exactly one of namespaces and pods must be set",
+                );
             }
         }
         check.protocols(&path, rule.at, rule.protocols.as_deref());
@@ -125,12 +128,21 @@ impl<'a> Check<'a> {
     fn rule(&mut self, path: &str, rule: &Located<CiliumRule>) {
         match (&rule.endpoint_selector, &rule.node_selector) {
             (Some(_), None) | (None, Some(_)) => {}
-            (None, None) => self.refuse(path, rule.at, "exactly one of endpointSelector and nodeSelector must be set, and neither is"),
+            (None, None) => self.refuse(
+                path,
+                rule.at,
+                "exactly one of endpointSelector and nodeSelector must be set, and neither is",
+            ),
             (Some(_), Some(node)) => {
-                self.refuse(path, node.at, "exactly one of endpointSelector and nodeSelector must be set, and both are");
+                self.refuse(
+                    path,
+                    node.at,
+                    "exactly one of endpointSelector and nodeSelector must be set, and both are",
+                );
             }
         }
-        if rule.ingress.is_none() && rule.ingress_deny.is_none() && rule.egress.is_none() && rule.egress_deny.is_none() {
+        if rule.ingress.is_none() && rule.ingress_deny.is_none() && rule.egress.is_none() && rule.egress_deny.is_none()
+        {
             self.refuse(path, rule.at, "at least one of ingress, ingressDeny, egress and egressDeny must be present");
         }
         if rule.log.is_some() && !self.since(1, 18) {
@@ -153,7 +165,8 @@ impl<'a> Check<'a> {
         }
         for requirement in selector.match_expressions.iter().flatten() {
             if !["In", "NotIn", "Exists", "DoesNotExist"].contains(&requirement.operator.as_str()) {
-                let message = format!("unsupported operator \"{}\": use In, NotIn, Exists or DoesNotExist", requirement.operator);
+                let message =
+                    format!("unsupported operator \"{}\": use In, NotIn, Exists or DoesNotExist", requirement.operator);
                 self.refuse(path, selector.at, message);
             }
         }
@@ -210,7 +223,11 @@ impl<'a> Check<'a> {
             self.refuse(path, name.at, "exactly one of matchName and matchPattern must be set");
         }
         if let Some(text) = name.match_name.as_deref().filter(|text| text.len() > 255 || !fits(&NAME, text)) {
-            self.refuse(path, name.at, format!("\"{text}\" is not a valid matchName: a wildcard belongs in matchPattern"));
+            self.refuse(
+                path,
+                name.at,
+                format!("\"{text}\" is not a valid matchName: a wildcard belongs in matchPattern"),
+            );
         }
         if let Some(text) = name.match_pattern.as_deref().filter(|text| text.len() > 255 || !fits(&PATTERN, text)) {
             self.refuse(path, name.at, format!("\"{text}\" is not a valid matchPattern"));
