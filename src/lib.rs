@@ -1,5 +1,6 @@
 //! airtight: conformance of zero-trust Kubernetes networks.
 
+pub mod cli;
 pub mod judge;
 pub mod manifest;
 pub mod path;

@@ -1,3 +1,7 @@
 //! The `airtight` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    airtight::cli::main()
+}

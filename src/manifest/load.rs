@@ -162,6 +162,16 @@ impl Reader {
     }
 }
 
+/// The text of a file for showing a line of it; empty if it is too large, or cannot be read any more.
+pub(super) fn text_of(file: &str) -> String {
+    let fits = fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_FILE_BYTES);
+    if fits {
+        fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    } else {
+        String::new()
+    }
+}
+
 fn describe(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),

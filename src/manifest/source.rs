@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::diagnostic::Diagnostic;
+
 /// A place inside one file; line and column count from 1, columns in characters.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
@@ -59,6 +61,18 @@ impl Sources {
     #[must_use]
     pub fn text(&self, file: &str) -> Option<&str> {
         self.texts.get(file).map(AsRef::as_ref)
+    }
+
+    /// The texts of the files that findings speak of, as far as they can be read.
+    #[must_use]
+    pub fn of_files(findings: &[Diagnostic]) -> Self {
+        let mut sources = Self::default();
+        for file in findings.iter().filter_map(|finding| finding.location.as_ref()).map(|location| &location.file) {
+            if sources.text(file).is_none() {
+                sources.insert(file, &super::load::text_of(file));
+            }
+        }
+        sources
     }
 
     /// Takes over all texts of `other`.

@@ -1,7 +1,18 @@
 //! The way of a flow through hops and checkpoints.
 
+mod cargo;
+mod course;
+mod engine;
 mod flow;
+mod hop;
+mod journey;
+mod lookup;
+mod outward;
+mod party;
+mod proxies;
+mod target;
 mod trace;
 
+pub use engine::{Engine, FlowError};
 pub use flow::{Destination, Flow, ServerName, Source};
 pub use trace::{Answer, Check, End, Hop, Trace, Wire};

@@ -1,5 +1,6 @@
 //! A run: the matrix tried on a testbed, told as a stream of events that every report consumes.
 
+pub mod ablation;
 mod audience;
 mod clock;
 mod context;
@@ -12,10 +13,10 @@ mod tally;
 mod trial;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use context::{RunContext, Coverage};
+pub use context::{Coverage, RunContext};
 pub use event::{Event, Subscriber};
 pub use record::{
     CanaryRecord, CaseRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord,
 };
-pub use runner::run;
+pub use runner::{judge_all, run};
 pub use schema::schema;

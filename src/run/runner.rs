@@ -8,7 +8,7 @@ use serde_json::json;
 use super::audience::Audience;
 use super::context::RunContext;
 use super::event::{Event, Subscriber};
-use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, Summary, ToolRecord};
+use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
 use super::rounds::rounds;
 use super::trial::Trial;
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
@@ -70,6 +70,14 @@ pub fn run(
         record.summary = Summary::of(&record.cases, &record.canary, &record.findings);
     }
     record
+}
+
+/// The judged cases of a plan, without events, findings or coverage.
+#[must_use]
+pub fn judge_all(plan: &Plan, testbed: &mut dyn Testbed) -> Vec<CaseRecord> {
+    let stack = StackRecord { name: String::new(), versions: Vec::new() };
+    let clock = super::clock::SystemClock::default();
+    run(plan, testbed, RunContext::new(stack, &clock), &mut []).cases
 }
 
 /// Unique by its nanosecond, and the same for the same inputs at the same time.

@@ -1,5 +1,7 @@
 //! Testbeds: where flows are tried.
 
+pub mod model;
+
 use crate::judge::Observation;
 use crate::manifest::Diagnostic;
 use crate::path::Flow;

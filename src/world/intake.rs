@@ -90,7 +90,7 @@ fn accept(document: &Document, stack: &Stack) -> Result<Resource, Vec<Diagnostic
 
 /// What the API server's schemas and the components' webhooks say of a well-formed object.
 fn validate(resource: &Resource, stack: &Stack) -> Vec<Diagnostic> {
-    let cilium = &stack.versions.cilium;
+    let (cilium, istio) = (&stack.versions.cilium, &stack.versions.istio);
     match resource {
         Resource::NetworkPolicy(object) => network_policy_findings(object),
         Resource::CiliumNetworkPolicy(object) | Resource::CiliumClusterwideNetworkPolicy(object) => {
@@ -98,6 +98,11 @@ fn validate(resource: &Resource, stack: &Stack) -> Vec<Diagnostic> {
         }
         Resource::CiliumCidrGroup(object) => cidr_group_findings(object, cilium),
         Resource::ClusterNetworkPolicy(object) => cluster_network_policy_findings(object, cilium),
+        Resource::PeerAuthentication(object) => object.webhook_findings(istio),
+        Resource::AuthorizationPolicy(object) => object.webhook_findings(istio),
+        Resource::RequestAuthentication(object) => object.webhook_findings(istio),
+        Resource::ServiceEntry(object) => object.webhook_findings(istio),
+        Resource::DestinationRule(object) => object.webhook_findings(istio),
         _ => Vec::new(),
     }
 }

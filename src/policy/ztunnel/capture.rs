@@ -50,7 +50,9 @@ pub fn inbound_capture(world: &World, destination: PodId, source: Endpoint) -> C
         Endpoint::Pod(id) if id == destination => Capture::Bypass(Bypass::Loopback),
         Endpoint::Pod(id) if speaks_hbone(world.pod(id)) && pod.enrolment.accepts_hbone() => match pod.enrolment {
             Enrolment::Ambient | Enrolment::AmbientOutbound => Capture::Hbone,
-            Enrolment::None | Enrolment::Native | Enrolment::Sidecar => Capture::NotCaptured,
+            Enrolment::None | Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar => {
+                Capture::NotCaptured
+            }
         },
         Endpoint::ProbeAddress(_) => plaintext_or(pod, Some(Bypass::ProbeAddress)),
         Endpoint::Node(node) => plaintext_or(pod, host_socket(world, pod, node)),
@@ -61,7 +63,11 @@ pub fn inbound_capture(world: &World, destination: PodId, source: Endpoint) -> C
 
 fn speaks_hbone(pod: &Pod) -> bool {
     match pod.enrolment {
-        Enrolment::Ambient | Enrolment::AmbientOutbound | Enrolment::Native | Enrolment::Sidecar => true,
+        Enrolment::Ambient
+        | Enrolment::AmbientOutbound
+        | Enrolment::Native
+        | Enrolment::NativeOutbound
+        | Enrolment::Sidecar => true,
         Enrolment::None => false,
     }
 }
@@ -69,7 +75,11 @@ fn speaks_hbone(pod: &Pod) -> bool {
 fn plaintext_or(pod: &Pod, bypass: Option<Bypass>) -> Capture {
     match pod.enrolment {
         Enrolment::Ambient => bypass.map_or(Capture::Plaintext, Capture::Bypass),
-        Enrolment::AmbientOutbound | Enrolment::None | Enrolment::Native | Enrolment::Sidecar => Capture::NotCaptured,
+        Enrolment::AmbientOutbound
+        | Enrolment::None
+        | Enrolment::Native
+        | Enrolment::NativeOutbound
+        | Enrolment::Sidecar => Capture::NotCaptured,
     }
 }
 

@@ -62,6 +62,7 @@ impl ZtunnelPolicy {
             },
             Enrolment::None => not_captured(pod, "is not in the mesh"),
             Enrolment::Native => not_captured(pod, "ends the tunnel itself"),
+            Enrolment::NativeOutbound => not_captured(pod, "takes what it receives in clear text"),
             Enrolment::Sidecar => Decision::unknown(
                 vec![pod.origin.clone()],
                 format!("{}/{} has a sidecar, whose policies are not modelled", pod.namespace, pod.name),

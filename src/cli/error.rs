@@ -1,0 +1,107 @@
+//! Errors of the command: a code, an exit status and a hint, rendered once at the edge.
+
+use std::path::PathBuf;
+
+use crate::manifest::Diagnostic;
+use crate::path::FlowError;
+use crate::run::ExitStatus;
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Inputs are wrong; each finding has its place.
+    #[error("{} in the input", count(.0))]
+    Input(Vec<Diagnostic>),
+    /// No such stack.
+    #[error("there is no stack `{0}`")]
+    UnknownStack(String),
+    /// An endpoint or request on the command line does not parse.
+    #[error("`{value}` is not {expected}")]
+    Argument {
+        /// What was written.
+        value: String,
+        /// What it should have been.
+        expected: &'static str,
+        /// What to write instead.
+        hint: String,
+    },
+    /// A flow names what the world does not have.
+    #[error("{0}")]
+    Flow(#[from] FlowError),
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A report could not be written or read.
+    #[error("{0}")]
+    Report(#[from] crate::report::ReportError),
+    /// Standard output could not be written.
+    #[error("cannot write to standard output: {0}")]
+    Output(std::io::Error),
+    /// The testbed could not be brought up.
+    #[error("{0}")]
+    Testbed(#[from] crate::testbed::TestbedError),
+}
+
+impl CliError {
+    /// Stable, kebab-case name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Input(_) => "input",
+            Self::UnknownStack(_) => "unknown-stack",
+            Self::Argument { .. } => "argument",
+            Self::Flow(_) => "flow",
+            Self::Read { .. } => "unreadable",
+            Self::Report(_) => "report",
+            Self::Output(_) => "output",
+            Self::Testbed(_) => "testbed",
+        }
+    }
+
+    /// The status to exit with.
+    #[must_use]
+    pub fn status(&self) -> ExitStatus {
+        match self {
+            Self::Input(_)
+            | Self::UnknownStack(_)
+            | Self::Argument { .. }
+            | Self::Flow(_)
+            | Self::Read { .. }
+            | Self::Report(_)
+            | Self::Output(_) => ExitStatus::InputError,
+            Self::Testbed(_) => ExitStatus::NoTestbed,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownStack(_) => Some("built in are `reference` and `latest`; or name a stack file".to_owned()),
+            Self::Argument { hint, .. } => Some(hint.clone()),
+            Self::Flow(_) => Some("`airtight list --workloads` shows what there is".to_owned()),
+            Self::Read { .. } => Some("check the path and its permissions".to_owned()),
+            Self::Report(error) => Some(error.hint().to_owned()),
+            Self::Testbed(error) => error.hint.clone(),
+            Self::Input(_) | Self::Output(_) => None,
+        }
+    }
+
+    /// Whether the reader of standard output went away, which is no fault (`airtight list | head`).
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn count(findings: &[Diagnostic]) -> String {
+    match findings.len() {
+        1 => "1 error".to_owned(),
+        n => format!("{n} errors"),
+    }
+}

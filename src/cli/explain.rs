@@ -1,0 +1,105 @@
+//! `airtight explain`: one flow, hop by hop.
+
+use clap::Args;
+
+use super::endpoint;
+use super::error::CliError;
+use super::input::{InputArgs, Inputs};
+use super::output::{Output, OutputFormat};
+use crate::path::{Destination, Engine, Flow};
+use crate::report::{Style, render_trace};
+use crate::run::ExitStatus;
+use crate::world::{Protocol, World};
+
+/// Which flow to explain.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Who attempts it: NAMESPACE/WORKLOAD, `outside`, `kubelet` or node/NAME
+    from: String,
+    /// What it aims at: NAMESPACE/SERVICE:PORT, pod/NAMESPACE/NAME:PORT, gateway/NAMESPACE/NAME:PORT,
+    /// node/NAME:PORT, HOST:PORT, ADDRESS:PORT or name/DNS-NAME
+    to: String,
+    /// An HTTP request: METHOD PATH
+    #[arg(long, value_name = "METHOD PATH")]
+    http: Option<String>,
+    /// The Host header [default: the destination's name]
+    #[arg(long, requires = "http")]
+    host: Option<String>,
+    /// A header of the request, NAME: VALUE; may be repeated
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", requires = "http")]
+    headers: Vec<String>,
+    /// A bearer token, as the claims that a verifier would find, in JSON
+    #[arg(long, value_name = "JSON", requires = "http")]
+    token: Option<String>,
+    /// The client speaks TLS itself, with this server name [default: the destination's name]
+    #[arg(long, value_name = "SERVER-NAME", num_args = 0..=1, default_missing_value = "")]
+    tls: Option<String>,
+    /// Transport protocol: tcp, udp, sctp or icmp
+    #[arg(long, default_value = "tcp")]
+    protocol: String,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    output: OutputFormat,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+/// Explains one flow.
+///
+/// # Errors
+/// When inputs cannot be read, or the flow does not fit the world.
+pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let inputs = Inputs::load(&args.input)?;
+    let built = inputs.world()?;
+    let flow = args.flow(&built.world)?;
+    let engine = Engine::compile(&built.world);
+    output.diagnostics(&built.findings, &inputs.sources())?;
+    let trace = engine.trace(&flow)?;
+    match args.output {
+        OutputFormat::Table => {
+            write!(output.out, "{}", render_trace(&trace, Style::of(&std::io::stdout()))).map_err(CliError::Output)?
+        }
+        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&trace, args.output)?,
+    }
+    Ok(ExitStatus::Passed)
+}
+
+impl ExplainArgs {
+    fn flow(&self, world: &World) -> Result<Flow, CliError> {
+        let from = endpoint::source(&self.from)?;
+        let (to, port) = endpoint::destination(&self.to, world)?;
+        let name = host_name(&to);
+        let host = self.host.clone().unwrap_or_else(|| name.clone());
+        let request = self
+            .http
+            .as_deref()
+            .map(|http| endpoint::request(http, host, &self.headers, self.token.as_deref()))
+            .transpose()?;
+        let tls = self.tls.clone().map(|server| if server.is_empty() { name } else { server });
+        Ok(Flow { from, to, protocol: protocol(&self.protocol)?, port, request, tls })
+    }
+}
+
+fn protocol(text: &str) -> Result<Protocol, CliError> {
+    match text.to_ascii_lowercase().as_str() {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        "sctp" => Ok(Protocol::Sctp),
+        "icmp" => Ok(Protocol::Icmp),
+        _ => Err(CliError::Argument {
+            value: text.to_owned(),
+            expected: "a transport protocol",
+            hint: "write `tcp`, `udp`, `sctp` or `icmp`".to_owned(),
+        }),
+    }
+}
+
+/// The name that a client would put into its Host header.
+fn host_name(to: &Destination) -> String {
+    match to {
+        Destination::Service(namespace, name) => format!("{name}.{namespace}"),
+        Destination::Pod(_, name) | Destination::Gateway(_, name) | Destination::Node(name) => name.clone(),
+        Destination::Host(name) | Destination::Name(name) => name.clone(),
+        Destination::Address(address) => address.to_string(),
+    }
+}

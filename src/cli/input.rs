@@ -1,0 +1,175 @@
+//! Inputs of a command: manifests, scenarios, stack and environment, from disk or from within the program.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::embedded;
+use super::error::CliError;
+use crate::manifest::{Diagnostic, Document, File, Loaded, Node, Sources, load, load_files};
+use crate::scenario::{Catalogue, Plan};
+use crate::world::{Built, Environment, Stack, World, build};
+
+/// Which manifests, scenarios and stack to use.
+#[derive(Debug, Clone, Args)]
+pub struct InputArgs {
+    /// Files or folders with manifests [default: ./manifests if it is there, else the built-in reference set]
+    #[arg(long, short = 'm', value_name = "PATH", env = "AIRTIGHT_MANIFESTS")]
+    pub manifests: Vec<PathBuf>,
+    /// Files or folders with scenarios [default: ./scenarios if it is there, else the built-in matrix]
+    #[arg(long, short = 's', value_name = "PATH", env = "AIRTIGHT_SCENARIOS")]
+    pub scenarios: Vec<PathBuf>,
+    /// Component versions: `reference`, `latest`, or a stack file
+    #[arg(long, value_name = "NAME", default_value = "reference", env = "AIRTIGHT_STACK")]
+    pub stack: String,
+}
+
+/// Everything that a command reads, loaded.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The manifests, `Environment` documents taken out.
+    pub manifests: Loaded,
+    /// The scenarios.
+    pub scenarios: Loaded,
+    /// Versions and options.
+    pub stack: Stack,
+    /// What is around the cluster.
+    pub environment: Environment,
+    /// Where the manifests came from, for the reader.
+    pub origin: String,
+}
+
+impl Inputs {
+    /// Loads what the arguments name.
+    ///
+    /// # Errors
+    /// Every file that cannot be read or parsed.
+    pub fn load(args: &InputArgs) -> Result<Self, CliError> {
+        let (mut manifests, origin) = tree(&args.manifests, "manifests", embedded::manifests)?;
+        let (scenarios, _) = tree(&args.scenarios, "scenarios", embedded::scenarios)?;
+        let environment = environment(&mut manifests.documents)?;
+        let stack = stack(&args.stack)?;
+        Ok(Self { manifests, scenarios, stack, environment, origin })
+    }
+
+    /// The world of the manifests.
+    ///
+    /// # Errors
+    /// Documents that are no objects of a known kind, and objects defined twice.
+    pub fn world(&self) -> Result<Built, CliError> {
+        build(&self.manifests.documents, &self.environment, self.stack.clone()).map_err(CliError::Input)
+    }
+
+    /// The matrix of the scenarios, checked against `world`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the scenarios.
+    pub fn plan(&self, world: &World) -> Result<Plan, CliError> {
+        let catalogue = Catalogue::embedded().map_err(CliError::Input)?;
+        let today = jiff::Zoned::now().date();
+        crate::scenario::load(&self.scenarios.documents, world, &catalogue, today).map_err(CliError::Input)
+    }
+
+    /// SHA-256 of every file that was read, by name.
+    #[must_use]
+    pub fn digests(&self) -> BTreeMap<String, String> {
+        self.manifests
+            .digests
+            .iter()
+            .chain(&self.scenarios.digests)
+            .map(|(name, digest)| (name.clone(), digest.clone()))
+            .collect()
+    }
+
+    /// All texts that were read.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let mut sources = self.manifests.sources.clone();
+        sources.extend(self.scenarios.sources.clone());
+        sources
+    }
+}
+
+fn tree(paths: &[PathBuf], folder: &str, built_in: fn() -> Vec<File>) -> Result<(Loaded, String), CliError> {
+    if !paths.is_empty() {
+        return listed(paths);
+    }
+    let local = Path::new(folder);
+    if local.is_dir() {
+        return listed(&[local.to_owned()]);
+    }
+    let loaded = load_files(built_in()).map_err(CliError::Input)?;
+    Ok((loaded, format!("built-in {folder}")))
+}
+
+fn listed(paths: &[PathBuf]) -> Result<(Loaded, String), CliError> {
+    let mut all = Loaded::default();
+    let mut failures = Vec::new();
+    for path in paths {
+        match load(path) {
+            Ok(loaded) => all.extend(loaded),
+            Err(findings) => failures.extend(findings),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(CliError::Input(failures));
+    }
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    Ok((all, names.join(", ")))
+}
+
+/// Takes the `Environment` out of the manifests; the built-in one if they have none.
+fn environment(documents: &mut Vec<Document>) -> Result<Environment, CliError> {
+    let (own, rest): (Vec<Document>, Vec<Document>) =
+        std::mem::take(documents).into_iter().partition(|document| is_kind(document, "Environment"));
+    *documents = rest;
+    match own.as_slice() {
+        [] => built_in_environment(),
+        [one] => Environment::read(one).map_err(CliError::Input),
+        [_, second, ..] => Err(CliError::Input(vec![
+            Diagnostic::error("duplicate-object", "there are two Environment documents")
+                .at(second.location(second.root.at))
+                .hint("keep one"),
+        ])),
+    }
+}
+
+/// The environment that is part of the program.
+///
+/// # Errors
+/// When the program was built without one.
+pub fn built_in_environment() -> Result<Environment, CliError> {
+    let files = embedded::manifests().into_iter().filter(|file| file.name.ends_with("environment.yaml")).collect();
+    let loaded = load_files(files).map_err(CliError::Input)?;
+    let document = loaded.documents.first().ok_or_else(|| CliError::Input(vec![no_environment()]))?;
+    Environment::read(document).map_err(CliError::Input)
+}
+
+fn no_environment() -> Diagnostic {
+    Diagnostic::error("no-environment", "there is no Environment document")
+        .hint("add one: nodes, hosts, outside, podCidrs and serviceCidrs")
+}
+
+/// A built-in stack by name, or a stack file.
+///
+/// # Errors
+/// When there is no such stack, or its file is wrong.
+pub fn stack(name: &str) -> Result<Stack, CliError> {
+    let path = Path::new(name);
+    let loaded = if path.extension().is_some() || path.exists() {
+        load(path).map_err(CliError::Input)?
+    } else {
+        let wanted = format!("kind/stacks/{name}.yaml");
+        let files: Vec<File> = embedded::stacks().into_iter().filter(|file| file.name == wanted).collect();
+        load_files(files).map_err(CliError::Input)?
+    };
+    let document = loaded.documents.iter().find(|document| is_kind(document, "Stack"));
+    let document = document.ok_or_else(|| CliError::UnknownStack(name.to_owned()))?;
+    Stack::read(document).map_err(CliError::Input)
+}
+
+fn is_kind(document: &Document, kind: &str) -> bool {
+    let text = |key: &str| document.root.get(key).and_then(Node::as_str);
+    text("kind") == Some(kind) && text("apiVersion").is_some_and(|version| version.starts_with("airtight.dev/"))
+}

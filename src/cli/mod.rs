@@ -1,0 +1,143 @@
+//! The command: one file for each subcommand, errors rendered once, here.
+
+pub mod diagnostics;
+pub mod embedded;
+mod endpoint;
+mod error;
+pub mod explain;
+pub mod input;
+pub mod list;
+mod output;
+pub mod render;
+pub mod run;
+pub mod schema;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use error::CliError;
+pub use output::{Output, OutputFormat};
+
+use crate::manifest::Sources;
+use crate::run::ExitStatus;
+
+/// Proves that a zero-trust Kubernetes network allows what it must and denies what it must.
+#[derive(Debug, Parser)]
+#[command(name = "airtight", version, about, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 all passed, 1 a case failed, 2 usage or input error, 3 inconclusive, \
+                        4 nothing selected, 5 no testbed")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: ColorWhen,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum ColorWhen {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the matrix on a testbed and write the reports
+    Run(Box<run::RunArgs>),
+    /// List the cases, the workloads or the policies
+    List(Box<list::ListArgs>),
+    /// Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
+    Explain(Box<explain::ExplainArgs>),
+    /// Render another report from a run.json
+    Report(render::ReportArgs),
+    /// Print the JSON Schema of scenarios or of run.json
+    Schema(schema::SchemaArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Runs the command that the arguments name, and says how to exit.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    cli.color.apply();
+    let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
+    let mut output = Output { out: &mut out, err: &mut err };
+    let result = dispatch(&cli.command, &mut output).and_then(|status| {
+        output.out.flush().map_err(CliError::Output)?;
+        Ok(status)
+    });
+    match result {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(error) if error.is_closed_pipe() => ExitCode::from(ExitStatus::Passed.code()),
+        Err(error) => fail(&error, &mut err),
+    }
+}
+
+fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    match command {
+        Command::Run(args) => run::run(args, output),
+        Command::List(args) => list::list(args, output),
+        Command::Explain(args) => explain::explain(args, output),
+        Command::Report(args) => render::report(args, output),
+        Command::Schema(args) => schema::schema(args, output),
+        Command::Completions { shell } => completions(*shell, output),
+    }
+}
+
+fn completions(shell: Shell, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    // clap_complete panics on a closed pipe when it writes to the pipe itself.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "airtight", &mut script);
+    output.out.write_all(&script).map_err(CliError::Output)?;
+    Ok(ExitStatus::Passed)
+}
+
+/// clap's own text; help and version are no errors.
+fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    let code = if error.use_stderr() { ExitStatus::InputError.code() } else { 0 };
+    ExitCode::from(if printed.is_ok() { code } else { ExitStatus::InputError.code() })
+}
+
+fn fail(error: &CliError, err: &mut dyn Write) -> ExitCode {
+    // Nobody is left to be told when standard error is gone.
+    let _ = tell(error, err);
+    ExitCode::from(error.status().code())
+}
+
+fn tell(error: &CliError, err: &mut dyn Write) -> io::Result<()> {
+    if let CliError::Input(findings) = error {
+        diagnostics::write(err, findings, &Sources::of_files(findings))?;
+    }
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    writeln!(err, "{style}error[{}]{style:#}: {error}", error.code())?;
+    match error.hint() {
+        Some(hint) => writeln!(err, "  hint: {hint}"),
+        None => Ok(()),
+    }
+}
+
+impl ColorWhen {
+    fn apply(self) {
+        match self {
+            Self::Auto => {}
+            Self::Always => anstream::ColorChoice::Always.write_global(),
+            Self::Never => anstream::ColorChoice::Never.write_global(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Where a command writes: results to standard output, everything else to standard error.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::diagnostics;
+use super::error::CliError;
+use crate::manifest::{Diagnostic, Sources, yaml};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// The two streams of a command; colour is stripped by them where it does not belong.
+pub struct Output<'a> {
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Standard error.
+    pub err: &'a mut dyn Write,
+}
+
+impl Output<'_> {
+    /// Writes findings to standard error.
+    ///
+    /// # Errors
+    /// When standard error cannot be written.
+    pub fn diagnostics(&mut self, findings: &[Diagnostic], sources: &Sources) -> Result<(), CliError> {
+        diagnostics::write(self.err, findings, sources).map_err(CliError::Output)
+    }
+
+    /// Writes a value to standard output as JSON or YAML.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn serialized<T: Serialize>(&mut self, value: &T, format: OutputFormat) -> Result<(), CliError> {
+        let text = match format {
+            OutputFormat::Yaml => yaml::to_string(value),
+            OutputFormat::Json | OutputFormat::Table => {
+                serde_json::to_string_pretty(value).map_err(|error| error.to_string())
+            }
+        };
+        let text = text.map_err(|error| CliError::Output(std::io::Error::other(error)))?;
+        writeln!(self.out, "{}", text.trim_end()).map_err(CliError::Output)
+    }
+}

@@ -1,0 +1,34 @@
+//! `airtight report`: any format, from the run.json of an earlier run.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::output::Output;
+use crate::report::{Format, json, render};
+use crate::run::ExitStatus;
+
+/// What to render.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run.json of an earlier run
+    #[arg(long, value_name = "FILE", default_value = "airtight-report/run.json")]
+    from: PathBuf,
+    /// The format to render to standard output
+    #[arg(long, short, value_enum, default_value = "markdown")]
+    format: Format,
+}
+
+/// Renders one format to standard output.
+///
+/// # Errors
+/// When the record cannot be read or is of another version, or standard output cannot be written.
+pub fn report(args: &ReportArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let text =
+        std::fs::read_to_string(&args.from).map_err(|source| CliError::Read { path: args.from.clone(), source })?;
+    let record = json::read(&text)?;
+    let rendered = render(args.format, &record)?;
+    output.out.write_all(&rendered).map_err(CliError::Output)?;
+    Ok(ExitStatus::Passed)
+}

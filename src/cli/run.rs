@@ -1,0 +1,124 @@
+//! `airtight run`: the matrix on a testbed, and the reports.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::input::{InputArgs, Inputs};
+use super::output::{Output, OutputFormat};
+use crate::path::Engine;
+use crate::report::{Format, Style, Terminal, write};
+use crate::run::{ExitStatus, RunContext, StackRecord, SystemClock, ablation};
+use crate::scenario::{Filter, Plan, Selection};
+use crate::testbed::model::Model;
+use crate::world::Built;
+
+/// How to run the matrix.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Where flows are tried
+    #[arg(long, value_enum, default_value_t, env = "AIRTIGHT_TESTBED")]
+    testbed: TestbedName,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    input: InputArgs,
+    /// Folder for the reports; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "airtight-report", env = "AIRTIGHT_REPORT_DIR")]
+    report_dir: PathBuf,
+    /// Reports to write [default: all]
+    #[arg(long = "report", value_name = "FORMAT", value_enum, value_delimiter = ',')]
+    reports: Vec<Format>,
+    /// What to print to standard output
+    #[arg(long, short, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum TestbedName {
+    /// Computed: an exact policy engine, no cluster
+    #[default]
+    Model,
+}
+
+/// Which cases to take.
+#[derive(Debug, Args)]
+pub struct SelectionArgs {
+    /// Take the cases that satisfy this, such as `llm-egress and expect=deny`; several mean any of them
+    #[arg(long, short, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Take the cases of this suite; several mean any of them
+    #[arg(long, value_name = "NAME")]
+    suite: Vec<String>,
+}
+
+impl SelectionArgs {
+    /// The selection that was asked for.
+    ///
+    /// # Errors
+    /// When a filter does not parse.
+    pub fn selection(&self) -> Result<Selection, CliError> {
+        let filters = self.filter.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
+        Ok(Selection { filters, suites: self.suite.clone() })
+    }
+}
+
+fn parse(text: &str) -> Result<Filter, CliError> {
+    text.parse().map_err(|error: crate::scenario::FilterError| CliError::Argument {
+        value: text.to_owned(),
+        expected: "a filter",
+        hint: format!("{error}; {}", error.hint),
+    })
+}
+
+/// Runs the matrix and writes the reports.
+///
+/// # Errors
+/// When inputs cannot be read, the testbed cannot be brought up, or a report cannot be written.
+pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let inputs = Inputs::load(&args.input)?;
+    let built = inputs.world()?;
+    let plan = inputs.plan(&built.world)?.select(&args.selection.selection()?);
+    let engine = Engine::compile(&built.world);
+    let mut model = match args.testbed {
+        TestbedName::Model => Model::new(&engine),
+    };
+    let clock = SystemClock::new();
+    let context = context(&inputs, &built, &engine, &plan, &clock);
+    let mut terminal = Terminal::new(&mut *output.err, Style::of(&std::io::stderr()));
+    let record = crate::run::run(&plan, &mut model, context, &mut [&mut terminal]);
+    let formats = if args.reports.is_empty() { Format::ALL.to_vec() } else { args.reports.clone() };
+    let written = write(&args.report_dir, &record, &formats)?;
+    terminal.written(&written).map_err(CliError::Output)?;
+    match args.output {
+        OutputFormat::Table => {}
+        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&record, args.output)?,
+    }
+    Ok(record.summary.status)
+}
+
+fn context<'a>(
+    inputs: &'a Inputs,
+    built: &'a Built,
+    engine: &Engine<'_>,
+    plan: &'a Plan,
+    clock: &'a SystemClock,
+) -> RunContext<'a> {
+    let setting = ablation::Setting {
+        documents: &inputs.manifests.documents,
+        environment: &inputs.environment,
+        stack: &inputs.stack,
+    };
+    let mut findings = inputs.manifests.findings.clone();
+    findings.extend(built.findings.iter().cloned());
+    findings.extend(engine.findings());
+    let count = inputs.manifests.documents.len();
+    RunContext {
+        manifests: format!("{count} objects from {}", inputs.origin),
+        findings,
+        inputs: inputs.digests(),
+        coverage: Box::new(move |cases| ablation::coverage(setting, &built.world, plan, cases)),
+        ..RunContext::new(StackRecord::from(&inputs.stack), clock)
+    }
+}

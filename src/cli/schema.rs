@@ -1,0 +1,36 @@
+//! `airtight schema`: JSON Schemas for editors and for readers of run.json.
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::output::{Output, OutputFormat};
+use crate::run::ExitStatus;
+
+/// Which schema to print.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// What it describes
+    #[arg(value_enum)]
+    of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaOf {
+    /// A scenario file
+    Scenario,
+    /// The run.json of a run
+    Run,
+}
+
+/// Prints a schema.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let schema = match args.of {
+        SchemaOf::Scenario => crate::scenario::schema(),
+        SchemaOf::Run => crate::run::schema(),
+    };
+    output.serialized(&schema, OutputFormat::Json)?;
+    Ok(ExitStatus::Passed)
+}

@@ -1,0 +1,273 @@
+//! The engine: a world's policies compiled, and the trace of any flow through them.
+
+use super::cargo::{Cargo, Relay};
+use super::course::{Course, combine};
+use super::flow::{Destination, Flow, Source};
+use super::party::Party;
+use super::target::{Target, host_named};
+use super::trace::{End, Trace};
+use crate::manifest::Diagnostic;
+use crate::manifest::gateway_api::FromNamespaces;
+use crate::policy::cni::CniPolicy;
+use crate::policy::gateway::GatewayPolicy;
+use crate::policy::waypoint::{
+    AllowedNamespaces, Bindings, WaypointFor, WaypointGateway, WaypointPolicy, dns_captured,
+};
+use crate::policy::ztunnel::ZtunnelPolicy;
+use crate::policy::{waypoint, ztunnel};
+use crate::world::{Enrolment, NodeId, World};
+
+/// All policies of a world, compiled.
+#[derive(Debug)]
+pub struct Engine<'w> {
+    pub(super) world: &'w World,
+    pub(super) cni: CniPolicy,
+    pub(super) ztunnel: ZtunnelPolicy,
+    pub(super) waypoints: WaypointPolicy,
+    pub(super) waypoint_gateways: Vec<WaypointGateway>,
+    pub(super) bindings: Bindings,
+    pub(super) gateways: GatewayPolicy,
+}
+
+/// A flow that does not fit the world.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FlowError {
+    /// No such workload.
+    #[error("there is no workload {0}/{1}")]
+    UnknownWorkload(String, String),
+    /// No such Service.
+    #[error("there is no Service {0}/{1}")]
+    UnknownService(String, String),
+    /// No such Gateway, or no controller made a proxy for it.
+    #[error("there is no Gateway {0}/{1} with a proxy")]
+    UnknownGateway(String, String),
+    /// No such node.
+    #[error("there is no node {0}")]
+    UnknownNode(String),
+    /// The kubelet probes pods only.
+    #[error("the kubelet probes pods; the destination must be one")]
+    KubeletProbesPods,
+    /// A TCP or UDP flow without a port.
+    #[error("this flow needs a port")]
+    NoPort,
+}
+
+impl<'w> Engine<'w> {
+    /// Compiles the policies of `world`.
+    #[must_use]
+    pub fn compile(world: &'w World) -> Self {
+        let waypoint_gateways = waypoint_gateways(world);
+        let bindings = Bindings::compile(world, &waypoint_gateways);
+        Self {
+            cni: CniPolicy::compile(world),
+            ztunnel: ZtunnelPolicy::compile(world, &bindings),
+            waypoints: WaypointPolicy::compile(world),
+            bindings,
+            gateways: GatewayPolicy::compile(world),
+            waypoint_gateways,
+            world,
+        }
+    }
+
+    /// The world that was compiled.
+    #[must_use]
+    pub fn world(&self) -> &'w World {
+        self.world
+    }
+
+    /// What is wrong with policies that the API server accepts and that do nothing, or less than they say.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        let mut findings = self.cni.findings().to_vec();
+        findings.extend(self.gateways.findings());
+        findings.extend(ztunnel::lint(self.world));
+        findings.extend(waypoint::lint(self.world, &self.bindings, &self.waypoint_gateways));
+        findings
+    }
+
+    /// The trace of a flow.
+    ///
+    /// # Errors
+    /// When the flow names what the world does not have.
+    pub fn trace(&self, flow: &Flow) -> Result<Trace, FlowError> {
+        let from = self.party(flow)?;
+        if flow.port.is_none() && needs_port(flow) {
+            return Err(FlowError::NoPort);
+        }
+        let cargo = Cargo {
+            protocol: flow.protocol,
+            request: flow.request.clone(),
+            tls: flow.tls.clone(),
+            resolved: None,
+            relay: Relay::Client,
+        };
+        let courses = self.courses(&from, flow, &cargo)?;
+        let mut trace = combine(flow, courses);
+        if let Some(rule) = self.world.objects.unmodelled.first() {
+            trace.end = End::Unknown(format!("{rule} is of a kind that airtight does not model"));
+        }
+        Ok(trace)
+    }
+
+    fn party(&self, flow: &Flow) -> Result<Party<'w>, FlowError> {
+        match &flow.from {
+            Source::Workload(namespace, name) => {
+                let pod = self
+                    .world
+                    .pods
+                    .iter()
+                    .find(|pod| *pod.namespace == **namespace && (*pod.workload == **name || *pod.name == **name));
+                pod.map(Party::pod).ok_or_else(|| FlowError::UnknownWorkload(namespace.clone(), name.clone()))
+            }
+            Source::Outside => Ok(Party::outside(self.world)),
+            Source::Node(name) => self.node(name).map(|id| Party::node(self.world, id)),
+            Source::Kubelet => self.kubelet(flow),
+        }
+    }
+
+    fn kubelet(&self, flow: &Flow) -> Result<Party<'w>, FlowError> {
+        let Destination::Pod(namespace, name) = &flow.to else { return Err(FlowError::KubeletProbesPods) };
+        let pod = self
+            .world
+            .pods
+            .iter()
+            .find(|pod| *pod.namespace == **namespace && (*pod.workload == **name || *pod.name == **name));
+        let pod = pod.ok_or_else(|| FlowError::UnknownWorkload(namespace.clone(), name.clone()))?;
+        Ok(match pod.enrolment {
+            Enrolment::Ambient | Enrolment::AmbientOutbound => Party::probe_address(pod.node),
+            Enrolment::None | Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar => {
+                Party::node(self.world, pod.node)
+            }
+        })
+    }
+
+    fn node(&self, name: &str) -> Result<NodeId, FlowError> {
+        let index = self.world.nodes.iter().position(|node| &*node.name == name);
+        index
+            .and_then(|index| u32::try_from(index).ok())
+            .map(NodeId)
+            .ok_or_else(|| FlowError::UnknownNode(name.to_owned()))
+    }
+
+    fn courses(&self, from: &Party<'w>, flow: &Flow, cargo: &Cargo) -> Result<Vec<Course>, FlowError> {
+        let port = flow.port.unwrap_or_default();
+        match &flow.to {
+            Destination::Service(namespace, name) => {
+                let service = self.world.service(namespace, name);
+                let service = service.ok_or_else(|| FlowError::UnknownService(namespace.clone(), name.clone()))?;
+                let full = format!("{name}.{namespace}.svc.cluster.local");
+                Ok(self.after_lookup(from, &full, Target::Service(service, port), cargo))
+            }
+            Destination::Pod(namespace, name) => {
+                let pods = self.pods_named(namespace, name, from)?;
+                Ok(pods.into_iter().flat_map(|pod| self.send(from, &Target::Pod(pod, flow.port), cargo)).collect())
+            }
+            Destination::Host(name) => {
+                let target = self.named(from, name, flow.port);
+                Ok(self.after_lookup(from, name, target, cargo))
+            }
+            Destination::Address(address) => Ok(self.send(from, &Target::at(self.world, *address, flow.port), cargo)),
+            Destination::Gateway(namespace, name) => self.to_gateway(from, namespace, name, port, cargo),
+            Destination::Node(name) => Ok(self.send(from, &Target::Node(self.node(name)?, flow.port), cargo)),
+            Destination::Name(name) => Ok(self.bare_lookup(from, name, cargo)),
+        }
+    }
+
+    fn pods_named(
+        &self,
+        namespace: &str,
+        name: &str,
+        from: &Party<'w>,
+    ) -> Result<Vec<&'w crate::world::Pod>, FlowError> {
+        let on_node = from.pod.is_none_or(|pod| pod.host_network);
+        let mut pods: Vec<_> = self
+            .world
+            .pods
+            .iter()
+            .filter(|pod| *pod.namespace == *namespace && (*pod.workload == *name || *pod.name == *name))
+            .collect();
+        // The kubelet that probes is the one of the pod's own node; replicas on other nodes have another.
+        if let crate::world::Endpoint::ProbeAddress(node) = from.endpoint {
+            pods.retain(|pod| pod.node == node);
+        }
+        if !on_node {
+            pods.truncate(1);
+        }
+        if pods.is_empty() { Err(FlowError::UnknownWorkload(namespace.to_owned(), name.to_owned())) } else { Ok(pods) }
+    }
+
+    fn after_lookup(&self, from: &Party<'w>, name: &str, target: Target<'w>, cargo: &Cargo) -> Vec<Course> {
+        let lookup = self.lookup(from, name, cargo);
+        let cargo = Cargo { resolved: lookup.learned.then(|| name.to_owned()), ..cargo.clone() };
+        self.send(from, &target, &cargo).into_iter().map(|course| course.after(&lookup.hops)).collect()
+    }
+
+    fn bare_lookup(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Vec<Course> {
+        let lookup = self.lookup(from, name, cargo);
+        vec![Course::ending(lookup.hops, crate::policy::Outcome::Connected)]
+    }
+
+    /// A user reaches a gateway through its load balancer, which hands on to the proxy's pods.
+    fn to_gateway(
+        &self,
+        from: &Party<'w>,
+        namespace: &str,
+        name: &str,
+        port: u16,
+        cargo: &Cargo,
+    ) -> Result<Vec<Course>, FlowError> {
+        let unknown = || FlowError::UnknownGateway(namespace.to_owned(), name.to_owned());
+        self.proxy_pod(&(namespace.into(), name.into())).ok_or_else(unknown)?;
+        let service = self.world.service(namespace, name).ok_or_else(unknown)?;
+        Ok(self.send(from, &Target::Service(service, port), cargo))
+    }
+
+    /// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.
+    fn named(&self, from: &Party<'w>, name: &str, port: Option<u16>) -> Target<'w> {
+        let captured = from.pod.is_some_and(|pod| dns_captured(&self.world.stack, pod));
+        if let (true, Some(port)) = (captured, port)
+            && let Some((namespace, entry)) = self.service_entry_named(name, Some(port))
+        {
+            return Target::ServiceEntry { namespace, name: entry, host: name.to_owned(), port };
+        }
+        if let Some(service) = self.service_named(name) {
+            return Target::Service(service, port.unwrap_or_default());
+        }
+        self.external_named(name, port)
+    }
+
+    /// The host outside of this name.
+    pub(super) fn external_named(&self, name: &str, port: Option<u16>) -> Target<'w> {
+        let host = host_named(self.world, name);
+        let address = host.and_then(|id| self.world.host(id).addresses.first().copied());
+        Target::External {
+            address: address.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+            host,
+            name: Some(name.to_owned()),
+            port,
+        }
+    }
+}
+
+/// Gateways as istiod's waypoint binding sees them; which proxies serve them is the world's to say.
+fn waypoint_gateways(world: &World) -> Vec<WaypointGateway> {
+    crate::policy::gateway::waypoint_gateways(world)
+        .into_iter()
+        .map(|facts| WaypointGateway {
+            key: facts.key,
+            class: facts.class.as_str().into(),
+            waypoint_for: WaypointFor::of_label(&facts.waypoint_for),
+            allowed_from: match (facts.allowed, facts.selector) {
+                (FromNamespaces::All, _) => AllowedNamespaces::All,
+                (FromNamespaces::Selector, Some(selector)) => AllowedNamespaces::Selector(selector),
+                _ => AllowedNamespaces::Same,
+            },
+            ready: facts.programmed,
+            origin: facts.origin,
+        })
+        .collect()
+}
+
+fn needs_port(flow: &Flow) -> bool {
+    flow.protocol != crate::world::Protocol::Icmp && !matches!(flow.to, Destination::Name(_))
+}

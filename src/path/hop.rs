@@ -1,0 +1,132 @@
+//! One hop: what each checkpoint on it decides.
+
+use super::cargo::Cargo;
+use super::engine::Engine;
+use super::party::Party;
+use super::trace::{Check, Hop, Wire};
+use crate::policy::cni::CniHop;
+use crate::policy::ztunnel::{Capture, inbound_capture};
+use crate::policy::{Checkpoint, Decision, Effect, MeshSource, Outcome, Reason};
+use crate::world::{Endpoint, HostId, Pod, Protocol};
+
+impl Engine<'_> {
+    /// Source side and destination side of the CNI, in this order.
+    pub(super) fn cni_checks(&self, from: &Party<'_>, to: &Party<'_>, wire: Wire, cargo: &Cargo) -> Vec<Check> {
+        let (protocol, port) = match wire {
+            Wire::Plain { protocol, port } => (protocol, port),
+            Wire::Hbone { .. } => (Protocol::Tcp, Some(15008)),
+        };
+        let hop = CniHop {
+            source: from.endpoint,
+            destination: to.endpoint,
+            protocol,
+            port,
+            icmp_type: None,
+            payload: cargo.cni_payload(wire),
+            resolved: cargo.resolved.as_deref(),
+        };
+        let mut checks = Vec::with_capacity(2);
+        if from.pod.is_some_and(|pod| !pod.host_network) {
+            checks.push(check(Checkpoint::CniEgress, self.cni.egress(self.world, &hop)));
+        }
+        if to.pod.is_some_and(|pod| !pod.host_network) || matches!(to.endpoint, Endpoint::Node(_)) {
+            checks.push(check(Checkpoint::CniIngress, self.cni.ingress(self.world, &hop)));
+        }
+        checks
+    }
+
+    /// The destination's ztunnel, if it sees the hop.
+    pub(super) fn ztunnel_check(&self, from: &Party<'_>, to: &Pod, wire: Wire, port: Option<u16>) -> Option<Check> {
+        let port = port?;
+        let decision = match (wire, inbound_capture(self.world, to.id, from.endpoint)) {
+            (Wire::Hbone { .. }, _) => self.terminate(to, port, &from.mesh_source(self.world)),
+            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Plaintext) => {
+                self.ztunnel.inbound(self.world, to.id, port, &from.anonymous())
+            }
+            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Bypass(why)) => {
+                return Some(check(Checkpoint::ZtunnelInbound, Decision::allow(Reason::ProbeBypass, why.to_string())));
+            }
+            (Wire::Plain { .. }, _) => return None,
+        };
+        Some(check(Checkpoint::ZtunnelInbound, decision))
+    }
+
+    /// The end of an HBONE tunnel: the pod's ztunnel, or the pod itself if it speaks HBONE.
+    fn terminate(&self, to: &Pod, port: u16, source: &MeshSource) -> Decision {
+        self.ztunnel.inbound(self.world, to.id, port, source)
+    }
+
+    /// Whether a workload answers on this port.
+    pub(super) fn application_check(&self, to: &Pod, protocol: Protocol, port: Option<u16>) -> Check {
+        let listening = match port {
+            None => true,
+            Some(port) => to.ports.iter().any(|entry| entry.number == port && entry.protocol == protocol),
+        };
+        let place = format!("{}/{}", to.namespace, to.workload);
+        let decision = match (listening, port) {
+            (true, Some(port)) => Decision::allow(Reason::Listening, format!("{place} listens on {protocol} {port}")),
+            (true, None) => Decision::allow(Reason::Listening, format!("{place} answers {protocol}")),
+            (false, _) => {
+                let port = port.unwrap_or_default();
+                let silent = format!("{place} does not listen on {protocol} {port}");
+                Decision::deny(Reason::NotListening, unanswered(protocol), silent)
+            }
+        };
+        check(Checkpoint::Application, decision.by(vec![to.origin.clone()]))
+    }
+
+    /// Whether a host outside answers on this port, in clear text or with TLS as the client speaks it.
+    pub(super) fn host_check(&self, id: HostId, cargo: &Cargo, port: Option<u16>) -> Check {
+        let host = self.world.host(id);
+        let name = host.names.first().map_or("the host", AsRef::as_ref);
+        let Some(port) = port else {
+            return check(Checkpoint::Application, Decision::allow(Reason::Listening, format!("{name} answers")));
+        };
+        let (plain, tls) = (host.ports.contains(&port), host.tls_ports.contains(&port));
+        let decision = match (plain, tls, &cargo.tls, &cargo.request) {
+            (false, false, _, _) => {
+                Decision::deny(Reason::NotListening, Outcome::Refused, format!("{name} does not listen on {port}"))
+            }
+            (false, true, None, Some(_)) => Decision::deny(
+                Reason::ProtocolMismatch,
+                Outcome::Reset,
+                format!("{name} speaks TLS on {port}, and the request is clear text"),
+            ),
+            (true, false, Some(_), _) => Decision::deny(
+                Reason::ProtocolMismatch,
+                Outcome::TlsFailure,
+                format!("{name} does not speak TLS on {port}"),
+            ),
+            _ => Decision::allow(Reason::Listening, format!("{name} listens on {port}")),
+        };
+        check(Checkpoint::Application, decision)
+    }
+}
+
+/// What a client sees of a live host on which nothing listens.
+fn unanswered(protocol: Protocol) -> Outcome {
+    match protocol {
+        Protocol::Tcp | Protocol::Sctp => Outcome::Refused,
+        // The ICMP "port unreachable" of a closed UDP port reaches a connected socket as a refusal.
+        Protocol::Udp => Outcome::Refused,
+        Protocol::Icmp => Outcome::Timeout,
+    }
+}
+
+pub(super) fn check(checkpoint: Checkpoint, decision: Decision) -> Check {
+    Check { checkpoint, decision }
+}
+
+/// A hop whose symptoms are told as the client sees them.
+pub(super) fn hop(from: &Party<'_>, to: &Party<'_>, wire: Wire, checks: Vec<Check>, cargo: &Cargo) -> Hop {
+    let checkpoints = checks
+        .into_iter()
+        .map(|mut check| {
+            if check.decision.effect == Effect::Deny {
+                check.decision.symptom = check.decision.symptom.map(|symptom| cargo.seen_by_client(symptom));
+            }
+            check
+        })
+        .collect();
+    Hop { from: from.label.clone(), to: to.label.clone(), wire, checkpoints }
+}

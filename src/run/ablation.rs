@@ -1,0 +1,158 @@
+//! Ablation: the matrix again with one policy object removed. An object that no case notices is uncovered.
+
+use std::collections::BTreeSet;
+
+use super::{CaseRecord, PolicyRecord, judge_all};
+use crate::judge::Verdict;
+use crate::manifest::{Document, Meta, ObjectRef, Resource, RuleRef, decode_resource};
+use crate::path::Engine;
+use crate::scenario::{CaseId, Plan};
+use crate::testbed::model::Model;
+use crate::world::{AdmissionEvent, Environment, Stack, World, build};
+
+/// What a matrix is run on, so that it can be run again with less.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The manifests.
+    pub documents: &'a [Document],
+    /// What is around the cluster.
+    pub environment: &'a Environment,
+    /// Versions and options.
+    pub stack: &'a Stack,
+}
+
+/// Every policy object of the setting, with the cases that it decides and those that notice its removal.
+#[must_use]
+pub fn coverage(setting: Setting<'_>, world: &World, plan: &Plan, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
+    let passing: BTreeSet<&CaseId> =
+        cases.iter().filter(|case| case.judgement.verdict == Verdict::Pass).map(|case| &case.case.id).collect();
+    let mut records = Vec::new();
+    for (index, document) in setting.documents.iter().enumerate() {
+        let Some(policy) = Policy::of(document) else { continue };
+        let noticed_by = noticed(setting, index, plan, &passing);
+        records.push(policy.record(cases, noticed_by, None));
+    }
+    records.extend(generated(world, cases));
+    records
+}
+
+struct Policy {
+    meta: Meta,
+    layer: &'static str,
+}
+
+impl Policy {
+    fn of(document: &Document) -> Option<Self> {
+        let resource = decode_resource(document).ok()?;
+        let layer = layer(&resource)?;
+        Some(Self { meta: resource.meta()?.clone(), layer })
+    }
+
+    fn record(self, cases: &[CaseRecord], noticed_by: Vec<CaseId>, generated_by: Option<ObjectRef>) -> PolicyRecord {
+        let rule = self.meta.whole();
+        PolicyRecord {
+            decides: decides(&rule, cases),
+            rule,
+            layer: self.layer.to_owned(),
+            digest: self.meta.digest,
+            noticed_by,
+            generated_by,
+        }
+    }
+}
+
+/// The layer that enforces a resource; none for one that is no policy.
+fn layer(resource: &Resource) -> Option<&'static str> {
+    match resource {
+        Resource::NetworkPolicy(_)
+        | Resource::CiliumNetworkPolicy(_)
+        | Resource::CiliumClusterwideNetworkPolicy(_)
+        | Resource::CiliumCidrGroup(_)
+        | Resource::ClusterNetworkPolicy(_) => Some("cni"),
+        Resource::PeerAuthentication(_) => Some("ztunnel"),
+        Resource::AuthorizationPolicy(object) => {
+            Some(if object.body.spec.targets().next().is_some() { "waypoint" } else { "ztunnel" })
+        }
+        Resource::RequestAuthentication(_) | Resource::ServiceEntry(_) | Resource::DestinationRule(_) => {
+            Some("waypoint")
+        }
+        Resource::Gateway(_)
+        | Resource::GatewayClass(_)
+        | Resource::HttpRoute(_)
+        | Resource::GrpcRoute(_)
+        | Resource::TlsRoute(_)
+        | Resource::ReferenceGrant(_)
+        | Resource::BackendTlsPolicy(_)
+        | Resource::TrafficPolicy(_)
+        | Resource::Backend(_)
+        | Resource::GatewayParameters(_)
+        | Resource::DirectResponse(_)
+        | Resource::AgentgatewayBackend(_)
+        | Resource::AgentgatewayPolicy(_)
+        | Resource::AgentgatewayParameters(_) => Some("gateway"),
+        Resource::ClusterPolicy(_)
+        | Resource::Policy(_)
+        | Resource::PolicyException(_)
+        | Resource::ValidatingPolicy(_)
+        | Resource::GeneratingPolicy(_)
+        | Resource::MutatingPolicy(_) => Some("admission"),
+        Resource::Namespace(_)
+        | Resource::Pod(_)
+        | Resource::Service(_)
+        | Resource::ServiceAccount(_)
+        | Resource::Deployment(_)
+        | Resource::StatefulSet(_)
+        | Resource::DaemonSet(_)
+        | Resource::ReplicaSet(_)
+        | Resource::Job(_)
+        | Resource::CronJob(_)
+        | Resource::EndpointSlice(_)
+        | Resource::Inert(_)
+        | Resource::Unmodelled(_) => None,
+    }
+}
+
+/// Cases in whose trace one of the object's rules decided.
+fn decides(rule: &RuleRef, cases: &[CaseRecord]) -> Vec<CaseId> {
+    cases.iter().filter(|case| decided_by(case, &rule.object)).map(|case| case.case.id.clone()).collect()
+}
+
+fn decided_by(case: &CaseRecord, object: &ObjectRef) -> bool {
+    let trace = case.observation.as_ref().and_then(|observation| observation.evidence.trace.as_ref());
+    trace
+        .is_some_and(|trace| trace.checks().flat_map(|check| &check.decision.rules).any(|rule| *rule.object == *object))
+}
+
+/// Cases that pass with the object and not without it.
+fn noticed(setting: Setting<'_>, removed: usize, plan: &Plan, passing: &BTreeSet<&CaseId>) -> Vec<CaseId> {
+    let mut documents = setting.documents.to_vec();
+    documents.remove(removed);
+    let judged = match build(&documents, setting.environment, setting.stack.clone()) {
+        Ok(built) => judge_all(plan, &mut Model::new(&Engine::compile(&built.world))),
+        // Without the object there is no world at all, which nobody could overlook.
+        Err(_) => Vec::new(),
+    };
+    let still: BTreeSet<&CaseId> =
+        judged.iter().filter(|case| case.judgement.verdict == Verdict::Pass).map(|case| &case.case.id).collect();
+    passing.iter().filter(|id| !still.contains(*id)).map(|id| (*id).clone()).collect()
+}
+
+/// Objects that admission generated are policies too; who removes one removes its generator.
+fn generated(world: &World, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
+    world
+        .admission
+        .iter()
+        .filter_map(|event| match event {
+            AdmissionEvent::Generated { object, rule, .. } => Some((object, rule)),
+            AdmissionEvent::Rejected { .. } | AdmissionEvent::Mutated { .. } => None,
+        })
+        .map(|(object, rule)| PolicyRecord {
+            rule: RuleRef { object: object.clone().into(), rule: None, at: rule.at.clone() },
+            layer: "cni".to_owned(),
+            digest: String::new(),
+            decides: decides(&RuleRef { object: object.clone().into(), rule: None, at: rule.at.clone() }, cases),
+            noticed_by: Vec::new(),
+            generated_by: Some(rule.object.as_ref().clone()),
+        })
+        .collect()
+}
