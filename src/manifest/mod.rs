@@ -29,4 +29,5 @@ pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest
 pub use resource::{KindInfo, Resource, Scope, decode_resource, kind_info};
 pub use selector::selects;
 pub use source::{Location, Position, Sources};
+pub(crate) use validation::{is_service_name, label_selector as label_selector_errors};
 pub use yaml::Document;

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 /// What is wrong with a label selector (apimachinery `pkg/apis/meta/v1/validation`).
-pub(super) fn label_selector(selector: &LabelSelector) -> Vec<String> {
+pub(crate) fn label_selector(selector: &LabelSelector) -> Vec<String> {
     let labels = selector.match_labels.iter().flatten().flat_map(|(key, value)| {
         let value = (!is_label_value(value)).then(|| format!("invalid label value \"{value}\""));
         label_key(key).into_iter().chain(value)

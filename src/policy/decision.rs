@@ -91,6 +91,8 @@ pub enum Reason {
     ExplicitDeny,
     /// Traffic from the pod's own node passes a default deny.
     HostExemption,
+    /// Audit mode lets through what policies would drop.
+    Audited,
     /// The pod talks to itself.
     Loopback,
     /// This end is not under the CNI's or the mesh's control.

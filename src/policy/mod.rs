@@ -1,5 +1,6 @@
 //! Policy: one module per layer, each compiling its objects to decisions with provenance.
 
+pub mod cni;
 mod decision;
 pub mod gateway;
 mod outcome;

@@ -1,0 +1,117 @@
+//! What the CNI's proxy makes of an allowed hop (Cilium `pkg/policy/rule.go`, `mergePortProto`;
+//! `pkg/envoy`).
+
+use super::decide::{Matched, Side, rules};
+use super::hop::Payload;
+use super::l7::{HttpMatch, Layer7, Match};
+use super::name::NamePattern;
+use super::speak;
+use crate::policy::{Decision, Request};
+
+/// What matching allow rules demand above layer 4, sorted by protocol.
+struct Demands<'a> {
+    /// A rule demands nothing, or the subject is not isolated: other requests pass as well.
+    open: bool,
+    http: Vec<&'a HttpMatch>,
+    names: Vec<&'a NamePattern>,
+    protocols: usize,
+    unmodelled: Option<&'static str>,
+}
+
+/// The decision for a hop that `by` allow on layers 3 and 4.
+pub(super) fn decide<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
+    let demands = Demands::of(side, by);
+    if let Some(what) = demands.unmodelled {
+        return unknown(side, by, &format!("{what} may decide about"));
+    }
+    if demands.protocols > 1 {
+        return unknown(side, by, "rules for different protocols meet on one port, which Cilium may refuse:");
+    }
+    if !demands.http.is_empty() {
+        return http(side, by, &demands);
+    }
+    if !demands.names.is_empty() {
+        return server_name(side, by, &demands);
+    }
+    // A DNS rule sends the port to the DNS proxy, whose word is asked for each name.
+    speak::allowed(side, by)
+}
+
+impl<'a> Demands<'a> {
+    fn of(side: &Side<'a>, by: &[Matched<'a>]) -> Self {
+        let spared = !side.isolated() && side.policy.dialect.l7_leaves_unisolated_alone();
+        let mut demands = Self { open: spared, http: Vec::new(), names: Vec::new(), protocols: 0, unmodelled: None };
+        let mut dns = false;
+        for matched in by {
+            match matched.item.map(|item| &item.layer7) {
+                None | Some(Layer7::Open) => demands.open = true,
+                Some(Layer7::Http(list)) => demands.http.extend(list),
+                Some(Layer7::ServerNames(list)) => demands.names.extend(list),
+                Some(Layer7::Dns(_)) => dns = true,
+                Some(Layer7::Unmodelled(what)) => demands.unmodelled = Some(what),
+            }
+        }
+        demands.protocols =
+            usize::from(!demands.http.is_empty()) + usize::from(!demands.names.is_empty()) + usize::from(dns);
+        demands
+    }
+}
+
+fn unknown(side: &Side<'_>, by: &[Matched<'_>], why: &str) -> Decision {
+    Decision::unknown(rules(by), format!("{why} {}", side.hop.shown(side.world)))
+}
+
+/// One rule without L7 part opens the port to every request; what is no HTTP breaks at the proxy.
+fn http<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -> Decision {
+    let request = match side.hop.payload {
+        Payload::Http(request) => request,
+        Payload::Tls { .. } | Payload::Hbone | Payload::Opaque if demands.open => {
+            return unknown(
+                side,
+                by,
+                "an HTTP rule sends the port through Cilium's proxy although another rule opens it:",
+            );
+        }
+        Payload::Tls { .. } | Payload::Hbone | Payload::Opaque => return speak::unparseable(side, by),
+    };
+    if demands.open {
+        return speak::allowed(side, by);
+    }
+    match first_taking(&demands.http, request) {
+        (Match::Yes, Some(rule)) => speak::request_allowed(side, request, rule),
+        (Match::Unknown, _) => unknown(side, by, "an HTTP rule depends on what is not known:"),
+        (Match::Yes | Match::No, _) => speak::request_denied(side, request, &demands.http),
+    }
+}
+
+fn first_taking<'a>(list: &[&'a HttpMatch], request: &Request) -> (Match, Option<&'a HttpMatch>) {
+    let mut best = (Match::No, None);
+    for rule in list.iter().copied() {
+        match rule.takes(request) {
+            Match::Yes => return (Match::Yes, Some(rule)),
+            Match::Unknown => best = (Match::Unknown, Some(rule)),
+            Match::No => {}
+        }
+    }
+    best
+}
+
+/// Without TLS there is no server name, and so no match.
+fn server_name<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -> Decision {
+    if !side.policy.dialect.options.l7_proxy {
+        return unknown(side, by, "serverNames need Cilium's proxy, which is switched off:");
+    }
+    let name = match side.hop.payload {
+        Payload::Tls { sni } => sni,
+        Payload::Hbone => return unknown(side, by, "serverNames meet HBONE, whose server name is not known:"),
+        Payload::Http(_) | Payload::Opaque => None,
+    };
+    if let Some(name) = name.filter(|name| demands.names.iter().any(|pattern| pattern.matches(name))) {
+        return speak::server_name_allowed(side, name, by);
+    }
+    if demands.open {
+        // Rules for the same peers merge so that the server name counts; others do not.
+        return unknown(side, by, "one rule demands a server name and another does not:");
+    }
+    speak::server_name_denied(side, name, by)
+}
