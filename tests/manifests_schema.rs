@@ -103,15 +103,11 @@ fn every_manifest_is_in_its_kustomization() {
 
 #[test]
 fn stacks_and_environment_are_read() {
-    let environment = documents_of(&manifests().join("environment.yaml"))[0].root.to_json();
-    let environment: Environment = serde_json::from_value(environment["spec"].clone()).unwrap();
+    let environment = Environment::read(&documents_of(&manifests().join("environment.yaml"))[0]).unwrap();
     assert!(environment.nodes.iter().any(|node| node.control_plane));
     for name in ["reference", "latest"] {
-        let document = documents_of(&root().join("kind/stacks").join(name).with_extension("yaml"))[0].root.to_json();
-        let mut spec = document["spec"].clone();
-        spec["name"] = document["metadata"]["name"].clone();
-        let stack: Stack = serde_json::from_value(spec).unwrap();
-        assert_eq!(stack.name, name);
+        let file = root().join("kind/stacks").join(name).with_extension("yaml");
+        assert_eq!(Stack::read(&documents_of(&file)[0]).unwrap().name, name);
     }
 }
 
