@@ -1,4 +1,5 @@
 //! Every format carries the same counts and ids, for a hand-made run and for generated ones.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "fixtures/run/mod.rs"]
 mod fixture;

@@ -1,4 +1,5 @@
 //! Report files appear all at once, or none does.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "fixtures/run/mod.rs"]
 mod fixture;

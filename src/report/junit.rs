@@ -50,19 +50,19 @@ fn troubles(record: &RunRecord, unsuccessful: usize) -> Vec<TestCase> {
         .enumerate()
         .map(|(index, finding)| {
             let name = format!("finding {} {}", index + 1, one_line(&finding.code));
-            trouble(NonSuccessKind::Failure, name, "InputRefused", &finding.to_string())
+            trouble(NonSuccessKind::Failure, &name, "InputRefused", &finding.to_string())
         })
         .collect();
     if !record.canary.enforces {
-        troubles.push(trouble(NonSuccessKind::Error, "canary".to_owned(), "NotEnforcing", &record.canary.detail));
+        troubles.push(trouble(NonSuccessKind::Error, "canary", "NotEnforcing", &record.canary.detail));
     }
     if record.summary.status != ExitStatus::Passed && unsuccessful == 0 && troubles.is_empty() {
-        troubles.push(trouble(NonSuccessKind::Error, "result".to_owned(), "Result", &headline(record)));
+        troubles.push(trouble(NonSuccessKind::Error, "result", "Result", &headline(record)));
     }
     troubles
 }
 
-fn trouble(kind: NonSuccessKind, name: String, ty: &str, message: &str) -> TestCase {
+fn trouble(kind: NonSuccessKind, name: &str, ty: &str, message: &str) -> TestCase {
     let mut status = typed(kind, ty);
     status.set_message(one_line(message)).set_description(one_line(message));
     let mut test = TestCase::new(name, status);
@@ -110,7 +110,7 @@ fn test_case(record: &CaseRecord, names: &mut Names) -> TestCase {
     let case = &record.case;
     // Jenkins splits a classname at its last dot into package and class.
     let class = format!("airtight.{}", one_line(&case.scenario).replace('.', "-"));
-    let name = names.unique(&class, format!("{} {}", one_line(&case.id), one_line(&case.title)));
+    let name = names.unique(&class, &format!("{} {}", one_line(&case.id), one_line(&case.title)));
     let mut test = TestCase::new(name, status(record));
     test.set_classname(class);
     test.set_time(Duration::from_micros(record.duration_us));
@@ -200,8 +200,8 @@ fn description(record: &CaseRecord, message: &str) -> String {
 struct Names(BTreeSet<(String, String)>);
 
 impl Names {
-    fn unique(&mut self, class: &str, name: String) -> String {
-        let mut candidate = name.clone();
+    fn unique(&mut self, class: &str, name: &str) -> String {
+        let mut candidate = name.to_owned();
         let mut number = 1;
         while !self.0.insert((class.to_owned(), candidate.clone())) {
             number += 1;

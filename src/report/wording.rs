@@ -65,55 +65,43 @@ pub(super) fn expectation(expect: &Expectation) -> String {
 }
 
 fn allow_words(allow: &AllowExpectation) -> String {
-    let mut out = format!("allow: {}", either(&allow.outcomes));
+    let mut parts = vec![format!("allow: {}", either(&allow.outcomes))];
     if !allow.via.is_empty() {
-        out += &format!(", via {}", list(&allow.via));
+        parts.push(format!("via {}", list(&allow.via)));
     }
-    if let Some(backend) = &allow.answered_by {
-        out += &format!(", answered by {}", one_line(backend));
-    }
-    for (name, value) in &allow.backend_headers {
-        out += &match value {
-            Some(value) => format!(", the backend sees `{}: {}`", one_line(name), one_line(value)),
-            None => format!(", the backend sees no `{}`", one_line(name)),
-        };
-    }
-    out
+    parts.extend(allow.answered_by.iter().map(|backend| format!("answered by {}", one_line(backend))));
+    parts.extend(allow.backend_headers.iter().map(|(name, value)| match value {
+        Some(value) => format!("the backend sees `{}: {}`", one_line(name), one_line(value)),
+        None => format!("the backend sees no `{}`", one_line(name)),
+    }));
+    parts.join(", ")
 }
 
 fn deny_words(deny: &DenyExpectation) -> String {
-    let mut out = format!("deny by {}: {}", deny.by, either(&deny.outcomes));
-    if deny.layers > 1 {
-        out += &format!(", {} layers each alone", deny.layers);
-    }
-    out
+    let each = if deny.layers > 1 { format!(", {} layers each alone", deny.layers) } else { String::new() };
+    format!("deny by {}: {}{each}", deny.by, either(&deny.outcomes))
 }
 
 /// What was seen, such as `timeout, denied by cni (default-deny)`.
 pub(super) fn observed(record: &CaseRecord) -> String {
     let Some(observation) = &record.observation else { return "not tried".to_owned() };
     let evidence = &observation.evidence;
-    let mut out = match (&observation.outcome, &observation.undecided) {
+    let mut parts = vec![match (&observation.outcome, &observation.undecided) {
         (Some(outcome), _) => one_line(&outcome.to_string()),
         (None, Some(why)) => format!("no outcome: {}", one_line(why)),
         (None, None) => "no outcome".to_owned(),
-    };
-    if let Some(layer) = evidence.denied_by {
-        out += &format!(", denied by {layer}");
-        if let Some(reason) = evidence.reason {
-            out += &format!(" ({reason})");
-        }
-    }
-    if let Some(layers) = evidence.denying_layers.as_ref().filter(|layers| layers.len() > 1) {
-        out += &format!(", each alone would deny: {}", list(layers));
-    }
-    if let Some(backend) = &evidence.answered_by {
-        out += &format!(", answered by {}", one_line(backend));
-    }
+    }];
+    parts.extend(evidence.denied_by.map(|layer| match evidence.reason {
+        Some(reason) => format!("denied by {layer} ({reason})"),
+        None => format!("denied by {layer}"),
+    }));
+    let layers = evidence.denying_layers.iter().filter(|layers| layers.len() > 1);
+    parts.extend(layers.map(|layers| format!("each alone would deny: {}", list(layers))));
+    parts.extend(evidence.answered_by.iter().map(|backend| format!("answered by {}", one_line(backend))));
     if observation.attempts > 1 {
-        out += &format!(", {} attempts", observation.attempts);
+        parts.push(format!("{} attempts", observation.attempts));
     }
-    out
+    parts.join(", ")
 }
 
 /// Whether no case notices that the object is gone.

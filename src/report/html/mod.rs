@@ -1,6 +1,6 @@
 //! One self-contained page for people: no network, no other file, readable without JavaScript.
 //!
-//! Everything that comes from inputs passes [`text::visible`](super::text) and the template's escaping. As a second
+//! Everything that comes from inputs is made visible (`report::text`) and passes the template's escaping. As a second
 //! wall the page's own policy (`Content-Security-Policy`) runs no script but the page's, by its hash.
 
 mod anchor;
@@ -55,6 +55,7 @@ struct Page {
     scope: String,
     canary: Canary,
     tiles: Vec<Tile>,
+    attention: &'static [(&'static str, &'static str)],
     grid: Grid,
     filter: FilterView,
     scenarios: Vec<ScenarioView>,
@@ -97,6 +98,7 @@ impl Page {
                 detail: one_line(record.canary.detail.trim_end_matches('.')),
             },
             tiles: tiles(record),
+            attention: ATTENTION,
             grid: Grid::of(record),
             filter: FilterView::of(record),
             scenarios: case::scenarios(record),
@@ -124,10 +126,6 @@ impl Page {
             || !self.findings.is_empty()
             || self.flaky().next().is_some()
             || ATTENTION.iter().any(|(word, _)| self.standing(word).next().is_some())
-    }
-
-    fn attention(&self) -> &'static [(&'static str, &'static str)] {
-        ATTENTION
     }
 }
 

@@ -53,7 +53,7 @@ impl Document {
         if written < rows.len() {
             let missing = rows.len() - written;
             self.omitted += missing;
-            self.text.push_str(&format!("\n_{} omitted here_\n", count(missing, "row", "rows")));
+            self.text += &["\n_", &count(missing, "row", "rows"), " omitted here_\n"].concat();
         }
         self.text.push_str(tail);
     }
@@ -78,7 +78,7 @@ impl Document {
     pub(super) fn finish(mut self) -> String {
         if self.omitted > 0 {
             let rows = count(self.omitted, "row", "rows");
-            self.text.push_str(&format!("**{rows} omitted** to keep within GitHub's limit; see the other reports.\n"));
+            self.text += &["**", &rows, " omitted** to keep within GitHub's limit; see the other reports.\n"].concat();
         }
         self.text
     }
@@ -95,11 +95,8 @@ pub(super) fn escape(text: &str) -> String {
     let line = one_line(text);
     let mut out = String::with_capacity(line.len());
     for character in clip(&line, CELL).chars() {
-        if matches!(
-            character,
-            '&' | '<' | '>' | '"' | '\'' | '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '#' | '@' | '$' | '!'
-        ) {
-            out.push_str(&format!("&#{};", u32::from(character)));
+        if "&<>\"'|*_`[]\\~#@$!".contains(character) {
+            out += &["&#", &u32::from(character).to_string(), ";"].concat();
         } else {
             out.push(character);
         }

@@ -70,7 +70,7 @@ fn attention(document: &mut Document, record: &RunRecord, standing: Standing) {
         Standing::Denied | Standing::Allowed => return,
     };
     let header = ["Case", "Severity", "Expected", "Observed", "Why"];
-    document.table(title, &header, cases.into_iter().map(|case| row(case)));
+    document.table(title, &header, cases.into_iter().map(row));
 }
 
 fn row(record: &CaseRecord) -> Vec<String> {
@@ -105,7 +105,8 @@ fn rules(record: &CaseRecord) -> String {
     let wanted = if trace.denial().is_some() { Effect::Deny } else { Effect::Allow };
     let checks = trace.checks().filter(|check| check.decision.effect == wanted);
     let rules = checks.flat_map(|check| &check.decision.rules);
-    rules.take(6).map(|rule| format!("<br>{}", code(&rule.to_string()))).collect()
+    let rules: Vec<String> = rules.take(6).map(|rule| ["<br>", &code(&rule.to_string())].concat()).collect();
+    rules.concat()
 }
 
 fn flaky(document: &mut Document, record: &RunRecord) {
