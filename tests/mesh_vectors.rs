@@ -3,6 +3,8 @@
 //! A file is a stream of manifests and one or more `MeshVector` documents. Each vector says for which Istio
 //! versions it holds and lists its checks.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a vector that cannot be read is a failed test")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -11,8 +13,8 @@ use std::sync::Arc;
 
 use airtight::manifest::{Diagnostic, Document, Labels, Resource, RuleRef, decode_resource, yaml};
 use airtight::policy::waypoint::{
-    AllowedNamespaces, Binding, Bindings, WaypointFor, WaypointGateway, WaypointPayload, WaypointPolicy, WaypointTarget,
-    originates_tls, virtual_address,
+    AllowedNamespaces, Binding, Bindings, WaypointFor, WaypointGateway, WaypointPayload, WaypointPolicy,
+    WaypointTarget, originates_tls, virtual_address,
 };
 use airtight::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, ZtunnelPolicy, inbound_capture, route};
 use airtight::policy::{Decision, MeshSource, Request, SpiffeId};
@@ -175,8 +177,7 @@ fn run_file(file: &Path, failures: &mut String) -> usize {
     let mut checks = 0;
     for document in vectors {
         let spec = document.root.get("spec").expect("a vector has a spec").to_json();
-        let vector: Vector =
-            serde_json::from_value(spec).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let vector: Vector = serde_json::from_value(spec).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         for version in &vector.istio {
             let bench = Bench::new(&vector, version, &manifests);
             for (index, check) in vector.checks.iter().enumerate() {
@@ -285,8 +286,7 @@ impl Bench {
 
     fn check(&self, check: &Check) -> Result<(), String> {
         if let Some(pod) = &check.inbound {
-            let decision =
-                self.ztunnel.inbound(&self.world, self.pod(pod).id, check.port, &self.source(check));
+            let decision = self.ztunnel.inbound(&self.world, self.pod(pod).id, check.port, &self.source(check));
             compare(check, &decision)
         } else if let Some(target) = &check.route {
             let source = self.pod(&check.from).id;
@@ -307,8 +307,7 @@ impl Bench {
         } else if let Some(pod) = &check.enrolment {
             let (labels, annotations) = (&pod.labels, &pod.annotations);
             let network = pod.host_network;
-            let how =
-                enrolment(labels, annotations, &pod.namespace_labels, &pod.namespace, network, &self.world.stack);
+            let how = enrolment(labels, annotations, &pod.namespace_labels, &pod.namespace, network, &self.world.stack);
             same(check.expect.as_ref(), &format!("{how:?}"))
         } else if let Some(tls) = &check.tls {
             let rule = originates_tls(&self.world, &tls.proxy, &tls.service, &tls.host, tls.port);
@@ -383,8 +382,7 @@ impl Bench {
             }
             Target::Entry(name) => {
                 let (_, name) = name.split_once('/').unwrap();
-                let entry =
-                    self.world.objects.service_entries.iter().find(|entry| entry.meta.name() == name).unwrap();
+                let entry = self.world.objects.service_entries.iter().find(|entry| entry.meta.name() == name).unwrap();
                 WaypointTarget::ServiceEntry { entry, port: check.port, address: None }
             }
             Target::Pod(name) => WaypointTarget::Workload { pod: self.pod(name), port: check.port },
