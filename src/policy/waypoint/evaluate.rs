@@ -2,7 +2,6 @@
 //! (Istio `pilot/pkg/networking/core/listener_waypoint.go`, `pilot/pkg/security/authz/builder/builder.go`).
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use super::attach::{Chain, Targets};
 use super::binding::WaypointGateway;
@@ -12,12 +11,13 @@ use super::matcher::Dialect;
 use super::path::normalize;
 use super::protocol::PortProtocol;
 use super::rule::Rule;
+use super::target::{WaypointPayload, WaypointTarget};
 use super::trust_domain::TrustDomains;
-use crate::manifest::istio::{Action, AuthorizationPolicy, JwtRule, ServiceEntry, TargetKind};
+use crate::manifest::istio::{Action, AuthorizationPolicy, JwtRule};
 use crate::manifest::{Object, RuleRef};
 use crate::policy::ztunnel::is_dry_run;
 use crate::policy::{Decision, MeshSource, Outcome, Reason, Request};
-use crate::world::{Pod, Protocol, Service, World};
+use crate::world::World;
 
 /// Who makes a waypoint's filters of the policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,48 +44,6 @@ impl WaypointImplementation {
             _ => Self::Other,
         }
     }
-}
-
-/// What the client of a waypoint aims at.
-#[derive(Debug, Clone, Copy)]
-pub enum WaypointTarget<'a> {
-    /// A Service's virtual address and port.
-    Service {
-        /// The Service.
-        service: &'a Service,
-        /// The Service's port.
-        port: u16,
-    },
-    /// A ServiceEntry's virtual address and port.
-    ServiceEntry {
-        /// The ServiceEntry.
-        entry: &'a Object<ServiceEntry>,
-        /// Its port.
-        port: u16,
-        /// The address that the client dialled, if it is known.
-        address: Option<IpAddr>,
-    },
-    /// A pod's own address.
-    Workload {
-        /// The pod.
-        pod: &'a Pod,
-        /// The pod's port.
-        port: u16,
-    },
-}
-
-/// What the client sends.
-#[derive(Debug, Clone, Copy)]
-pub enum WaypointPayload<'a> {
-    /// An HTTP request in clear text.
-    Http(&'a Request),
-    /// A TLS handshake.
-    Tls {
-        /// The server name that it asks for.
-        sni: &'a str,
-    },
-    /// Other bytes.
-    Tcp,
 }
 
 /// AuthorizationPolicy and RequestAuthentication objects as waypoints enforce them.
@@ -151,24 +109,15 @@ impl WaypointPolicy {
         if let Some(decision) = undecidable(world, waypoint, target, &attached, root_namespace) {
             return decision;
         }
-        let filters = Filters { implementation, policies: attached, shown: shown(waypoint, target, source) };
-        let is_http = matches!(payload, WaypointPayload::Http(_));
-        match (protocol, payload) {
-            (PortProtocol::Http | PortProtocol::Sniffed, WaypointPayload::Http(request)) => {
-                let rules: Vec<&(JwtRule, RuleRef)> = match implementation {
-                    WaypointImplementation::Istio => self.jwt_rules(&chain),
-                    WaypointImplementation::Kgateway
-                    | WaypointImplementation::Agentgateway
-                    | WaypointImplementation::Other => Vec::new(),
-                };
-                filters.http(request, target.input(source, ""), &rules, world)
+        let jwt_rules = match implementation {
+            WaypointImplementation::Istio => self.jwt_rules(&chain),
+            WaypointImplementation::Kgateway | WaypointImplementation::Agentgateway | WaypointImplementation::Other => {
+                Vec::new()
             }
-            (PortProtocol::Http, WaypointPayload::Tls { .. } | WaypointPayload::Tcp) => unparseable(target, payload),
-            (PortProtocol::Tls, WaypointPayload::Tls { sni }) => filters.tcp(&target.input(source, sni), is_http),
-            (PortProtocol::Tls | PortProtocol::Tcp | PortProtocol::Sniffed, _) => {
-                filters.tcp(&target.input(source, ""), is_http)
-            }
-        }
+        };
+        let shown = shown(waypoint, target, source);
+        let filters = Filters { world, implementation, policies: attached, jwt_rules, shown };
+        filters.run(protocol, target, source, payload)
     }
 
     fn jwt_rules(&self, chain: &Chain<'_>) -> Vec<&(JwtRule, RuleRef)> {
@@ -215,85 +164,46 @@ impl Policy {
     }
 }
 
-impl<'a> WaypointTarget<'a> {
-    /// The port's protocol; none if there is no filter chain for the port.
-    fn protocol(&self) -> Option<PortProtocol> {
-        match self {
-            Self::Service { service, port } => service.port(Protocol::Tcp, *port).map(PortProtocol::of_service),
-            Self::ServiceEntry { entry, port, .. } => {
-                entry.body.spec.port(*port).map(|port| PortProtocol::named(&port.protocol))
-            }
-            Self::Workload { .. } => Some(PortProtocol::Sniffed),
-        }
-    }
-
-    fn service(&self) -> Option<(TargetKind, &'a str, &'a str)> {
-        match self {
-            Self::Service { service, .. } => Some((TargetKind::Service, &service.namespace, &service.name)),
-            Self::ServiceEntry { entry, .. } => {
-                Some((TargetKind::ServiceEntry, entry.meta.namespace(), entry.meta.name()))
-            }
-            Self::Workload { .. } => None,
-        }
-    }
-
-    fn namespace(&self) -> &'a str {
-        match self {
-            Self::Service { service, .. } => &service.namespace,
-            Self::ServiceEntry { entry, .. } => entry.meta.namespace(),
-            Self::Workload { pod, .. } => &pod.namespace,
-        }
-    }
-
-    fn port(&self) -> u16 {
-        match self {
-            Self::Service { port, .. } | Self::ServiceEntry { port, .. } | Self::Workload { port, .. } => *port,
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::Service { service, port } => format!("Service {}/{}:{port}", service.namespace, service.name),
-            Self::ServiceEntry { entry, port, .. } => {
-                format!("ServiceEntry {}/{}:{port}", entry.meta.namespace(), entry.meta.name())
-            }
-            Self::Workload { pod, port } => format!("pod {}/{}:{port}", pod.namespace, pod.name),
-        }
-    }
-
-    fn input<'b>(&self, source: &MeshSource, server_name: &'b str) -> Input<'b> {
-        let same = |addresses: &[IpAddr]| {
-            addresses.iter().find(|address| address.is_ipv4() == source.address.is_ipv4()).copied()
-        };
-        let destination = match self {
-            Self::Service { service, .. } => same(&service.cluster_ips),
-            Self::ServiceEntry { address, .. } => *address,
-            Self::Workload { pod, .. } => same(&pod.addresses),
-        };
-        Input::connection(source, destination, self.port(), server_name)
-    }
-}
-
 /// The filters of one chain.
 struct Filters<'a> {
+    world: &'a World,
     implementation: WaypointImplementation,
     policies: Vec<&'a Policy>,
+    jwt_rules: Vec<&'a (JwtRule, RuleRef)>,
     shown: String,
 }
 
 impl<'a> Filters<'a> {
-    /// CUSTOM, then tokens, then DENY, then ALLOW; AUDIT only logs.
-    fn http<'r>(
+    /// The chain for the port's protocol and for what arrives.
+    fn run(
         &self,
-        request: &'r Request,
-        mut input: Input<'r>,
-        jwt_rules: &[&'r (JwtRule, RuleRef)],
-        world: &World,
+        protocol: PortProtocol,
+        target: &WaypointTarget<'_>,
+        source: &MeshSource,
+        payload: WaypointPayload<'_>,
     ) -> Decision {
+        let is_http = matches!(payload, WaypointPayload::Http(_));
+        match (protocol, payload) {
+            (PortProtocol::Http | PortProtocol::Sniffed, WaypointPayload::Http(request)) => {
+                self.http(request, target.input(source, ""))
+            }
+            (PortProtocol::Http, WaypointPayload::Tls { .. } | WaypointPayload::Tcp) => unparseable(target, payload),
+            (PortProtocol::Tls, WaypointPayload::Tls { sni }) => self.tcp(&target.input(source, sni), is_http),
+            (PortProtocol::Tls | PortProtocol::Tcp | PortProtocol::Sniffed, _) => {
+                self.tcp(&target.input(source, ""), is_http)
+            }
+        }
+    }
+
+    /// CUSTOM, then tokens, then DENY, then ALLOW; AUDIT only logs.
+    fn http<'r>(&self, request: &'r Request, mut input: Input<'r>) -> Decision
+    where
+        'a: 'r,
+    {
         let mut http = HttpInput {
             method: &request.method,
             host: &request.host,
-            path: normalize(&request.path, world.stack.istio.path_normalization),
+            path: normalize(&request.path, self.world.stack.istio.path_normalization),
             headers: headers(request),
             token: None,
         };
@@ -301,7 +211,7 @@ impl<'a> Filters<'a> {
         if let Some(decision) = self.custom(&input) {
             return decision;
         }
-        if let Err(decision) = jwt::authenticate(jwt_rules, request, &mut http) {
+        if let Err(decision) = jwt::authenticate(&self.jwt_rules, request, &mut http) {
             return decision;
         }
         input.http = Some(http);

@@ -129,12 +129,11 @@ impl Linter<'_> {
 
     fn gateway(&mut self, meta: &Meta, target: &Located<TargetRef>) {
         let gateway = self.gateways.iter().find(|one| *one.key.0 == *meta.namespace() && *one.key.1 == *target.name);
-        match gateway.cloned() {
-            Some(gateway) => self.translated(meta, target.at, &gateway),
-            None => {
-                let message = format!("there is no Gateway {}/{}", meta.namespace(), target.name);
-                self.warn(meta, target.at, "fail-open", message, "a policy and its Gateway share a namespace");
-            }
+        if let Some(gateway) = gateway.cloned() {
+            self.translated(meta, target.at, &gateway);
+        } else {
+            let message = format!("there is no Gateway {}/{}", meta.namespace(), target.name);
+            self.warn(meta, target.at, "fail-open", message, "a policy and its Gateway share a namespace");
         }
     }
 

@@ -11,10 +11,12 @@ mod matcher;
 mod path;
 mod protocol;
 mod rule;
+mod target;
 mod trust_domain;
 
 pub use binding::{AllowedNamespaces, Binding, BindingProblem, Bindings, WaypointFor, WaypointGateway};
 pub use egress::{VirtualAddress, dns_captured, originates_tls, virtual_address};
-pub use evaluate::{WaypointImplementation, WaypointPayload, WaypointPolicy, WaypointTarget};
+pub use evaluate::{WaypointImplementation, WaypointPolicy};
 pub use lint::lint;
 pub use path::normalize;
+pub use target::{WaypointPayload, WaypointTarget};

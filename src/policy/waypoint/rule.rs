@@ -201,6 +201,7 @@ fn condition(when: &Condition, own: &str, dialect: &Dialect) -> Result<Option<Fi
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of the functions that compile a value")]
 fn text(text: Text) -> Compiled {
     Ok(vec![Matcher::Text(text)])
 }

@@ -99,7 +99,7 @@ impl<'a> PeerAuthentications<'a> {
             return None;
         }
         let parents = self.parents(policy.meta.namespace(), false);
-        let rules = PortRules::of(policy, &parents)?.rules();
+        let rules = PortRules::of(policy, &parents)?.into_rules();
         Some(Authorization {
             namespace: policy.meta.namespace().into(),
             name: converted_name(policy),
@@ -144,14 +144,14 @@ impl<'a> PortRules<'a> {
             (Some(mode), _) | (None, Some(mode)) => mode == MtlsMode::Strict,
             (None, None) => false,
         };
-        let closes = !(mode == MtlsMode::Strict || (mode == MtlsMode::Unset && parent_strict));
-        let opens = mode == MtlsMode::Strict || (mode == MtlsMode::Unset && written_strict);
+        let guards = !(mode == MtlsMode::Strict || (mode == MtlsMode::Unset && parent_strict));
+        let exempts = mode == MtlsMode::Strict || (mode == MtlsMode::Unset && written_strict);
         let select = |wanted: &[MtlsMode], when: bool| -> BTreeMap<u16, RuleRef> {
             let ports = spec.ports().into_iter().filter(|(_, mtls)| when && wanted.contains(&mtls.mode));
             ports.map(|(port, mtls)| (port, policy.meta.rule(format!("spec.portLevelMtls.{port}"), mtls.at))).collect()
         };
-        let open = select(&[MtlsMode::Permissive, MtlsMode::Disable], opens);
-        let closed = select(&[MtlsMode::Strict], closes);
+        let open = select(&[MtlsMode::Permissive, MtlsMode::Disable], exempts);
+        let closed = select(&[MtlsMode::Strict], guards);
         if open.is_empty() && (closed.is_empty() || mode == MtlsMode::Strict) {
             return None;
         }
@@ -159,7 +159,7 @@ impl<'a> PortRules<'a> {
         Some(Self { policy, open, closed, strict })
     }
 
-    fn rules(self) -> Vec<RbacRule> {
+    fn into_rules(self) -> Vec<RbacRule> {
         let mut rules: Vec<RbacRule> = self
             .closed
             .into_iter()

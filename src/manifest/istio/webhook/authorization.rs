@@ -32,13 +32,13 @@ impl Refusals<'_> {
         let at = spec.action.as_ref().map_or_else(|| self.start(), |action| action.at);
         let named = spec.provider.as_ref().is_some_and(|provider| !provider.name.is_empty());
         match spec.action() {
-            Action::Custom if spec.rules.is_none() => self.add_with_hint(
+            Action::Custom if spec.rules().is_empty() => self.add_with_hint(
                 at,
                 "a CUSTOM policy without rules is never triggered",
                 "add the empty rule `{}` to trigger it for every request",
             ),
             Action::Custom => self.add_if(!named, at, "a CUSTOM policy needs `provider.name`"),
-            Action::Deny if spec.rules.is_none() => self.add_with_hint(
+            Action::Deny if spec.rules().is_empty() => self.add_with_hint(
                 at,
                 "a DENY policy without rules denies nothing",
                 "add the empty rule `{}` to deny every request",
