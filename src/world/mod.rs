@@ -3,6 +3,7 @@
 mod admission;
 mod endpoint;
 mod environment;
+pub mod kyverno;
 mod objects;
 mod pod;
 mod service;
