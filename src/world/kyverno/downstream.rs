@@ -64,6 +64,8 @@ pub(super) struct Lifecycle {
     pub(super) clone: bool,
     /// Whether the rule also makes objects when a trigger is deleted.
     pub(super) wants_deletions: bool,
+    /// Whether the rule looks at deletions at all: `operations` that leave DELETE out hide them from it.
+    pub(super) sees_deletions: bool,
     /// Whether a GeneratingPolicy makes it: it watches what it made, where a ClusterPolicy only sees requests.
     pub(super) watches: bool,
     /// Whether a trigger that is released takes the object with it.
@@ -97,7 +99,7 @@ impl Lifecycle {
                     Fate::Stays
                 }
             }
-            Event::TriggerDeleted if self.wants_deletions => Fate::Stays,
+            Event::TriggerDeleted if self.wants_deletions || !self.sees_deletions => Fate::Stays,
             Event::TriggerDeleted => synchronized(Fate::Deleted, Fate::Stays),
             Event::SourceEdited if !self.clone => Fate::Stays,
             Event::SourceEdited => synchronized(Fate::Reverted, Fate::Stays),

@@ -18,11 +18,8 @@ pub(super) struct Exceptions {
 impl Exceptions {
     /// Those in the namespace where they are allowed; none where they are off.
     pub(super) fn new(objects: &[Object<PolicyException>], options: &KyvernoOptions) -> Self {
-        let allowed = |object: &&Object<PolicyException>| {
-            let namespace = object.meta.object.namespace.as_deref().unwrap_or("default");
-            options.exception_namespace.as_deref().is_some_and(|allowed| allowed == "*" || allowed == namespace)
-        };
-        Self { objects: objects.iter().filter(allowed).cloned().collect() }
+        let counted = objects.iter().filter(|object| options.accepts_exception(&object.meta));
+        Self { objects: counted.cloned().collect() }
     }
 
     /// Whether an exception lifts a rule for an object.

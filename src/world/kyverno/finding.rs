@@ -3,12 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use super::fault::Fault;
 use super::kind;
 use super::policy::{Policy, descriptions};
 use super::rbac::Permissions;
 use super::version::Behaviour;
-use crate::manifest::kyverno::{CloneFrom, CloneList, ClusterPolicySpec, Generate, MatchBlock, Rule};
-use crate::manifest::{Diagnostic, Located, Meta, RuleRef};
+use crate::manifest::kyverno::{
+    CloneFrom, CloneList, ClusterPolicySpec, Generate, GeneratingPolicy, MatchBlock, MutatingPolicy, Rule,
+    ValidatingPolicy,
+};
+use crate::manifest::{Diagnostic, Located, Meta, Object, RuleRef, Severity};
 
 /// Findings about a ClusterPolicy or Policy; an error means that it is refused.
 pub(super) fn cluster_policy(policy: &Policy, permissions: &Permissions, behaviour: Behaviour) -> Vec<Diagnostic> {
@@ -316,6 +320,91 @@ fn check_permissions(
             findings.push(refused("missing-permission", message, at).hint(
                 "add a ClusterRole labelled `rbac.kyverno.io/aggregate-to-background-controller: \"true\"` with get, list, watch, create, update, patch, delete",
             ));
+        }
+    }
+}
+
+/// Findings about a ValidatingPolicy.
+pub(super) fn validating_policy(object: &Object<ValidatingPolicy>, behaviour: Behaviour) -> Vec<Diagnostic> {
+    let spec = &object.body.spec;
+    let whole = object.meta.whole();
+    let mut findings = Vec::new();
+    if let Some(actions) = &spec.validation_actions {
+        let has = |name: &str| actions.iter().any(|action| action == name);
+        let at = object.meta.rule("spec.validationActions", actions.at);
+        if has("Deny") && has("Warn") {
+            findings.push(refused("deny-and-warn", "`validationActions` cannot hold both Deny and Warn", &at));
+        }
+        if !actions.is_empty() && !has("Deny") {
+            findings.push(
+                Diagnostic::warning("audit-by-choice", "this policy only reports: its actions lack Deny")
+                    .at(at.at.clone()),
+            );
+        }
+    }
+    let expressions = spec.validations.iter().flatten().map(|validation| validation.expression.as_str());
+    let conditions = spec.match_conditions.iter().flatten().map(|condition| condition.expression.as_str());
+    let variables = spec.variables.iter().flatten().map(|variable| variable.expression.as_str());
+    parses(expressions.chain(conditions).chain(variables), &whole, &mut findings);
+    if behaviour.derives_admission_policies
+        && spec
+            .autogen
+            .as_ref()
+            .and_then(|autogen| autogen.validating_admission_policy)
+            .and_then(|target| target.enabled)
+            != Some(false)
+    {
+        findings.push(Diagnostic::new(
+            Severity::Note,
+            "derived-admission-policy",
+            "since Kyverno 1.19 a ValidatingAdmissionPolicy may be derived from this policy: the API server then enforces it itself, with another message and also while Kyverno is down",
+        ).at(object.meta.at.clone()));
+    }
+    findings
+}
+
+/// Findings about a MutatingPolicy.
+pub(super) fn mutating_policy(object: &Object<MutatingPolicy>) -> Vec<Diagnostic> {
+    let spec = &object.body.spec;
+    let mut findings = Vec::new();
+    let patches = spec
+        .mutations
+        .iter()
+        .flatten()
+        .flat_map(|mutation| mutation.apply_configuration.iter().chain(&mutation.json_patch));
+    let expressions = patches.filter_map(|patch| patch.expression.as_deref());
+    let conditions = spec.match_conditions.iter().flatten().map(|condition| condition.expression.as_str());
+    let variables = spec.variables.iter().flatten().map(|variable| variable.expression.as_str());
+    parses(expressions.chain(conditions).chain(variables), &object.meta.whole(), &mut findings);
+    findings
+}
+
+/// Findings about a GeneratingPolicy.
+///
+/// What the expressions make is known on a request only, so permissions are not judged.
+pub(super) fn generating_policy(object: &Object<GeneratingPolicy>, behaviour: Behaviour) -> Vec<Diagnostic> {
+    let spec = &object.body.spec;
+    let mut findings = Vec::new();
+    for (index, entry) in spec.generate.iter().enumerate() {
+        let at = object.meta.rule(format!("spec.generate[{index}]"), entry.at);
+        if entry.template.is_some() && !behaviour.generate_templates {
+            findings.push(refused("unserved-field", "`generate[].template` exists since Kyverno 1.19", &at));
+        }
+        if entry.template.is_none() && entry.expression.as_deref().is_none_or(str::is_empty) {
+            findings.push(refused("empty-rule", "an entry of `generate` has neither expression nor template", &at));
+        }
+    }
+    let expressions = spec.generate.iter().filter_map(|entry| entry.expression.as_deref());
+    let conditions = spec.match_conditions.iter().flatten().map(|condition| condition.expression.as_str());
+    let variables = spec.variables.iter().flatten().map(|variable| variable.expression.as_str());
+    parses(expressions.chain(conditions).chain(variables), &object.meta.whole(), &mut findings);
+    findings
+}
+
+fn parses<'e>(expressions: impl Iterator<Item = &'e str>, at: &RuleRef, findings: &mut Vec<Diagnostic>) {
+    for expression in expressions {
+        if let Err(Fault::Error(message)) = super::cel::parse(expression) {
+            findings.push(refused("invalid-expression", message, at));
         }
     }
 }

@@ -5,6 +5,9 @@
 //! API server. What the engine cannot know ends up in [`Review::unknown`].
 
 mod anchor;
+mod cel;
+mod cel_policy;
+mod cel_session;
 mod condition;
 mod context;
 mod downstream;
@@ -47,7 +50,8 @@ use session::Session;
 use version::Behaviour;
 
 use crate::manifest::kyverno::{
-    CelPolicyException, ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy,
+    CelPolicyException, ClusterPolicy, Evaluation, GeneratingPolicy, MutatingPolicy, PolicyException, Switch,
+    ValidatingPolicy,
 };
 use crate::manifest::{Diagnostic, Document, Meta, Object, RuleRef};
 use crate::world::Stack;
@@ -76,10 +80,15 @@ pub struct Policies<'a> {
 /// Kyverno with its policies.
 #[derive(Debug, Clone)]
 pub struct Kyverno {
-    pub(self) policies: Vec<Policy>,
-    pub(self) exceptions: Exceptions,
-    pub(self) behaviour: Behaviour,
-    pub(self) options: KyvernoOptions,
+    policies: Vec<Policy>,
+    validating: Vec<Object<ValidatingPolicy>>,
+    mutating: Vec<Object<MutatingPolicy>>,
+    generating: Vec<Object<GeneratingPolicy>>,
+    exceptions: Exceptions,
+    cel_exceptions: Vec<Object<CelPolicyException>>,
+    behaviour: Behaviour,
+    options: KyvernoOptions,
+    permissions: Permissions,
     findings: Vec<Diagnostic>,
 }
 
@@ -103,7 +112,24 @@ impl Kyverno {
         }
         accepted.sort_by_key(Policy::key);
         let exceptions = Exceptions::new(policies.exceptions, &options);
-        Self { policies: accepted, exceptions, behaviour, options, findings }
+        let cel_exceptions =
+            policies.cel_exceptions.iter().filter(|object| options.accepts_exception(&object.meta)).cloned();
+        Self {
+            policies: accepted,
+            validating: accepted_by(policies.validating, version, &mut findings, |object| {
+                finding::validating_policy(object, behaviour)
+            }),
+            mutating: accepted_by(policies.mutating, version, &mut findings, finding::mutating_policy),
+            generating: accepted_by(policies.generating, version, &mut findings, |object| {
+                finding::generating_policy(object, behaviour)
+            }),
+            exceptions,
+            cel_exceptions: cel_exceptions.collect(),
+            behaviour,
+            options,
+            permissions,
+            findings,
+        }
     }
 
     /// Policies that Kyverno refuses, and policies that do not mean what they seem to.
@@ -143,7 +169,7 @@ impl Kyverno {
 
     fn lifecycle(&self, reference: &RuleRef) -> Option<Lifecycle> {
         let rules = self.policies.iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
-        rules.filter(|(_, rule)| rule.reference == *reference).find_map(|(policy, rule)| {
+        let of_cluster_policy = rules.filter(|(_, rule)| rule.reference == *reference).find_map(|(policy, rule)| {
             let generate = rule.rule.generate.as_ref()?;
             let existing = policy.spec().generate_existing.as_ref().is_some_and(|existing| existing.value);
             Some(Lifecycle {
@@ -153,11 +179,51 @@ impl Kyverno {
                 clone: generate.data.is_none()
                     && generate.foreach.as_ref().is_none_or(|loops| loops.iter().all(|each| each.data.is_none())),
                 wants_deletions: rule.wants_deletions(),
+                sees_deletions: rule.sees_deletions(),
                 watches: false,
                 releases: true,
             })
+        });
+        of_cluster_policy.or_else(|| self.generating_lifecycle(reference))
+    }
+
+    fn generating_lifecycle(&self, reference: &RuleRef) -> Option<Lifecycle> {
+        let policy = self.generating.iter().find(|policy| policy.meta.object == reference.object)?;
+        let spec = &policy.body.spec;
+        let on = |switch: fn(&Evaluation) -> Option<Switch>| {
+            cel_policy::is_on(spec.evaluation.as_ref().and_then(switch), false)
+        };
+        Some(Lifecycle {
+            synchronize: on(|evaluation| evaluation.synchronize),
+            generate_existing: on(|evaluation| evaluation.generate_existing),
+            orphan: on(|evaluation| evaluation.orphan_downstream_on_policy_delete),
+            clone: false,
+            wants_deletions: cel_policy::wants_deletions(spec.match_constraints.as_deref()),
+            sees_deletions: true,
+            watches: true,
+            releases: self.behaviour.generating_policies_release,
         })
     }
+}
+
+/// The objects that Kyverno accepts, by name; what it says of any of them goes to the findings.
+fn accepted_by<T: Clone>(
+    objects: &[Object<T>],
+    version: &semver::Version,
+    findings: &mut Vec<Diagnostic>,
+    check: impl Fn(&Object<T>) -> Vec<Diagnostic>,
+) -> Vec<Object<T>> {
+    let mut accepted = Vec::new();
+    for object in objects {
+        let mut found = unserved(&object.meta, version);
+        found.extend(check(object));
+        if !found.iter().any(Diagnostic::is_error) {
+            accepted.push(object.clone());
+        }
+        findings.extend(found);
+    }
+    accepted.sort_by(|a, b| a.meta.name().cmp(b.meta.name()));
+    accepted
 }
 
 /// An error where the stack's Kyverno does not serve the API version of a policy.

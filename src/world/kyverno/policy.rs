@@ -184,6 +184,16 @@ impl CompiledRule {
             .any(|resources| resources.operations.iter().flatten().any(|operation| operation == "DELETE"))
     }
 
+    /// Whether a block of `match` lets deletions through.
+    pub(super) fn sees_deletions(&self) -> bool {
+        descriptions(&self.rule.matches).any(|resources| {
+            resources
+                .operations
+                .as_ref()
+                .is_none_or(|list| list.is_empty() || list.iter().any(|operation| operation == "DELETE"))
+        })
+    }
+
     /// Kinds of its `match`.
     pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
         descriptions(&self.rule.matches).flat_map(|resources| resources.kinds.iter().flatten()).map(String::as_str)

@@ -3,7 +3,7 @@
 use super::kind::KindPattern;
 use super::request::{AdmissionRequest, Subject};
 use super::wildcard;
-use crate::manifest::Labels;
+use crate::manifest::{Labels, Meta};
 
 /// How Kyverno is installed, as far as admission depends on it; the defaults are the chart's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,12 @@ const FILTERED_KINDS: &[&str] = &[
 const FILTERED_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
 
 impl KyvernoOptions {
+    /// Whether an exception stands where exceptions count.
+    pub(super) fn accepts_exception(&self, meta: &Meta) -> bool {
+        let namespace = meta.object.namespace.as_deref().unwrap_or("default");
+        self.exception_namespace.as_deref().is_some_and(|allowed| allowed == "*" || allowed == namespace)
+    }
+
     /// User name of the background controller.
     pub(super) fn background_controller(&self) -> String {
         format!("system:serviceaccount:{}:kyverno-background-controller", self.namespace)

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::cel_policy::{conditions_hold, request_names};
 use super::condition::Conditions;
 use super::context::Context;
 use super::fault::Fault;
@@ -25,11 +26,11 @@ pub(super) struct Violation {
 
 /// One request on its way.
 pub(super) struct Session<'a> {
-    kyverno: &'a Kyverno,
-    request: AdmissionRequest<'a>,
-    subject: Subject,
+    pub(super) kyverno: &'a Kyverno,
+    pub(super) request: AdmissionRequest<'a>,
+    pub(super) subject: Subject,
     existing: Vec<Value>,
-    review: Review,
+    pub(super) review: Review,
 }
 
 impl<'a> Session<'a> {
@@ -68,7 +69,7 @@ impl<'a> Session<'a> {
         self.kyverno.behaviour.strict_inequality
     }
 
-    fn unknown(&mut self, rule: &RuleRef, might: Might, why: impl Into<String>) {
+    pub(super) fn unknown(&mut self, rule: &RuleRef, might: Might, why: impl Into<String>) {
         self.review.unknown.push(Unknown { rule: rule.clone(), why: why.into(), might });
     }
 
@@ -101,8 +102,12 @@ impl<'a> Session<'a> {
         let facts = self.facts();
         let mut context = Context::new(&self.request, &self.subject, rule.shift);
         context.load(rule.rule.context.as_deref(), &self.existing);
-        if self.match_conditions(policy) == Truth::Unknown || selected == Truth::Unknown {
-            return Err(Status::Unknown("whether the rule selects the request is not known".to_owned()));
+        match self.match_conditions(policy).min(selected) {
+            Truth::Yes => {}
+            Truth::No => return Err(Status::Skip),
+            Truth::Unknown => {
+                return Err(Status::Unknown("whether the rule selects the request is not known".to_owned()));
+            }
         }
         self.preconditions(rule, &context)?;
         match self.kyverno.exceptions.lift(policy, rule, &facts, &context, self.strict()) {
@@ -125,14 +130,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// CEL conditions of the policy's webhook are not modelled.
-    #[expect(clippy::unused_self, reason = "the request decides once they are")]
+    /// CEL conditions of the policy's webhook (Kyverno `pkg/engine/internal/match.go`).
     fn match_conditions(&self, policy: &Policy) -> Truth {
         let webhook = policy.spec().webhook_configuration.as_ref();
-        let any = webhook
-            .and_then(|webhook| webhook.match_conditions.as_ref())
-            .is_some_and(|conditions| !conditions.is_empty());
-        if any { Truth::Unknown } else { Truth::Yes }
+        let conditions = webhook.and_then(|webhook| webhook.match_conditions.as_deref());
+        match conditions_hold(conditions, &request_names(&self.request, &self.subject)) {
+            Ok(holds) => holds.into(),
+            Err(_) => Truth::Unknown,
+        }
     }
 
     // Mutation.
@@ -145,6 +150,7 @@ impl<'a> Session<'a> {
                 return;
             }
         }
+        self.mutate_by_cel();
         if let (Some(document), Some(object)) = (self.request.object, &self.subject.object)
             && before.as_ref() != Some(object)
         {
@@ -215,6 +221,7 @@ impl<'a> Session<'a> {
             violations.extend(self.validate_by(policy));
         }
         self.refuse(violations);
+        self.validate_by_cel();
     }
 
     /// Violations that refuse; what does not refuse is noted in the review.
@@ -342,6 +349,7 @@ impl<'a> Session<'a> {
                 }
             }
         }
+        self.generate_by_cel();
     }
 
     fn generate_by(&mut self, policy: &Policy, rule: &CompiledRule) -> bool {

@@ -32,6 +32,12 @@ pub(super) fn merge(resource: &Value, overlay: &Value) -> Result<Value, Fault> {
     Ok(merged(resource, &patch, builtin, ""))
 }
 
+/// `resource` with a partial object laid over it, as server-side apply does.
+pub(super) fn apply_configuration(resource: &Value, patch: &Value) -> Value {
+    let builtin = is_builtin(resource["apiVersion"].as_str().unwrap_or_default());
+    merged(resource, patch, builtin, "")
+}
+
 fn preprocess(patch: &mut Value, resource: Option<&Value>) -> Result<(), Unmet> {
     match patch {
         Value::Object(map) => walk_map(map, resource),

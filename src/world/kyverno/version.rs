@@ -18,10 +18,10 @@ pub(super) struct Behaviour {
     pub(super) failed_lists_are_errors: bool,
     /// 1.19: a GeneratingPolicy deletes what it made when the trigger stops matching.
     pub(super) generating_policies_release: bool,
+    /// 1.19: ValidatingAdmissionPolicies are derived from ValidatingPolicies by default.
+    pub(super) derives_admission_policies: bool,
     /// 1.17: ClusterPolicy, Policy and CleanupPolicy are deprecated.
     pub(super) cluster_policies_deprecated: bool,
-    /// 1.20: ClusterPolicy, Policy and CleanupPolicy are gone.
-    pub(super) cluster_policies_removed: bool,
     /// 1.19: YAML templates in GeneratingPolicies.
     pub(super) generate_templates: bool,
 }
@@ -35,8 +35,8 @@ impl Behaviour {
             strict_inequality: since(19),
             failed_lists_are_errors: since(18),
             generating_policies_release: since(19),
+            derives_admission_policies: since(19),
             cluster_policies_deprecated: since(17),
-            cluster_policies_removed: since(20),
             generate_templates: since(19),
         }
     }
