@@ -9,6 +9,7 @@ mod environment;
 mod expose;
 mod gateway_class;
 mod intake;
+pub mod kyverno;
 mod objects;
 mod place;
 mod pod;

@@ -1,0 +1,253 @@
+//! CEL expressions of policies, over JSON.
+//!
+//! The crate `cel` parses and evaluates. Kyverno's own libraries (`resource`, `http`, `images`, `globalContext`, …)
+//! and Kubernetes' (`quantity`, `url`, `authorizer`, …) are not modelled: an expression that needs them has no known
+//! value.
+
+use std::sync::{Arc, LazyLock};
+
+use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, MapEntryExpr, MapExpr};
+use cel::{Context, Env, ExecutionError, Program};
+use serde_json::{Map, Value};
+
+use super::fault::Fault;
+
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(true)));
+
+/// Longer expressions are refused unread; Kubernetes' own limit on their cost is far below.
+const MAX_LENGTH: usize = 64 * 1024;
+
+/// What expressions can name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    known: Map<String, Value>,
+    /// Variables that failed, by name.
+    failed: Vec<(String, Fault)>,
+}
+
+/// A parsed expression.
+#[derive(Debug)]
+pub(super) struct Expression {
+    root: IdedExpr,
+}
+
+/// Parses an expression.
+///
+/// # Errors
+/// When it is no CEL; Kyverno refuses the policy then.
+pub(super) fn parse(source: &str) -> Result<Expression, Fault> {
+    if source.len() > MAX_LENGTH {
+        return Err(Fault::unknown("the expression is too long to be evaluated"));
+    }
+    let program: Program = ENVIRONMENT
+        .compile(source)
+        .map_err(|error| Fault::error(format!("the expression `{source}` cannot be parsed: {error}")))?;
+    let mut root = program.expression().clone();
+    rewrite(&mut root);
+    Ok(Expression { root })
+}
+
+impl Names {
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        self.known.insert(name.to_owned(), value);
+    }
+
+    /// Adds `variables.name`, which matters only where it is used.
+    pub(super) fn set_variable(&mut self, name: &str, value: Result<Value, Fault>) {
+        match value {
+            Ok(value) => self.known.entry("variables").or_insert_with(|| Value::Object(Map::new()))[name] = value,
+            Err(fault) => self.failed.push((name.to_owned(), fault)),
+        }
+    }
+
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// When it has none, or none that is known.
+    pub(super) fn evaluate(&self, expression: &Expression) -> Result<Value, Fault> {
+        self.evaluate_part(&expression.root)
+    }
+
+    fn evaluate_part(&self, root: &IdedExpr) -> Result<Value, Fault> {
+        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        for (name, value) in &self.known {
+            context
+                .add_variable(name.as_str(), value)
+                .map_err(|error| Fault::unknown(format!("`{name}` cannot be given to CEL: {error}")))?;
+        }
+        let value = context.resolve(root).map_err(|error| self.explained(root, &error))?;
+        let json = value.json().map_err(|error| Fault::unknown(format!("a value of CEL has no JSON form: {error}")));
+        json
+    }
+
+    /// Whether an expression is true.
+    ///
+    /// # Errors
+    /// As for [`Self::evaluate`], and when it is no truth value.
+    pub(super) fn holds(&self, source: &str) -> Result<bool, Fault> {
+        match self.evaluate(&parse(source)?)? {
+            Value::Bool(holds) => Ok(holds),
+            other => Err(Fault::error(format!("the expression `{source}` gives {other}, not true or false"))),
+        }
+    }
+
+    /// The arguments of `generator.Apply(namespace, objects)`.
+    ///
+    /// # Errors
+    /// As for [`Self::evaluate`], and for any other expression.
+    pub(super) fn generator_arguments(&self, expression: &Expression) -> Result<(Value, Value), Fault> {
+        let Expr::Call(call) = &expression.root.expr else { return Err(only_generator()) };
+        let on_generator =
+            call.target.as_ref().is_some_and(|target| target.expr == Expr::Ident("generator".to_owned()));
+        match &call.args[..] {
+            [namespace, objects] if on_generator && call.func_name == "Apply" => {
+                Ok((self.evaluate_part(namespace)?, self.evaluate_part(objects)?))
+            }
+            _ => Err(only_generator()),
+        }
+    }
+
+    /// What Kyverno would say, or why nobody knows.
+    fn explained(&self, root: &IdedExpr, error: &ExecutionError) -> Fault {
+        if let Some((name, fault)) = self.failed.iter().find(|(name, _)| uses_variable(root, name)) {
+            return match fault {
+                Fault::Unknown(why) => Fault::unknown(why.clone()),
+                Fault::Error(why) => Fault::error(format!("variables.{name}: {why}")),
+                Fault::NotFound(key) => Fault::error(format!("variables.{name}: no such key: {key}")),
+            };
+        }
+        match error {
+            ExecutionError::NoSuchKey(key) if is_server_set(key) => {
+                Fault::unknown(format!("the API server sets `{key}`"))
+            }
+            ExecutionError::NoSuchKey(key) => Fault::error(format!("no such key: {key}")),
+            ExecutionError::IndexOutOfBounds(_)
+            | ExecutionError::FunctionError { .. }
+            | ExecutionError::DivisionByZero(_) => Fault::error(error.to_string()),
+            ExecutionError::NoSuchOverload(_) => Fault::error(error.to_string()),
+            // Anything else is a function, a type or a conversion that this engine lacks and Kyverno may have.
+            other => Fault::unknown(format!("{other} is not modelled")),
+        }
+    }
+}
+
+fn only_generator() -> Fault {
+    Fault::unknown("only `generator.Apply(namespace, objects)` is modelled")
+}
+
+fn is_server_set(key: &str) -> bool {
+    matches!(key, "uid" | "creationTimestamp" | "resourceVersion" | "generation" | "managedFields" | "status")
+}
+
+/// Turns `Object{…}` and `JSONPatch{…}` into maps: their types have no meaning beyond their fields.
+fn rewrite(node: &mut IdedExpr) {
+    if let Expr::Struct(literal) = &mut node.expr
+        && is_patch_type(&literal.type_name)
+    {
+        let entries = std::mem::take(&mut literal.entries).into_iter().map(map_entry).collect();
+        node.expr = Expr::Map(MapExpr { entries });
+    }
+    for child in children(&mut node.expr) {
+        rewrite(child);
+    }
+}
+
+fn is_patch_type(name: &str) -> bool {
+    name == "Object" || name.starts_with("Object.") || name == "JSONPatch"
+}
+
+fn map_entry(entry: IdedEntryExpr) -> IdedEntryExpr {
+    let expr = match entry.expr {
+        EntryExpr::StructField(field) => {
+            let key = Expr::Literal(LiteralValue::String(field.field.into()));
+            EntryExpr::MapEntry(MapEntryExpr {
+                key: IdedExpr { id: entry.id, expr: key },
+                value: field.value,
+                optional: field.optional,
+            })
+        }
+        other @ EntryExpr::MapEntry(_) => other,
+    };
+    IdedEntryExpr { id: entry.id, expr }
+}
+
+fn children(expr: &mut Expr) -> Vec<&mut IdedExpr> {
+    match expr {
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Call(call) => call.target.iter_mut().map(|target| &mut **target).chain(&mut call.args).collect(),
+        Expr::Comprehension(loops) => {
+            let loops = &mut **loops;
+            vec![
+                &mut loops.iter_range,
+                &mut loops.accu_init,
+                &mut loops.loop_cond,
+                &mut loops.loop_step,
+                &mut loops.result,
+            ]
+        }
+        Expr::List(list) => list.elements.iter_mut().collect(),
+        Expr::Map(map) => map.entries.iter_mut().flat_map(entry_children).collect(),
+        Expr::Select(select) => vec![&mut *select.operand],
+        Expr::Struct(literal) => literal.entries.iter_mut().flat_map(entry_children).collect(),
+    }
+}
+
+fn entry_children(entry: &mut IdedEntryExpr) -> Vec<&mut IdedExpr> {
+    match &mut entry.expr {
+        EntryExpr::StructField(field) => vec![&mut field.value],
+        EntryExpr::MapEntry(entry) => vec![&mut entry.key, &mut entry.value],
+    }
+}
+
+fn uses_variable(root: &IdedExpr, name: &str) -> bool {
+    let mut root = root.clone();
+    fn uses(node: &mut IdedExpr, name: &str) -> bool {
+        if let Expr::Select(select) = &node.expr
+            && select.field == name
+            && select.operand.expr == Expr::Ident("variables".to_owned())
+        {
+            return true;
+        }
+        children(&mut node.expr).into_iter().any(|child| uses(child, name))
+    }
+    uses(&mut root, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn evaluate(source: &str) -> Result<Value, Fault> {
+        let mut names = Names::default();
+        names.set("object", json!({"metadata": {"name": "a"}, "spec": {"n": 3}}));
+        names.set("oldObject", Value::Null);
+        names.set_variable("good", Ok(json!(1)));
+        names.set_variable("bad", Err(Fault::error("no such key: x")));
+        names.set_variable("far", Err(Fault::unknown("resource.Get is not modelled")));
+        names.evaluate(&parse(source)?)
+    }
+
+    #[test]
+    fn values_errors_and_what_is_not_known() {
+        assert_eq!(evaluate("object.metadata.name == 'a' && oldObject == null"), Ok(json!(true)));
+        assert_eq!(evaluate("object.spec.?missing.orValue(7)"), Ok(json!(7)));
+        assert_eq!(evaluate("variables.good + 1"), Ok(json!(2)));
+        assert!(matches!(evaluate("object.spec.missing == 1"), Err(Fault::Error(_))));
+        assert!(matches!(evaluate("variables.bad == 1"), Err(Fault::Error(_))));
+        assert!(matches!(evaluate("variables.far == 1"), Err(Fault::Unknown(_))));
+        assert_eq!(evaluate("true || variables.far == 1"), Ok(json!(true)));
+        assert!(matches!(evaluate("object.metadata.uid == ''"), Err(Fault::Unknown(_))));
+        assert!(matches!(evaluate("resource.Get('v1', 'pods', 'a', 'b') == null"), Err(Fault::Unknown(_))));
+        assert!(matches!(evaluate("object ==="), Err(Fault::Error(_))));
+    }
+
+    #[test]
+    fn patch_types_are_maps() {
+        let source = "Object{metadata: Object.metadata{labels: Object.metadata.labels{app: 'x'}}}";
+        assert_eq!(evaluate(source), Ok(json!({"metadata": {"labels": {"app": "x"}}})));
+        let source = "[JSONPatch{op: 'add', path: '/a', value: object.metadata.name}]";
+        assert_eq!(evaluate(source), Ok(json!([{"op": "add", "path": "/a", "value": "a"}])));
+    }
+}

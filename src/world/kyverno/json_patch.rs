@@ -1,0 +1,171 @@
+//! JSON patches (RFC 6902) with the liberties that Kyverno takes (Kyverno `pkg/engine/mutate/patch/patchJSON6902.go`):
+//! `add` makes the path to its place, `remove` of what is not there does nothing, negative indices count from the end.
+
+use serde_json::{Map, Value};
+
+use super::fault::Fault;
+use super::jmespath::equal;
+
+/// `document` with the operations applied in order.
+///
+/// # Errors
+/// The first operation that cannot be applied.
+pub(super) fn apply(document: &Value, operations: &[Value]) -> Result<Value, Fault> {
+    let mut document = document.clone();
+    for operation in operations {
+        apply_one(&mut document, operation)?;
+    }
+    Ok(document)
+}
+
+fn apply_one(document: &mut Value, operation: &Value) -> Result<(), Fault> {
+    let path = pointer(&operation["path"])?;
+    let name = operation["op"].as_str().unwrap_or_default();
+    let value = || operation.get("value").cloned().unwrap_or_default();
+    match name {
+        "add" => add(document, &path, value()),
+        "replace" => {
+            *find(document, &path).ok_or_else(|| missing(&path))? = value();
+            Ok(())
+        }
+        "remove" => {
+            remove(document, &path);
+            Ok(())
+        }
+        "move" => {
+            let from = pointer(&operation["from"])?;
+            let moved = remove(document, &from).ok_or_else(|| missing(&from))?;
+            add(document, &path, moved)
+        }
+        "copy" => {
+            let from = pointer(&operation["from"])?;
+            let copied = find(document, &from).ok_or_else(|| missing(&from))?.clone();
+            add(document, &path, copied)
+        }
+        "test" => match find(document, &path) {
+            Some(actual) if equal(actual, &value()) => Ok(()),
+            Some(_) | None => Err(Fault::error(format!("testing path /{} failed", path.join("/")))),
+        },
+        other => Err(Fault::error(format!("unexpected operation `{other}` in a JSON patch"))),
+    }
+}
+
+fn missing(path: &[String]) -> Fault {
+    Fault::error(format!("the path /{} does not exist", path.join("/")))
+}
+
+fn pointer(value: &Value) -> Result<Vec<String>, Fault> {
+    let text = value.as_str().unwrap_or_default();
+    let Some(rest) = text.strip_prefix('/') else {
+        return if text.is_empty() && value.is_string() {
+            Ok(Vec::new())
+        } else {
+            Err(Fault::error("a path of a JSON patch begins with `/`"))
+        };
+    };
+    Ok(rest.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect())
+}
+
+/// Index of a list of `length`; negative ones count from the end.
+fn index(part: &str, length: usize) -> Option<usize> {
+    if let Some(back) = part.strip_prefix('-').filter(|back| !back.is_empty()) {
+        return length.checked_sub(back.parse().ok()?);
+    }
+    part.parse().ok()
+}
+
+fn find<'d>(document: &'d mut Value, path: &[String]) -> Option<&'d mut Value> {
+    path.iter().try_fold(document, |place, part| match place {
+        Value::Object(map) => map.get_mut(part),
+        Value::Array(items) => {
+            let at = index(part, items.len())?;
+            items.get_mut(at)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    })
+}
+
+fn remove(document: &mut Value, path: &[String]) -> Option<Value> {
+    let (last, parents) = path.split_last()?;
+    match find(document, parents)? {
+        Value::Object(map) => map.shift_remove(last),
+        Value::Array(items) => {
+            let at = index(last, items.len()).filter(|at| *at < items.len())?;
+            Some(items.remove(at))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Fault> {
+    let Some((last, parents)) = path.split_last() else {
+        *document = value;
+        return Ok(());
+    };
+    let mut place = document;
+    for (depth, part) in parents.iter().enumerate() {
+        let next = &path[depth + 1];
+        let empty = || {
+            if next == "-" || next.parse::<usize>().is_ok() {
+                Value::Array(Vec::new())
+            } else {
+                Value::Object(Map::new())
+            }
+        };
+        place = match place {
+            Value::Object(map) => {
+                let below = map.entry(part.clone()).or_insert(Value::Null);
+                if below.is_null() {
+                    *below = empty();
+                }
+                below
+            }
+            Value::Array(items) => {
+                let at = index(part, items.len()).filter(|at| *at < items.len());
+                at.and_then(|at| items.get_mut(at)).ok_or_else(|| missing(path))?
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(missing(path)),
+        };
+    }
+    match place {
+        Value::Object(map) => {
+            map.insert(last.clone(), value);
+        }
+        Value::Array(items) if last == "-" => items.push(value),
+        Value::Array(items) => {
+            let at = index(last, items.len()).filter(|at| *at <= items.len()).ok_or_else(|| missing(path))?;
+            items.insert(at, value);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(missing(path)),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn operations() {
+        let document = json!({"metadata": {"labels": {"a": "1"}}, "list": [1, 2]});
+        let patched = apply(
+            &document,
+            &[
+                json!({"op": "add", "path": "/metadata/annotations/x.io~1y", "value": "z"}),
+                json!({"op": "replace", "path": "/metadata/labels/a", "value": "2"}),
+                json!({"op": "add", "path": "/list/-", "value": 3}),
+                json!({"op": "add", "path": "/list/0", "value": 0}),
+                json!({"op": "remove", "path": "/nowhere/at/all"}),
+                json!({"op": "remove", "path": "/list/-1"}),
+                json!({"op": "copy", "from": "/metadata/labels/a", "path": "/copied"}),
+                json!({"op": "test", "path": "/copied", "value": "2"}),
+            ],
+        );
+        let expected = json!({"metadata": {"labels": {"a": "2"}, "annotations": {"x.io/y": "z"}}, "list": [0, 1, 2], "copied": "2"});
+        assert_eq!(patched, Ok(expected));
+        assert!(apply(&document, &[json!({"op": "test", "path": "/list", "value": []})]).is_err());
+        assert!(apply(&document, &[json!({"op": "replace", "path": "/none", "value": 1})]).is_err());
+    }
+}
