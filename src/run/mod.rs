@@ -12,7 +12,7 @@ mod tally;
 mod trial;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use context::{RunContext, Coverage};
+pub use context::{Coverage, RunContext};
 pub use event::{Event, Subscriber};
 pub use record::{
     CanaryRecord, CaseRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord,
