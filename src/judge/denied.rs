@@ -19,6 +19,7 @@ pub(super) fn denied(
         return Finding::Broken(through(expect, outcome, evidence));
     }
     unproven(case, twin)
+        .or_else(|| contradictory(expect, evidence))
         .or_else(|| vacuous(expect, evidence))
         .or_else(|| wrong_layer(expect, outcome, evidence))
         .or_else(|| wrong_outcome(expect, outcome))
@@ -67,6 +68,16 @@ fn unproven(case: &Case, twin: Option<&Judged<'_>>) -> Option<Finding> {
         Verdict::Waived { .. } => "is waived",
     };
     Some(Finding::Unclear(format!("its twin {id} {state}: {}", twin.judgement.why)))
+}
+
+/// A layer on the way cannot have ended a flow that the workload answered.
+fn contradictory(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
+    match (&evidence.answered_by, evidence.denied_by) {
+        (Some(workload), Some(layer)) if expect.by != Layer::Application || layer != Layer::Application => Some(
+            Finding::Unclear(format!("evidence says both that {layer} ended the flow and that {workload} answered")),
+        ),
+        (Some(_) | None, _) => None,
+    }
 }
 
 /// Where nothing answers, a denial says nothing about policy.

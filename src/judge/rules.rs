@@ -68,7 +68,8 @@ fn waive(finding: Finding, waiver: Option<&Waiver>, today: jiff::civil::Date) ->
             Some(last) if today <= last => {
                 (Verdict::Waived { until: waiver.until.clone(), why: waiver.why.clone() }, why)
             }
-            Some(_) | None => (Verdict::Fail, format!("{why}; the waiver ran out on {}", waiver.until)),
+            Some(last) => (Verdict::Fail, format!("{why}; the waiver ran out on {last}")),
+            None => (Verdict::Fail, format!("{why}; the waiver names no day: `{}`", waiver.until)),
         },
     }
 }

@@ -170,7 +170,7 @@ fn resolve_allow(
     let mut findings = Vec::new();
     let mut outcomes = BTreeSet::new();
     for outcome in read_outcomes(document, &form.outcome, &form.status, flow, &mut findings) {
-        match allow_problem(&outcome.value, form.answered_by.is_some()) {
+        match allow_problem(&outcome.value, flow, form.answered_by.is_some()) {
             Some(finding) => findings.push(finding.at(document.location(outcome.at))),
             None => _ = outcomes.insert(outcome.value),
         }
@@ -193,9 +193,13 @@ fn resolve_allow(
     })
 }
 
-fn allow_problem(outcome: &Outcome, answered: bool) -> Option<Diagnostic> {
+fn allow_problem(outcome: &Outcome, flow: &Flow, answered: bool) -> Option<Diagnostic> {
     match outcome {
-        Outcome::Connected => None,
+        Outcome::Connected if flow.request.is_none() => None,
+        Outcome::Connected => Some(
+            Diagnostic::error("expectation", "an HTTP request that gets through ends in a status, not in `connected`")
+                .hint("write `status: 200`, or leave it out to accept any 2xx"),
+        ),
         Outcome::Http(status) if *status < 400 || answered => None,
         Outcome::Http(status) => Some(
             Diagnostic::error("expectation", format!("a status of {status} does not show that the flow got through"))
@@ -301,10 +305,6 @@ fn kind_problem(outcome: &Outcome, flow: &Flow) -> Option<Diagnostic> {
             Diagnostic::error("expectation", format!("a bare connection never ends in `{outcome}`"))
                 .hint("give the case a `request`, or expect `connected`, `timeout`, `reset` or `refused`"),
         ),
-        (Outcome::Connected, true) => Some(
-            Diagnostic::error("expectation", "an HTTP request that gets through ends in a status, not in `connected`")
-                .hint("write `status: 200`, or leave it out to accept any 2xx"),
-        ),
         (
             Outcome::Http(_)
             | Outcome::Connected
@@ -356,6 +356,9 @@ fn unknown_outcome(text: &str) -> Diagnostic {
     let finding = Diagnostic::error("unknown-outcome", format!("there is no outcome `{text}`"));
     if text.starts_with("probe-error") {
         return finding.hint("a failed probe satisfies no expectation");
+    }
+    if text == "dns-failure" {
+        return finding.hint("write why: dns-failure(refused), (nxdomain), (servfail) or (timeout)");
     }
     match closest(text, OUTCOMES.iter().copied()) {
         Some(outcome) => finding.hint(format!("did you mean `{outcome}`?")),

@@ -128,7 +128,22 @@ fn invalid_value(document: &Document, index: usize, item: &Node, error: &DecodeE
     let path = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
     Diagnostic::error("invalid-value", format!("spec.cases[{index}]{path}: {}", error.message))
         .at(document.location(error.at.unwrap_or(item.at)))
-        .hint("see `airtight schema scenario` for the format")
+        .hint(value_hint(&error.message))
+}
+
+/// What to do about a value that serde refused; its text names the word and the accepted ones in backticks.
+fn value_hint(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if message.starts_with("unknown variant")
+        && let Some(word) = quoted.next()
+        && let Some(meant) = closest(word, quoted)
+    {
+        return format!("did you mean `{meant}`?");
+    }
+    if message.contains("expected a string") {
+        return "quote the value: YAML reads it as another type".to_owned();
+    }
+    "see `airtight schema scenario` for the format".to_owned()
 }
 
 fn empty_list(document: &Document, list: &EmptyList) -> Diagnostic {
