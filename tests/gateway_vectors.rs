@@ -1,5 +1,7 @@
 //! Gateways, routes and proxies: every vector file holds manifests and what must come of requests to them.
 
+#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -215,7 +217,8 @@ fn fixtures(vector: &Vector) -> String {
     }
     for (name, labels) in namespaces {
         let labels = serde_json::to_string(&labels).unwrap();
-        let _ = write!(text, "---\n{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {labels}}}}}\n");
+        let _ =
+            write!(text, "---\n{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {labels}}}}}\n");
     }
     text
 }
@@ -227,8 +230,11 @@ fn world(file: &str, vector: &Vector, versions: &StackVersions, reverse: bool) -
     }
     all.extend(documents("fixtures.yaml", &fixtures(vector)));
     let built = build(&all, &environment(), stack(versions)).unwrap_or_else(|findings| panic!("{}", shown(&findings)));
-    let errors: Vec<Diagnostic> =
-        built.findings.into_iter().filter(|finding| finding.is_error() && finding.code != "unknown-gateway-class").collect();
+    let errors: Vec<Diagnostic> = built
+        .findings
+        .into_iter()
+        .filter(|finding| finding.is_error() && finding.code != "unknown-gateway-class")
+        .collect();
     assert!(vector.refused.is_some() || errors.is_empty(), "{}", shown(&errors));
     built.world
 }
@@ -431,8 +437,8 @@ fn every_vector_holds() {
     let mut requests = 0;
     for path in files() {
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
-        let vectors: Vec<Vector> =
-            serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let vectors: Vec<Vector> = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap())
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(!vectors.is_empty(), "{file} is empty");
         for vector in &vectors {
             requests += vector.requests.len();
