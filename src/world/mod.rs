@@ -14,6 +14,7 @@ mod objects;
 mod place;
 mod pod;
 mod proxy;
+mod proxy_labels;
 mod proxy_parameters;
 mod service;
 mod stack;
@@ -26,7 +27,8 @@ pub use environment::Environment;
 pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes};
 pub use objects::Objects;
 pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
-pub use proxy::{EnrolmentHint, GATEWAY_CLASS_NAME, GATEWAY_NAME, Proxies, Proxy, ServiceType, proxies};
+pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};
+pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
 pub use service::{Service, ServicePort, TargetPort};
 pub use stack::{CiliumOptions, EnforcementMode, IstioOptions, PathNormalization, Stack, Versions, at_least};
 

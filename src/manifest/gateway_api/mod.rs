@@ -31,6 +31,7 @@ pub use reference::{
 };
 pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec};
 pub use tls_route::{TlsBackendRef, TlsRoute, TlsRouteRule, TlsRouteSpec};
+pub use validation::crd_findings;
 
 /// API group of the Gateway API.
 pub const GROUP: &str = "gateway.networking.k8s.io";

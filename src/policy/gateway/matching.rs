@@ -51,7 +51,7 @@ impl Match {
         Self {
             path: written.path.as_ref().map_or(PathCondition::Prefix(String::new()), PathCondition::new),
             method: written.method.map(|method| method.as_str().to_owned()),
-            headers: first_of_each(&written.headers, |name| name.to_ascii_lowercase()),
+            headers: first_of_each(&written.headers, str::to_ascii_lowercase),
             query: first_of_each(&written.query_params, str::to_owned),
         }
     }
@@ -62,7 +62,7 @@ impl Match {
         Self {
             path: written.method.as_ref().map_or(PathCondition::Prefix(String::new()), grpc_path),
             method: None,
-            headers: first_of_each(&written.headers, |name| name.to_ascii_lowercase()),
+            headers: first_of_each(&written.headers, str::to_ascii_lowercase),
             query: Vec::new(),
         }
     }
@@ -179,15 +179,12 @@ fn unescape(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let escaped = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let Some(byte) = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
+            bytes.push(byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

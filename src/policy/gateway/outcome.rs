@@ -3,7 +3,7 @@
 use crate::manifest::RuleRef;
 use crate::manifest::gateway_api::{HeaderModifier, LocalReference};
 use crate::manifest::kgateway;
-use crate::policy::{Decision, Effect, Outcome, Reason, Request};
+use crate::policy::{Decision, Outcome, Reason, Request};
 use crate::world::{Implementation, World};
 
 use super::authorization::{Attachment, authorize};
@@ -75,7 +75,7 @@ impl Taken<'_> {
                 }
             }
         }
-        self.to_backends(&changed)
+        self.forward(&changed)
     }
 
     /// The end of the request at the proxy itself, if it ends there.
@@ -172,7 +172,7 @@ impl Taken<'_> {
         Some(Decision::deny(Reason::BackendUnresolved, Outcome::Http(500), detail).by(self.rules.clone()))
     }
 
-    fn to_backends(self, request: &Request) -> Routed {
+    fn forward(self, request: &Request) -> Routed {
         let total: i64 = self.rule.backends.iter().map(|backend| i64::from(backend.weight.max(0))).sum();
         if total == 0 {
             let why = if self.rule.backends.is_empty() { "has no backend" } else { "gives every backend weight 0" };
@@ -289,7 +289,6 @@ impl Taken<'_> {
             self.remark
         );
         let decision = Decision::allow(Reason::RouteMatched, detail).by(self.rules);
-        debug_assert_eq!(decision.effect, Effect::Allow);
         Routed { decision, backends }
     }
 

@@ -108,3 +108,85 @@ impl Strength {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest::gateway_api::ValueMatch;
+
+    fn condition() -> impl Strategy<Value = Match> {
+        let path = prop_oneof![
+            "/[ab]{0,2}".prop_map(PathCondition::Exact),
+            "(/[ab])?".prop_map(PathCondition::Prefix),
+            "/[ab]\\*".prop_map(PathCondition::Regex),
+        ];
+        let values = |most| prop::collection::vec("[ab]", 0..most);
+        (path, prop::option::of(Just("GET".to_owned())), values(3), values(2)).prop_map(
+            |(path, method, headers, query)| {
+                let read = |names: Vec<String>| {
+                    names.into_iter().map(|name| ValueMatch { kind: None, name, value: String::new() }).collect()
+                };
+                Match { path, method, headers: read(headers), query: read(query) }
+            },
+        )
+    }
+
+    prop_compose! {
+        fn precedence()(
+            host in prop_oneof![Just(None), Just(Some("a.b")), Just(Some("*.b")), Just(Some("*.a.b"))],
+            condition in condition(),
+            name in "[ab]",
+            created in prop::option::of(prop_oneof![Just("2026-01-01T00:00:00Z"), Just("2026-02-01T00:00:00Z")]),
+            rule in 0..2_usize,
+            matching in 0..2_usize,
+        ) -> Precedence {
+            let origin = Origin { namespace: "n", name: &name, kind: "HTTPRoute", created, rule, matching };
+            Precedence::new(&HostPattern::parse(host), &condition, origin)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_total_and_agrees_with_equality(a in precedence(), b in precedence(), c in precedence()) {
+            prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+            prop_assert_eq!(a.cmp(&b) == Ordering::Equal, a == b);
+            if a <= b && b <= c {
+                prop_assert!(a <= c);
+            }
+        }
+
+        #[test]
+        fn age_is_asked_for_only_where_the_request_does_not_decide(a in precedence(), b in precedence()) {
+            prop_assert!(!a.needs_unknown_age(&b) || a.ties(&b));
+            prop_assert_eq!(a.needs_unknown_age(&b), b.needs_unknown_age(&a));
+        }
+    }
+
+    fn place(host: Option<&str>, path: PathCondition, method: Option<&str>) -> Precedence {
+        let condition = Match { path, method: method.map(str::to_owned), headers: Vec::new(), query: Vec::new() };
+        let origin = Origin { namespace: "n", name: "r", kind: "HTTPRoute", created: None, rule: 0, matching: 0 };
+        Precedence::new(&HostPattern::parse(host), &condition, origin)
+    }
+
+    #[test]
+    fn the_order_of_the_api_holds() {
+        let exact = |text: &str| PathCondition::Exact(text.to_owned());
+        let prefix = |text: &str| PathCondition::Prefix(text.to_owned());
+        let wanted = [
+            place(Some("a.example.com"), prefix("/"), None),
+            place(Some("*.a.example.com"), exact("/x"), None),
+            place(Some("*.example.com"), exact("/x"), Some("GET")),
+            place(None, exact("/x"), Some("GET")),
+            place(None, exact("/x"), None),
+            place(None, prefix("/long"), None),
+            place(None, prefix("/a"), Some("GET")),
+            place(None, prefix("/a"), None),
+            place(None, PathCondition::Regex("/a/very/long/one.*".to_owned()), Some("GET")),
+        ];
+        assert!(wanted.is_sorted());
+    }
+}

@@ -276,14 +276,12 @@ impl Visit<'_> {
             let age = (route.meta.created.is_none(), route.meta.created.clone());
             (std::cmp::Reverse(host.specificity()), age, route.meta.object.to_string())
         });
-        match routes.first() {
-            Some((_, route)) => self.pass_through(route, listener.rule.clone()),
-            None => {
-                let detail = format!("no TLSRoute of {} takes server name `{name}`", self.state.name());
-                let decision = Decision::deny(Reason::NoRoute, Outcome::TlsFailure, detail);
-                Routed::ended(decision.by(vec![listener.rule.clone()]))
-            }
+        if let Some((_, route)) = routes.first() {
+            return self.pass_through(route, listener.rule.clone());
         }
+        let detail = format!("no TLSRoute of {} takes server name `{name}`", self.state.name());
+        let decision = Decision::deny(Reason::NoRoute, Outcome::TlsFailure, detail);
+        Routed::ended(decision.by(vec![listener.rule.clone()]))
     }
 
     fn takes_tls_route(&self, index: usize, route: &Object<TlsRoute>) -> bool {
@@ -308,9 +306,9 @@ impl Visit<'_> {
         let mut backends = Vec::new();
         for (number, backend) in rule.backend_refs.iter().enumerate().filter(|(_, backend)| backend.weight != Some(0)) {
             let place = route.meta.rule(format!("spec.rules[0].backendRefs[{number}]"), backend.at);
-            match self.tls_backend(route, &backend.value, place) {
+            match self.tls_backend(route, &backend.value, &place) {
                 Ok(found) => backends.extend(found),
-                Err(routed) => return routed,
+                Err(decision) => return Routed::ended(decision),
             }
         }
         if backends.iter().all(|backend| matches!(backend.target, BackendTarget::Failing { .. })) {
@@ -326,8 +324,8 @@ impl Visit<'_> {
         &self,
         route: &Object<TlsRoute>,
         backend: &TlsBackendRef,
-        place: RuleRef,
-    ) -> Result<Vec<RoutedBackend>, Routed> {
+        place: &RuleRef,
+    ) -> Result<Vec<RoutedBackend>, Decision> {
         let home = route.meta.namespace();
         let object = OwnedBackend::new(backend.object(), home);
         let weight = backend.weight.unwrap_or(1);
@@ -342,7 +340,7 @@ impl Visit<'_> {
                 Ok(targets.into_iter().map(|target| routed(target.to, target.rules)).collect())
             }
             Resolution::Broken(_) => Ok(vec![routed(BackendTarget::Failing { status: 500 }, Vec::new())]),
-            Resolution::Unmodelled(rules, why) => Err(Routed::unknown(rules, why)),
+            Resolution::Unmodelled(rules, why) => Err(Decision::unknown(rules, why)),
         }
     }
 }
