@@ -12,7 +12,7 @@ use super::kubernetes::{
     CronJob, DaemonSet, Deployment, EndpointSlice, Job, Namespace, Pod, ReplicaSet, Service, ServiceAccount,
     StatefulSet,
 };
-use super::kyverno::{ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy};
+use super::kyverno::{CelPolicyException, ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy};
 use super::network::NetworkPolicy;
 use super::node::Node;
 use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object};
@@ -113,6 +113,7 @@ resources! {
     ClusterPolicy(ClusterPolicy) = "ClusterPolicy" in "kyverno.io", Cluster, ["v1", "v2beta1"];
     Policy(ClusterPolicy) = "Policy" in "kyverno.io", Namespaced, ["v1", "v2beta1"];
     PolicyException(PolicyException) = "PolicyException" in "kyverno.io", Namespaced, ["v2", "v2beta1"];
+    CelPolicyException(CelPolicyException) = "PolicyException" in "policies.kyverno.io", Namespaced, ["v1", "v1beta1", "v1alpha1"];
     ValidatingPolicy(ValidatingPolicy) = "ValidatingPolicy" in "policies.kyverno.io", Cluster, ["v1", "v1beta1", "v1alpha1"];
     GeneratingPolicy(GeneratingPolicy) = "GeneratingPolicy" in "policies.kyverno.io", Cluster, ["v1", "v1beta1", "v1alpha1"];
     MutatingPolicy(MutatingPolicy) = "MutatingPolicy" in "policies.kyverno.io", Cluster, ["v1", "v1beta1", "v1alpha1"];

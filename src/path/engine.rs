@@ -2,10 +2,11 @@
 
 use super::cargo::{Cargo, Relay};
 use super::course::{Course, combine};
+use super::doubt::admit_doubt;
 use super::flow::{Destination, Flow, Source};
 use super::party::Party;
 use super::target::{Target, host_named};
-use super::trace::{End, Trace};
+use super::trace::Trace;
 use crate::manifest::Diagnostic;
 use crate::manifest::gateway_api::FromNamespaces;
 use crate::policy::cni::CniPolicy;
@@ -102,11 +103,7 @@ impl<'w> Engine<'w> {
             relay: Relay::Client,
         };
         let courses = self.courses(&from, flow, &cargo)?;
-        let mut trace = combine(flow, courses);
-        if let Some(rule) = self.world.objects.unmodelled.first() {
-            trace.end = End::Unknown(format!("{rule} is of a kind that airtight does not model"));
-        }
-        Ok(trace)
+        Ok(admit_doubt(self.world, combine(flow, courses)))
     }
 
     fn party(&self, flow: &Flow) -> Result<Party<'w>, FlowError> {

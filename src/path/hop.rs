@@ -25,7 +25,7 @@ impl Engine<'_> {
             payload: cargo.cni_payload(wire),
             resolved: cargo.resolved.as_deref(),
         };
-        let mut checks = Vec::with_capacity(2);
+        let mut checks: Vec<Check> = [from.pod, to.pod].into_iter().flatten().filter_map(|pod| self.doubt(pod)).collect();
         if from.pod.is_some_and(|pod| !pod.host_network) {
             checks.push(check(Checkpoint::CniEgress, self.cni.egress(self.world, &hop)));
         }
@@ -33,6 +33,13 @@ impl Engine<'_> {
             checks.push(check(Checkpoint::CniIngress, self.cni.ingress(self.world, &hop)));
         }
         checks
+    }
+
+    /// A pod about which nobody knows what admission makes of it.
+    fn doubt(&self, pod: &Pod) -> Option<Check> {
+        let rules = self.world.doubts.get(&pod.id)?.clone();
+        let detail = format!("what admission makes of {}/{} is not known", pod.namespace, pod.name);
+        Some(check(Checkpoint::Admission, Decision::unknown(rules, detail)))
     }
 
     /// The destination's ztunnel, if it sees the hop.

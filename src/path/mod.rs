@@ -2,6 +2,7 @@
 
 mod cargo;
 mod course;
+mod doubt;
 mod engine;
 mod flow;
 mod hop;

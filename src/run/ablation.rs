@@ -93,6 +93,7 @@ fn layer(resource: &Resource) -> Option<&'static str> {
         Resource::ClusterPolicy(_)
         | Resource::Policy(_)
         | Resource::PolicyException(_)
+        | Resource::CelPolicyException(_)
         | Resource::ValidatingPolicy(_)
         | Resource::GeneratingPolicy(_)
         | Resource::MutatingPolicy(_) => Some("admission"),

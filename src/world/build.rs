@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::addresses::Allocator;
 use super::admission::AdmissionEvent;
+use super::admit::{Admission, Doubts};
 use super::environment::Environment;
 use super::expose;
 use super::intake::{Intake, Item};
 use super::objects::Objects;
 use super::place::Placement;
-use super::pod::Pod;
+use super::pod::{Pod, PodId};
 use super::proxy::{Proxy, proxies};
 use super::service::Service;
-use super::workload::{self, PodRequest};
+use super::workload;
 use super::{Namespace, Stack, World};
 use crate::manifest::{Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, closest, kubernetes};
 
@@ -59,10 +60,13 @@ impl<'a> Builder<'a> {
     fn build(mut self) -> Built {
         // Names and addresses must not depend on the order of files.
         self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
-        let namespaces = self.namespaces();
-        self.refuse_unknown_namespaces(&namespaces);
-        let mut world = self.empty_world(namespaces);
-        let mut pods = self.create_pods(&world);
+        self.refuse_unknown_namespaces(&self.namespaces());
+        let mut admission = Admission::new(&self.items, &self.stack);
+        self.items = admission.admit(std::mem::take(&mut self.items));
+        self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
+        let mut world = self.empty_world(self.namespaces());
+        self.report_unmodelled();
+        let mut pods = self.create_pods(&world, &mut admission);
         let sorted = Sorted::of(std::mem::take(&mut self.items));
         let made = proxies(&sorted.objects, &self.stack);
         pods.of_proxies(&made.proxies, &world);
@@ -70,7 +74,10 @@ impl<'a> Builder<'a> {
         world.services = services(&sorted, &made.proxies, &world.pods, self.environment);
         world.proxies = made.proxies;
         world.objects = sorted.objects;
+        world.doubts = doubts(&world, &admission.doubts);
         self.findings.extend(made.findings);
+        self.findings.extend(admission.findings);
+        self.events.extend(admission.events);
         self.report_refusals();
         world.admission = self.events;
         Built { world, findings: self.findings }
@@ -88,6 +95,7 @@ impl<'a> Builder<'a> {
             outside: self.environment.outside,
             objects: Objects::default(),
             admission: Vec::new(),
+            doubts: BTreeMap::new(),
         }
     }
 
@@ -119,13 +127,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn create_pods(&mut self, world: &World) -> Placement<'a> {
+    fn create_pods(&mut self, world: &World, admission: &mut Admission) -> Placement<'a> {
         let nodes: Vec<Arc<str>> = world.nodes.iter().map(|node| Arc::clone(&node.name)).collect();
         let accounts = self.service_accounts();
         let mut placement = Placement::new(self.environment, self.stack.clone());
         for item in &self.items {
             for request in workload::pods(&item.resource, &item.document, &nodes) {
-                let Some(pod) = admitted(&request, &mut self.events) else { continue };
+                let home = item.resource.object().namespace.as_deref().unwrap_or_default();
+                let Some(pod) = admission.admit_pod(&request.document, world.namespace_labels(home)) else { continue };
                 if let Some(finding) = unknown_account(&pod, &accounts) {
                     self.findings.push(finding);
                     continue;
@@ -147,6 +156,24 @@ impl<'a> Builder<'a> {
                 _ => None,
             })
             .collect()
+    }
+
+    /// What the engine does not model is said at its place, whether or not a flow ever meets it.
+    fn report_unmodelled(&mut self) {
+        for item in &self.items {
+            let meta = item.resource.meta();
+            let fields = meta.iter().flat_map(|meta| meta.unmodelled.iter().map(|field| (&meta.object, field)));
+            let found = fields.map(|(object, field)| {
+                Diagnostic::warning("unmodelled", format!("{object} has `{}`, which airtight does not model", field.path))
+                    .at(item.document.location(field.at))
+                    .hint("every case that this could touch is inconclusive")
+            });
+            self.findings.extend(found);
+            if let Resource::Unmodelled(rule) = &item.resource {
+                let finding = Diagnostic::warning("unmodelled", format!("airtight does not model {}", rule.object));
+                self.findings.push(finding.at(rule.at.clone()).hint("every case that it could touch is inconclusive"));
+            }
+        }
     }
 
     /// A refused object is missing from the cluster, which no run may pass over in silence.
@@ -193,7 +220,7 @@ fn services(sorted: &Sorted, proxies: &[Proxy], pods: &[Pod], environment: &Envi
     services
 }
 
-fn namespace(name: &str, labels: &Labels, annotations: &Labels) -> Namespace {
+pub(super) fn namespace(name: &str, labels: &Labels, annotations: &Labels) -> Namespace {
     let mut labels = labels.clone();
     labels.insert("kubernetes.io/metadata.name".to_owned(), name.to_owned());
     Namespace { name: Arc::from(name), labels, annotations: annotations.clone() }
@@ -210,14 +237,20 @@ fn origin(item: &Item) -> RuleRef {
     }
 }
 
-fn admitted(request: &PodRequest, events: &mut Vec<AdmissionEvent>) -> Option<Object<kubernetes::Pod>> {
-    match crate::manifest::decode_object::<kubernetes::Pod>(&request.document) {
-        Ok(pod) => Some(pod),
-        Err(findings) => {
-            let object = ObjectRef::new("Pod", None, &request.workload);
-            events.push(AdmissionEvent::Rejected { object, findings, rule: None });
-            None
-        }
+/// Pods that are in doubt themselves, or whose workload or namespace is.
+fn doubts(world: &World, doubts: &Doubts) -> BTreeMap<PodId, Vec<RuleRef>> {
+    let of_pod = |pod: &Pod| {
+        let own = doubts.iter().filter(|(object, _)| concerns(object, pod));
+        own.flat_map(|(_, rules)| rules.iter().cloned()).collect::<Vec<_>>()
+    };
+    world.pods.iter().map(|pod| (pod.id, of_pod(pod))).filter(|(_, rules)| !rules.is_empty()).collect()
+}
+
+fn concerns(object: &ObjectRef, pod: &Pod) -> bool {
+    match (&*object.kind, object.namespace.as_deref()) {
+        ("Namespace", _) => object.name == pod.namespace,
+        (_, Some(namespace)) => namespace == &*pod.namespace && (object.name == pod.workload || object.name == pod.name),
+        (_, None) => false,
     }
 }
 

@@ -70,7 +70,7 @@ impl Intake {
 }
 
 /// Decodes, puts a namespaced object without namespace into `default`, and checks its scope.
-fn accept(document: &Document, stack: &Stack) -> Result<Resource, Vec<Diagnostic>> {
+pub(super) fn accept(document: &Document, stack: &Stack) -> Result<Resource, Vec<Diagnostic>> {
     let mut resource = decode_resource(document)?;
     let scope = kind_info(&resource.object().kind).map(|info| info.scope);
     let namespace = resource.object().namespace.clone();

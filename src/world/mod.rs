@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admission;
+mod admit;
 mod build;
 mod endpoint;
 pub mod enrolment;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::Labels;
+use crate::manifest::{Labels, RuleRef};
 
 /// A transport protocol as network policies name it.
 #[derive(
@@ -92,6 +93,8 @@ pub struct World {
     pub objects: Objects,
     /// What admission did.
     pub admission: Vec<AdmissionEvent>,
+    /// Pods about which nobody knows what admission makes of them, with the rules to blame.
+    pub doubts: BTreeMap<PodId, Vec<RuleRef>>,
 }
 
 /// A namespace with its labels, the implied `kubernetes.io/metadata.name` among them.

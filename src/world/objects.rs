@@ -89,6 +89,7 @@ impl Objects {
             | Resource::ClusterPolicy(_)
             | Resource::Policy(_)
             | Resource::PolicyException(_)
+            | Resource::CelPolicyException(_)
             | Resource::ValidatingPolicy(_)
             | Resource::GeneratingPolicy(_)
             | Resource::MutatingPolicy(_)
