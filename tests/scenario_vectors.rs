@@ -4,6 +4,8 @@
 //! each case (`ID: FLOW => EXPECTATION [twin ID]`), or `findings` (`LINE:COLUMN CODE: MESSAGE | HINT`); lines and
 //! columns of `cases` count within the text given.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -102,8 +104,8 @@ fn check(vector: &Vector, world: &World, catalogue: &Catalogue) -> Option<String
 
 fn documents(vector: &Vector) -> (Vec<Document>, bool) {
     if let Some(cases) = &vector.cases {
-        let body: String = cases.lines().map(|line| format!("  {line}\n")).collect();
-        return (yaml::parse(&Arc::from("s.yaml"), &format!("{HEAD}{body}")).unwrap(), true);
+        let body: Vec<_> = cases.lines().map(|line| format!("  {line}")).collect();
+        return (yaml::parse(&Arc::from("s.yaml"), &format!("{HEAD}{}\n", body.join("\n"))).unwrap(), true);
     }
     let parse = |(index, text): (usize, &String)| yaml::parse(&Arc::from(format!("{index}.yaml")), text).unwrap();
     (vector.files.iter().enumerate().flat_map(parse).collect(), false)
@@ -130,7 +132,10 @@ fn plan_line(planned: &PlannedCase) -> String {
 }
 
 fn conditions(allow: &AllowExpectation) -> String {
-    let mut text: String = allow.via.iter().map(|layer| format!(" via {layer}")).collect();
+    let mut text = String::new();
+    for layer in &allow.via {
+        let _ = write!(text, " via {layer}");
+    }
     if let Some(workload) = &allow.answered_by {
         let _ = write!(text, " answered by {workload}");
     }

@@ -1,0 +1,513 @@
+//! Runs on testbeds that play by the rules, and on testbeds that do not.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use airtight::judge::{Evidence, Observation, Verdict};
+use airtight::manifest::{Diagnostic, Location, Position};
+use airtight::path::{Destination, Flow, Source};
+use airtight::policy::{Layer, Outcome};
+use airtight::run::{Event, ExitStatus, FixedClock, RunContext, RunRecord, StackRecord, Subscriber, run, schema};
+use airtight::scenario::{
+    AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity, Waiver,
+};
+use airtight::testbed::{Canary, Testbed, TestbedError};
+use airtight::world::Protocol;
+use serde_json::Value;
+
+fn allow() -> Expectation {
+    Expectation::Allow(AllowExpectation {
+        outcomes: BTreeSet::new(),
+        via: BTreeSet::new(),
+        answered_by: None,
+        backend_headers: Vec::new(),
+    })
+}
+
+fn deny() -> Expectation {
+    Expectation::Deny(DenyExpectation { by: Layer::Cni, outcomes: BTreeSet::from([Outcome::Timeout]), layers: 1 })
+}
+
+/// A case whose source carries its id, so that a scripted testbed knows it again.
+fn case(id: &str, expect: Expectation, twin: Option<&str>) -> PlannedCase {
+    let case = Case {
+        id: id.to_owned(),
+        scenario: "s".to_owned(),
+        title: format!("case {id}"),
+        flow: Flow {
+            from: Source::Workload("n".to_owned(), id.to_owned()),
+            to: Destination::Pod("n".to_owned(), "b".to_owned()),
+            protocol: Protocol::Tcp,
+            port: Some(8080),
+            request: None,
+            tls: None,
+        },
+        expect,
+        twin: twin.map(str::to_owned),
+        controls: Vec::new(),
+        claims: Vec::new(),
+        severity: Severity::Medium,
+        waiver: None,
+        at: Location::new(&Arc::from("s.yaml"), Position { line: 1, column: 1 }),
+    };
+    PlannedCase { case, suite: None, support: false }
+}
+
+fn plan(cases: Vec<PlannedCase>) -> Plan {
+    let scenario = ScenarioInfo { name: "s".to_owned(), title: "a scenario".to_owned(), suite: None };
+    Plan { scenarios: vec![scenario], cases }
+}
+
+fn small() -> Plan {
+    plan(vec![case("D", deny(), Some("A")), case("A", allow(), None), case("E", deny(), Some("A"))])
+}
+
+fn connected() -> Observation {
+    Observation { outcome: Some(Outcome::Connected), undecided: None, evidence: Evidence::default(), attempts: 1 }
+}
+
+fn dropped() -> Observation {
+    let evidence = Evidence { denied_by: Some(Layer::Cni), ..Evidence::default() };
+    Observation { outcome: Some(Outcome::Timeout), undecided: None, evidence, attempts: 1 }
+}
+
+fn probe_error() -> Observation {
+    let outcome = Some(Outcome::ProbeError("exec failed".to_owned()));
+    Observation { outcome, undecided: None, evidence: Evidence::default(), attempts: 1 }
+}
+
+fn good_canary() -> Canary {
+    Canary {
+        with_policy: Outcome::Timeout,
+        without_policy: Outcome::Connected,
+        detail: "a pod to another under deny-all".to_owned(),
+    }
+}
+
+/// Plays what is written for each source: the nth observation at the nth try, the last one from then on.
+struct Scripted {
+    script: BTreeMap<String, Vec<Observation>>,
+    tries: BTreeMap<String, usize>,
+    rounds: Vec<Vec<String>>,
+    canary: Result<Canary, TestbedError>,
+    refused: BTreeMap<String, String>,
+    live: bool,
+}
+
+impl Scripted {
+    fn new(script: &[(&str, &[Observation])]) -> Self {
+        Self {
+            script: script.iter().map(|(id, seen)| ((*id).to_owned(), seen.to_vec())).collect(),
+            tries: BTreeMap::new(),
+            rounds: Vec::new(),
+            canary: Ok(good_canary()),
+            refused: BTreeMap::new(),
+            live: true,
+        }
+    }
+
+    fn good() -> Self {
+        Self::new(&[("A", &[connected()]), ("D", &[dropped()]), ("E", &[dropped()])])
+    }
+}
+
+fn source(flow: &Flow) -> String {
+    match &flow.from {
+        Source::Workload(_, name) => name.clone(),
+        Source::Outside | Source::Node(_) | Source::Kubelet => panic!("unexpected source {}", flow.from),
+    }
+}
+
+impl Testbed for Scripted {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn canary(&mut self) -> Result<Canary, TestbedError> {
+        self.canary.clone()
+    }
+
+    fn observe(&mut self, flows: &[&Flow]) -> Vec<Observation> {
+        let ids: Vec<_> = flows.iter().map(|flow| source(flow)).collect();
+        self.rounds.push(ids.clone());
+        ids.into_iter()
+            .map(|id| {
+                let seen = &self.script[&id];
+                let tries = self.tries.entry(id).or_default();
+                *tries += 1;
+                seen.get(*tries - 1).or(seen.last()).unwrap().clone()
+            })
+            .collect()
+    }
+
+    fn refuses(&self, flow: &Flow) -> Option<String> {
+        self.refused.get(&source(flow)).cloned()
+    }
+
+    fn is_live(&self) -> bool {
+        self.live
+    }
+}
+
+/// Ways in which a testbed can be of no use.
+#[derive(Debug, Clone, Copy)]
+enum Lie {
+    ProbeErrors,
+    Nothing,
+    TooFew,
+    TooMany,
+    Empty,
+    Panics,
+    PanicsWithText,
+    NoEvidence,
+    AllTimeouts,
+    AllConnected,
+    NoAttempts,
+}
+
+struct Lying(Lie);
+
+impl Testbed for Lying {
+    fn name(&self) -> &'static str {
+        "lying"
+    }
+
+    fn canary(&mut self) -> Result<Canary, TestbedError> {
+        Ok(good_canary())
+    }
+
+    fn observe(&mut self, flows: &[&Flow]) -> Vec<Observation> {
+        let all = |seen: Observation| vec![seen; flows.len()];
+        match self.0 {
+            Lie::ProbeErrors => all(probe_error()),
+            Lie::Nothing => all(Observation::nothing("no answer")),
+            Lie::TooFew => vec![dropped(); flows.len() - 1],
+            Lie::TooMany => vec![connected(); flows.len() + 1],
+            Lie::Empty => Vec::new(),
+            Lie::Panics => panic!("boom"),
+            Lie::PanicsWithText => panic!("boom {}", flows.len()),
+            Lie::NoEvidence => all(Observation { evidence: Evidence::default(), ..dropped() }),
+            Lie::AllTimeouts => all(dropped()),
+            Lie::AllConnected => all(connected()),
+            Lie::NoAttempts => all(Observation { attempts: 0, ..connected() }),
+        }
+    }
+}
+
+/// Writes down what it is told; fails with an error of `breaks` at the given event.
+#[derive(Default)]
+struct Diary {
+    lines: Vec<String>,
+    breaks: Option<(usize, io::ErrorKind)>,
+}
+
+impl Subscriber for Diary {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        if let Some((at, kind)) = self.breaks
+            && self.lines.len() == at
+        {
+            return Err(io::Error::new(kind, "disk full"));
+        }
+        self.lines.push(match event {
+            Event::Started { testbed, cases, .. } => format!("started {testbed} {cases}"),
+            Event::Finding(finding) => format!("finding {}", finding.code),
+            Event::Canary(canary) => format!("canary {}", canary.enforces),
+            Event::CaseFinished(record) => format!("case {}", record.case.id),
+            Event::Finished(record) => format!("finished {:?}", record.summary.status),
+        });
+        Ok(())
+    }
+}
+
+const CLOCK: FixedClock = FixedClock(jiff::Timestamp::constant(1_768_478_400, 0));
+
+fn context() -> RunContext<'static> {
+    let versions = vec![("Cilium".to_owned(), "1.17.5".to_owned())];
+    RunContext::new(StackRecord { name: "reference".to_owned(), versions }, &CLOCK)
+}
+
+fn try_out(plan: &Plan, testbed: &mut dyn Testbed) -> RunRecord {
+    run(plan, testbed, context(), &mut [])
+}
+
+fn verdicts(record: &RunRecord) -> Vec<String> {
+    let line = |record: &airtight::run::CaseRecord| {
+        let verdict = match &record.judgement.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Skipped { .. } => "skipped",
+            Verdict::Waived { .. } => "waived",
+        };
+        format!("{} {verdict}{}", record.case.id, if record.judgement.flaky { " flaky" } else { "" })
+    };
+    record.cases.iter().map(line).collect()
+}
+
+#[test]
+fn a_good_run_passes_and_is_told_in_the_order_of_the_matrix() {
+    let mut diary = Diary::default();
+    let record = run(&small(), &mut Scripted::good(), context(), &mut [&mut diary]);
+    assert_eq!(verdicts(&record), ["D pass", "A pass", "E pass"]);
+    assert_eq!(diary.lines, ["started scripted 3", "canary true", "case D", "case A", "case E", "finished Passed"]);
+    assert_eq!((record.summary.passed, record.summary.allowed, record.summary.denied), (3, 1, 2));
+    assert_eq!(record.canary.detail, "a pod to another under deny-all: timeout with the policy, connected without");
+    assert_eq!(record.scenarios["s"], "a scenario");
+}
+
+#[test]
+fn a_run_is_told_twice_in_the_same_words() {
+    let tell = || serde_json::to_string(&try_out(&small(), &mut Scripted::good())).unwrap();
+    assert_eq!(tell(), tell());
+    let record = try_out(&small(), &mut Scripted::good());
+    assert_eq!(record.started, "2026-01-15T12:00:00Z");
+    assert!(record.id.starts_with("20260115T120000Z-"), "{}", record.id);
+    assert_eq!(record.duration_ms, 0);
+}
+
+#[test]
+fn a_testbed_that_lies_never_makes_a_denied_case_pass() {
+    let lies = [
+        Lie::ProbeErrors,
+        Lie::Nothing,
+        Lie::TooFew,
+        Lie::TooMany,
+        Lie::Empty,
+        Lie::Panics,
+        Lie::PanicsWithText,
+        Lie::NoEvidence,
+        Lie::AllTimeouts,
+        Lie::AllConnected,
+        Lie::NoAttempts,
+    ];
+    for lie in lies {
+        for retries in [0, 2] {
+            let record = run(&small(), &mut Lying(lie), RunContext { retries, ..context() }, &mut []);
+            assert_eq!(record.cases.len(), 3, "{lie:?}");
+            let passed = record.cases.iter().filter(|record| record.judgement.verdict == Verdict::Pass);
+            // A testbed on which everything connects shows the allowed flow, and nothing else.
+            let allowed = usize::from(matches!(lie, Lie::AllConnected));
+            assert_eq!(passed.count(), allowed, "{lie:?}: {:?}", verdicts(&record));
+            assert_ne!(record.summary.status, ExitStatus::Passed, "{lie:?}");
+        }
+    }
+}
+
+#[test]
+fn a_panic_is_told_and_the_testbed_is_not_asked_again() {
+    let record = run(&small(), &mut Lying(Lie::Panics), RunContext { round: 1, ..context() }, &mut []);
+    assert_eq!(record.cases[0].judgement.why, "undecided: the testbed panicked: boom");
+    assert_eq!(record.summary.status, ExitStatus::Inconclusive);
+}
+
+#[test]
+fn without_a_canary_nothing_is_tried() {
+    let bad = [
+        Canary { with_policy: Outcome::Connected, ..good_canary() },
+        Canary { without_policy: Outcome::Timeout, ..good_canary() },
+        Canary { with_policy: Outcome::ProbeError("exec failed".to_owned()), ..good_canary() },
+        Canary { without_policy: Outcome::ProbeError("exec failed".to_owned()), ..good_canary() },
+    ];
+    for canary in bad {
+        let mut testbed = Scripted { canary: Ok(canary.clone()), ..Scripted::good() };
+        let record = try_out(&small(), &mut testbed);
+        assert_eq!(record.summary.status, ExitStatus::NoTestbed, "{canary:?}");
+        assert_eq!(verdicts(&record), ["D skipped", "A skipped", "E skipped"]);
+        assert!(testbed.rounds.is_empty());
+    }
+}
+
+#[test]
+fn a_testbed_that_does_not_come_up_is_a_finding() {
+    let error = TestbedError::new("no-cluster", "there is no cluster").hint("create one with `airtight up`");
+    let mut diary = Diary::default();
+    let mut testbed = Scripted { canary: Err(error), ..Scripted::good() };
+    let record = run(&small(), &mut testbed, context(), &mut [&mut diary]);
+    assert_eq!(record.summary.status, ExitStatus::NoTestbed);
+    assert_eq!(record.findings[0].to_string(), "error[no-cluster]: there is no cluster");
+    assert_eq!(diary.lines[1..3], ["finding no-cluster", "canary false"]);
+}
+
+#[test]
+fn nothing_selected_is_a_result_of_its_own() {
+    let mut testbed = Scripted::good();
+    let record = try_out(&plan(Vec::new()), &mut testbed);
+    assert_eq!(record.summary.status, ExitStatus::NothingSelected);
+    assert_eq!(record.summary.status.code(), 4);
+}
+
+#[test]
+fn a_denied_case_is_always_tried_beside_its_twin() {
+    let cases = (0..7).flat_map(|n| {
+        let twin = format!("A{n}");
+        [
+            case(&format!("D{n}"), deny(), Some(&twin)),
+            case(&twin, allow(), None),
+            case(&format!("E{n}"), deny(), Some(&twin)),
+        ]
+    });
+    let mut cases: Vec<_> = cases.collect();
+    cases.rotate_left(4);
+    let ids: Vec<_> = cases.iter().map(|planned| planned.case.id.clone()).collect();
+    let script: Vec<_> =
+        ids.iter().map(|id| (id.as_str(), if id.starts_with('A') { [connected()] } else { [dropped()] })).collect();
+    let script: Vec<(&str, &[Observation])> = script.iter().map(|(id, seen)| (*id, seen.as_slice())).collect();
+    for round in [1, 2, 5, 9, 100] {
+        let mut testbed = Scripted::new(&script);
+        let record = run(&plan(cases.clone()), &mut testbed, RunContext { round, ..context() }, &mut []);
+        assert_eq!(record.summary.passed, 21);
+        assert_eq!(record.cases.iter().map(|record| record.case.id.clone()).collect::<Vec<_>>(), ids);
+        for ids in &testbed.rounds {
+            assert!(ids.len() <= round.max(3), "{ids:?}");
+            assert!(ids.iter().all(|id| ids.contains(&format!("A{}", &id[1..]))), "{ids:?}");
+        }
+    }
+}
+
+#[test]
+fn what_passes_only_later_is_flaky() {
+    let mut testbed = Scripted::new(&[("A", &[probe_error(), connected()]), ("D", &[dropped()]), ("E", &[dropped()])]);
+    let record = run(&small(), &mut testbed, RunContext { retries: 2, ..context() }, &mut []);
+    assert_eq!(verdicts(&record), ["D pass flaky", "A pass flaky", "E pass flaky"]);
+    assert_eq!(record.summary.flaky, 3);
+    assert_eq!(record.cases[1].observation.as_ref().unwrap().attempts, 2);
+    assert_eq!(testbed.rounds.len(), 2);
+}
+
+#[test]
+fn a_retried_denial_takes_its_twin_along_and_is_judged_by_it() {
+    let mut testbed =
+        Scripted::new(&[("A", &[connected(), probe_error()]), ("D", &[probe_error(), dropped()]), ("E", &[dropped()])]);
+    let record = run(&small(), &mut testbed, RunContext { retries: 1, ..context() }, &mut []);
+    assert_eq!(testbed.rounds[1], ["D", "A"]);
+    assert_eq!(verdicts(&record), ["D inconclusive", "A pass", "E pass"]);
+    assert_eq!(record.summary.status, ExitStatus::Inconclusive);
+}
+
+#[test]
+fn a_denied_flow_that_got_through_once_stays_failed() {
+    let mut testbed = Scripted::new(&[("A", &[connected()]), ("D", &[connected(), dropped()]), ("E", &[dropped()])]);
+    let record = run(&small(), &mut testbed, RunContext { retries: 5, ..context() }, &mut []);
+    assert_eq!(verdicts(&record), ["D fail", "A pass", "E pass"]);
+    assert_eq!(testbed.rounds.len(), 1, "no retry could undo it");
+    assert_eq!(record.summary.status, ExitStatus::Failed);
+}
+
+#[test]
+fn a_failure_is_not_softened_by_a_later_silence() {
+    let reset = Observation { outcome: Some(Outcome::Reset), ..connected() };
+    let mut testbed = Scripted::new(&[("A", &[reset, probe_error()]), ("D", &[dropped()]), ("E", &[dropped()])]);
+    let record = run(&small(), &mut testbed, RunContext { retries: 1, ..context() }, &mut []);
+    assert_eq!(verdicts(&record), ["D inconclusive", "A fail", "E inconclusive"]);
+    assert_eq!(record.summary.status, ExitStatus::Failed);
+}
+
+#[test]
+fn a_retry_that_gets_through_fails() {
+    let mut testbed =
+        Scripted::new(&[("A", &[connected()]), ("D", &[probe_error(), connected()]), ("E", &[dropped()])]);
+    let record = run(&small(), &mut testbed, RunContext { retries: 3, ..context() }, &mut []);
+    assert_eq!(verdicts(&record), ["D fail", "A pass", "E pass"]);
+    assert_eq!(testbed.rounds.len(), 2);
+}
+
+#[test]
+fn a_computed_testbed_is_not_asked_twice() {
+    let script: &[(&str, &[Observation])] =
+        &[("A", &[probe_error(), connected()]), ("D", &[dropped()]), ("E", &[dropped()])];
+    let mut testbed = Scripted { live: false, ..Scripted::new(script) };
+    let record = run(&small(), &mut testbed, RunContext { retries: 9, ..context() }, &mut []);
+    assert_eq!(verdicts(&record), ["D inconclusive", "A inconclusive", "E inconclusive"]);
+    assert_eq!(testbed.rounds.len(), 1);
+}
+
+#[test]
+fn what_a_testbed_cannot_try_is_skipped_with_what_hangs_on_it() {
+    let refused = BTreeMap::from([("A".to_owned(), "no SCTP here".to_owned())]);
+    let mut testbed = Scripted { refused, ..Scripted::good() };
+    let record = try_out(&small(), &mut testbed);
+    assert_eq!(verdicts(&record), ["D skipped", "A skipped", "E skipped"]);
+    assert_eq!(record.cases[0].judgement.why, "its twin A is skipped: no SCTP here");
+    assert_eq!(record.summary.status, ExitStatus::Inconclusive, "a run that tried nothing has not passed");
+
+    let refused = BTreeMap::from([("D".to_owned(), "no SCTP here".to_owned())]);
+    let record = try_out(&small(), &mut Scripted { refused, ..Scripted::good() });
+    assert_eq!(verdicts(&record), ["D skipped", "A pass", "E pass"]);
+    assert_eq!(record.summary.status, ExitStatus::Passed);
+}
+
+#[test]
+fn a_waived_failure_is_counted_and_does_not_fail_the_run() {
+    let mut cases = small();
+    cases.cases[0].case.waiver = Some(Waiver { until: "2026-01-15".to_owned(), why: "ticket 7".to_owned() });
+    let script: &[(&str, &[Observation])] = &[("A", &[connected()]), ("D", &[connected()]), ("E", &[dropped()])];
+    let record = try_out(&cases, &mut Scripted::new(script));
+    assert_eq!(verdicts(&record), ["D waived", "A pass", "E pass"]);
+    assert_eq!((record.summary.waived, record.summary.status), (1, ExitStatus::Passed));
+    cases.cases[0].case.waiver = Some(Waiver { until: "2026-01-14".to_owned(), why: "ticket 7".to_owned() });
+    assert_eq!(try_out(&cases, &mut Scripted::new(script)).summary.status, ExitStatus::Failed);
+}
+
+#[test]
+fn an_error_about_the_inputs_fails_a_run_in_which_all_passes() {
+    let findings = vec![Diagnostic::error("refused", "an object was refused"), Diagnostic::warning("w", "a warning")];
+    let record = run(&small(), &mut Scripted::good(), RunContext { findings, ..context() }, &mut []);
+    assert_eq!((record.summary.passed, record.summary.status), (3, ExitStatus::Failed));
+    let findings = vec![Diagnostic::warning("w", "a warning")];
+    let record = run(&small(), &mut Scripted::good(), RunContext { findings, ..context() }, &mut []);
+    assert_eq!(record.summary.status, ExitStatus::Passed);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_fails_the_run() {
+    for at in 0..6 {
+        let mut broken = Diary { breaks: Some((at, io::ErrorKind::StorageFull)), ..Diary::default() };
+        let mut whole = Diary::default();
+        let record = run(&small(), &mut Scripted::good(), context(), &mut [&mut broken, &mut whole]);
+        assert_eq!(record.summary.status, ExitStatus::Failed, "broken at event {at}");
+        assert_eq!(record.findings[0].message, "a report could not be written: disk full");
+        assert_eq!((broken.lines.len(), whole.lines.len()), (at, 6), "the others are told everything");
+    }
+}
+
+#[test]
+fn a_reader_that_closes_its_pipe_has_seen_enough() {
+    let mut broken = Diary { breaks: Some((2, io::ErrorKind::BrokenPipe)), ..Diary::default() };
+    let record = run(&small(), &mut Scripted::good(), context(), &mut [&mut broken]);
+    assert_eq!(record.summary.status, ExitStatus::Passed);
+}
+
+#[test]
+fn coverage_is_asked_for_once_all_cases_are_judged() {
+    let mut seen = 0;
+    let context = RunContext {
+        coverage: Box::new(|cases| {
+            seen = cases.len();
+            Vec::new()
+        }),
+        ..context()
+    };
+    let record = run(&small(), &mut Scripted::good(), context, &mut []);
+    assert_eq!(record.policies, []);
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn records_satisfy_their_schema_and_survive_the_way_through_json() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let script: &[(&str, &[Observation])] = &[("A", &[connected()]), ("D", &[connected()]), ("E", &[probe_error()])];
+    let mut cases = small();
+    cases.cases[0].case.waiver = Some(Waiver { until: "2026-02-15".to_owned(), why: "ticket 7".to_owned() });
+    cases.cases[1].support = true;
+    for plan in [cases, small()] {
+        let record = try_out(&plan, &mut Scripted::new(script));
+        let value: Value = serde_json::to_value(&record).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let back: RunRecord = serde_json::from_value(value).unwrap();
+        assert_eq!(back, record);
+    }
+}
