@@ -128,7 +128,11 @@ fn compare(what: &str, expected: Option<&String>, decision: impl FnOnce() -> Dec
     let by = case.by.as_ref().is_none_or(|part| paths.iter().any(|path| path.contains(part.as_str())));
     let log = case.log.as_ref().is_none_or(|part| decision.log.as_ref().is_some_and(|log| log.contains(part.as_str())));
     if !(fits && by && log) {
-        let _ = writeln!(out, "  {what}: expected `{expected}`, got `{got}`\n    {}\n    {paths:?} {:?}", decision.detail, decision.log);
+        let _ = writeln!(
+            out,
+            "  {what}: expected `{expected}`, got `{got}`\n    {}\n    {paths:?} {:?}",
+            decision.detail, decision.log
+        );
     }
 }
 

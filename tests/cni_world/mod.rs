@@ -42,14 +42,15 @@ fn base() -> (Environment, Vec<Document>) {
 /// The base world and the policies of `manifests`, less what the API server refuses.
 pub fn build_world(manifests: &str, cilium: &str, options: CiliumOptions) -> Fixture {
     let (environment, mut documents) = base();
-    documents.extend(yaml::parse(&Arc::from("policies.yaml"), manifests).unwrap_or_else(|error| panic!("{error}\n{manifests}")));
+    documents.extend(
+        yaml::parse(&Arc::from("policies.yaml"), manifests).unwrap_or_else(|error| panic!("{error}\n{manifests}")),
+    );
     let built = build(&documents, &environment, stack(cilium, options)).unwrap_or_else(|error| panic!("{error:#?}"));
     let mut world = built.world;
     let mut refused: Vec<Diagnostic> = rejected(&world);
     refuse(&mut world, &mut refused);
     Fixture { world, refused }
 }
-
 
 fn rejected(world: &World) -> Vec<Diagnostic> {
     let of = |event: &AdmissionEvent| match event {
@@ -77,9 +78,8 @@ fn refuse(world: &mut World, refused: &mut Vec<Diagnostic>) {
 
 /// `NAMESPACE/POD`, `node/NAME`, `probe/NODE`, `host/NAME`, `outside` or an address.
 pub fn endpoint(world: &World, text: &str) -> Endpoint {
-    let node = |name: &str| {
-        NodeId(u32::try_from(world.nodes.iter().position(|node| &*node.name == name).unwrap()).unwrap())
-    };
+    let node =
+        |name: &str| NodeId(u32::try_from(world.nodes.iter().position(|node| &*node.name == name).unwrap()).unwrap());
     if text == "outside" {
         return Endpoint::Address(world.outside);
     }

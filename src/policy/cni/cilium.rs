@@ -126,18 +126,7 @@ impl<'a> Rule<'a> {
         if section.services.is_empty() && (!section.ports.is_empty() || !section.icmps.is_empty()) {
             return (Peers::Everyone, None);
         }
-        self.unresolved(section, followed.doubt)
-    }
-
-    /// No peers and no ports select no one. Neither do Services that lead nowhere, but with ports the
-    /// agent's code then sees a rule without any peers, which means everyone (`createL4Filter`).
-    fn unresolved(&self, section: &Section<'_>, doubt: Option<String>) -> (Peers, Option<String>) {
-        if section.services.is_empty() || (section.ports.is_empty() && section.icmps.is_empty()) {
-            let peers = if doubt.is_some() { Peers::Everyone } else { Peers::Nobody };
-            return (peers, doubt);
-        }
-        let why = "toServices leads to no endpoint, and Cilium may then read the rule as one for every destination";
-        (Peers::Everyone, Some(doubt.unwrap_or_else(|| why.to_owned())))
+        unresolved(section, followed.doubt)
     }
 
     fn peer(&self, draft: &mut Draft<'_>, selector: &LabelSelector) -> SelectorId {
@@ -218,6 +207,17 @@ impl<'a> Rule<'a> {
         };
         Layer7::Dns(dns.iter().enumerate().map(rule).collect())
     }
+}
+
+/// No peers and no ports select no one. Neither do Services that lead nowhere, but with ports the
+/// agent's code then sees a rule without any peers, which means everyone (`createL4Filter`).
+fn unresolved(section: &Section<'_>, doubt: Option<String>) -> (Peers, Option<String>) {
+    if section.services.is_empty() || (section.ports.is_empty() && section.icmps.is_empty()) {
+        let peers = if doubt.is_some() { Peers::Everyone } else { Peers::Nobody };
+        return (peers, doubt);
+    }
+    let why = "toServices leads to no endpoint, and Cilium may then read the rule as one for every destination";
+    (Peers::Everyone, Some(doubt.unwrap_or_else(|| why.to_owned())))
 }
 
 /// `fromRequires` and `toRequires` narrow every rule of the subject: a denial of unknown extent.

@@ -8,7 +8,7 @@ use super::port::{Transport, container_port};
 use super::{CniPolicy, speak};
 use crate::manifest::RuleRef;
 use crate::manifest::cilium::{AuthenticationMode, Direction};
-use crate::policy::{Decision, Effect, Outcome, Reason};
+use crate::policy::{Decision, Effect, Reason};
 use crate::world::{Pod, World};
 
 /// One side of a hop: the endpoint that policies bind here, and the other end as it sees it.
@@ -176,10 +176,6 @@ impl<'a> Side<'a> {
         let detail = format!("policyAuditMode lets it through; otherwise: {}", decision.detail);
         let log = decision.log.unwrap_or_default().replace("DROPPED", "AUDIT");
         Decision::allow(Reason::Audited, detail).by(decision.rules).logged(log)
-    }
-
-    pub(super) fn outcome(&self) -> Outcome {
-        Outcome::Timeout
     }
 }
 

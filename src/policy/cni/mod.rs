@@ -22,6 +22,7 @@ mod sanitize;
 mod selector;
 mod services;
 mod speak;
+mod traps;
 
 pub use dns::lookup_hop;
 pub use hop::{CniHop, Payload};
@@ -97,7 +98,9 @@ impl CniPolicy {
         }
     }
 
-    /// Policies that every agent ignores (errors), and popular traps (warnings).
+    /// Policies that every agent ignores (errors), and rules that the version's faults change (warnings).
+    ///
+    /// [`CniPolicy::traps`] finds more warnings, at more cost.
     #[must_use]
     pub fn findings(&self) -> &[Diagnostic] {
         &self.findings
@@ -161,7 +164,6 @@ impl CniPolicy {
     }
 
     /// Identity, pod and node of an endpoint that policies can bind.
-    #[expect(clippy::type_complexity, reason = "three parts of one answer, taken apart at once")]
     fn subject<'a>(
         &'a self,
         world: &'a World,

@@ -212,6 +212,14 @@ impl Selectors {
         id
     }
 
+    pub(super) fn get(&self, id: SelectorId) -> &Selector {
+        &self.list[id.0 as usize]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Which selectors match `labels`, as a bit set.
     pub(super) fn matching(&self, labels: &[Label]) -> Box<[u64]> {
         let mut bits = vec![0_u64; self.list.len().div_ceil(64)];

@@ -8,6 +8,9 @@ use crate::manifest::RuleRef;
 use crate::manifest::cilium::Direction;
 use crate::policy::{Decision, Outcome, Reason, Request};
 
+/// What a client sees of a packet that is dropped.
+const SILENCE: Outcome = Outcome::Timeout;
+
 /// How many rules a sentence names before it counts them.
 const NAMED: usize = 2;
 
@@ -66,7 +69,7 @@ pub(super) fn host_exemption(side: &Side<'_>) -> Decision {
 pub(super) fn explicit_deny(side: &Side<'_>, by: &[Matched<'_>]) -> Decision {
     let rules = rules(by);
     let detail = format!("{} denies {}", list(&rules), side.hop.shown(side.world));
-    Decision::deny(Reason::ExplicitDeny, side.outcome(), detail).by(rules).logged(log(
+    Decision::deny(Reason::ExplicitDeny, SILENCE, detail).by(rules).logged(log(
         side,
         "policy-verdict:match",
         "DROPPED POLICY_DENY(181)",
@@ -86,7 +89,7 @@ pub(super) fn default_deny(side: &Side<'_>) -> Decision {
         let (subject, way) = (subject(side), way(side));
         format!("{} isolates {subject} for {way}, and no rule allows {}", list(&isolating), side.hop.shown(side.world))
     };
-    Decision::deny(Reason::DefaultDeny, side.outcome(), detail).by(isolating).logged(log(
+    Decision::deny(Reason::DefaultDeny, SILENCE, detail).by(isolating).logged(log(
         side,
         "policy-verdict:none",
         "DROPPED POLICY_DENIED(133)",
@@ -96,7 +99,7 @@ pub(super) fn default_deny(side: &Side<'_>) -> Decision {
 pub(super) fn unauthenticated(side: &Side<'_>, by: &[Matched<'_>]) -> Decision {
     let rules = rules(by);
     let detail = format!("{} demands an authentication that always fails", list(&rules));
-    Decision::deny(Reason::AuthenticationRequired, side.outcome(), detail).by(rules).logged(log(
+    Decision::deny(Reason::AuthenticationRequired, SILENCE, detail).by(rules).logged(log(
         side,
         "policy-verdict:match",
         "DROPPED AUTH_REQUIRED(189)",
