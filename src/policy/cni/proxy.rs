@@ -14,6 +14,8 @@ struct Demands<'a> {
     open: bool,
     http: Vec<&'a HttpMatch>,
     names: Vec<&'a NamePattern>,
+    /// A server name is demanded, be it one that no client can send.
+    server_name: bool,
     protocols: usize,
     unmodelled: Option<&'static str>,
 }
@@ -30,7 +32,7 @@ pub(super) fn decide<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
     if !demands.http.is_empty() {
         return http(side, by, &demands);
     }
-    if !demands.names.is_empty() {
+    if demands.server_name {
         return server_name(side, by, &demands);
     }
     // A DNS rule sends the port to the DNS proxy, whose word is asked for each name.
@@ -40,19 +42,28 @@ pub(super) fn decide<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
 impl<'a> Demands<'a> {
     fn of(side: &Side<'a>, by: &[Matched<'a>]) -> Self {
         let spared = !side.isolated() && side.policy.dialect.l7_leaves_unisolated_alone();
-        let mut demands = Self { open: spared, http: Vec::new(), names: Vec::new(), protocols: 0, unmodelled: None };
+        let mut demands = Self {
+            open: spared,
+            http: Vec::new(),
+            names: Vec::new(),
+            server_name: false,
+            protocols: 0,
+            unmodelled: None,
+        };
         let mut dns = false;
         for matched in by {
             match matched.item.map(|item| &item.layer7) {
                 None | Some(Layer7::Open) => demands.open = true,
                 Some(Layer7::Http(list)) => demands.http.extend(list),
-                Some(Layer7::ServerNames(list)) => demands.names.extend(list),
+                Some(Layer7::ServerNames(list)) => {
+                    demands.server_name = true;
+                    demands.names.extend(list);
+                }
                 Some(Layer7::Dns(_)) => dns = true,
                 Some(Layer7::Unmodelled(what)) => demands.unmodelled = Some(what),
             }
         }
-        demands.protocols =
-            usize::from(!demands.http.is_empty()) + usize::from(!demands.names.is_empty()) + usize::from(dns);
+        demands.protocols = usize::from(!demands.http.is_empty()) + usize::from(demands.server_name) + usize::from(dns);
         demands
     }
 }
