@@ -224,6 +224,7 @@ fn unresolved(section: &Section<'_>, doubt: Option<String>) -> (Peers, Option<St
 fn demand_on_peers(entry: &Entry) -> Entry {
     Entry {
         precedence: Precedence::normal(Verdict::Deny),
+        isolates: false,
         peers: Peers::Everyone,
         ports: None,
         authentication: None,

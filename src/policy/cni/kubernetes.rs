@@ -163,6 +163,7 @@ impl Policy<'_> {
         } else if draft.dialect.ip_block_may_admit_namespace() {
             let namespace = self.whole_namespace(draft);
             draft.entries.push(Entry {
+                isolates: false,
                 peers: Peers::Any(vec![PeerMatch::Labels(namespace)]),
                 doubt: Some("an ipBlock may admit the policy's whole namespace (CVE-2026-56743)".to_owned()),
                 ..entry.clone()

@@ -261,14 +261,16 @@ impl CniPolicy {
                 }
             };
             if bound {
-                match entry.direction {
-                    Direction::Ingress => rules.ingress.push(*index),
-                    Direction::Egress => rules.egress.push(*index),
-                }
+                let list = match entry.direction {
+                    Direction::Ingress => &mut rules.ingress,
+                    Direction::Egress => &mut rules.egress,
+                };
+                list.entries.push(*index);
+                list.isolated |= entry.isolates;
             }
         }
         for list in [&mut rules.ingress, &mut rules.egress] {
-            list.sort_by_key(|index| (self.entries[*index as usize].precedence, *index));
+            list.entries.sort_by_key(|index| (self.entries[*index as usize].precedence, *index));
         }
         rules
     }

@@ -46,7 +46,7 @@ fn list(rules: &[RuleRef]) -> String {
 
 pub(super) fn unrestricted(side: &Side<'_>) -> Decision {
     let (subject, way) = (subject(side), way(side));
-    let detail = if side.bound().is_empty() {
+    let detail = if side.bound().entries.is_empty() {
         format!("no policy selects {subject} for {way}")
     } else {
         format!("the policies that select {subject} for {way} do not isolate it, and none denies this")
@@ -77,12 +77,8 @@ pub(super) fn explicit_deny(side: &Side<'_>, by: &[Matched<'_>]) -> Decision {
 }
 
 pub(super) fn default_deny(side: &Side<'_>) -> Decision {
-    let mut isolating: Vec<RuleRef> = Vec::new();
-    for entry in side.entries().filter(|entry| entry.isolates) {
-        if !isolating.contains(&entry.rule) {
-            isolating.push(entry.rule.clone());
-        }
-    }
+    let isolating: Vec<RuleRef> =
+        side.entries().filter(|entry| entry.isolates).map(|entry| entry.rule.clone()).collect();
     let detail = if isolating.is_empty() {
         format!("policyEnforcementMode isolates every endpoint, and no rule allows {}", side.hop.shown(side.world))
     } else {
