@@ -1,6 +1,8 @@
 //! Laws of the CNI layer, on generated policies, and a second opinion: a linear scan over the rules as
 //! written, after Cilium's own reference (`pkg/policy/testutils/simulate.go`).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cni_world;
 
 use std::fmt::Write as _;

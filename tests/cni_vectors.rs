@@ -1,5 +1,7 @@
 //! Semantic vectors of the CNI layer: policies, hops and what Cilium does with them, by version.
 
+#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
+
 mod cni_world;
 
 use std::fmt::Write as _;

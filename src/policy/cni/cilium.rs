@@ -148,10 +148,10 @@ impl<'a> Rule<'a> {
             None if self.for_init => selector,
             None => selector.and(Key::k8s(NAMESPACE), Test::Exists),
             Some(_) if names_labels => selector,
-            Some(namespace) => selector.and(Key::k8s(NAMESPACE), Test::In(vec![namespace.to_owned()])),
+            Some(namespace) => selector.and(Key::k8s(NAMESPACE), Test::Is(namespace.to_owned())),
         };
         match cluster {
-            Some(cluster) if !names_cluster => selector.and(Key::k8s(CLUSTER), Test::In(vec![cluster.to_owned()])),
+            Some(cluster) if !names_cluster => selector.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned())),
             Some(_) | None => selector,
         }
     }

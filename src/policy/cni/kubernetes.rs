@@ -122,7 +122,7 @@ impl Policy<'_> {
         let pods = peer.pod_selector.as_ref().map(labelled).unwrap_or_default();
         let pods = match draft.dialect.local_cluster() {
             Some(cluster) if !pods.has(|key| key.key == CLUSTER) => {
-                pods.and(Key::k8s(CLUSTER), Test::In(vec![cluster.to_owned()]))
+                pods.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned()))
             }
             Some(_) | None => pods,
         };

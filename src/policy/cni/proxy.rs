@@ -1,12 +1,16 @@
 //! What the CNI's proxy makes of an allowed hop (Cilium `pkg/policy/rule.go`, `mergePortProto`;
 //! `pkg/envoy`).
 
+use std::borrow::Cow;
+
 use super::decide::{Matched, Side, rules};
 use super::hop::Payload;
 use super::l7::{HttpMatch, Layer7, Match};
 use super::name::NamePattern;
 use super::speak;
+use crate::policy::waypoint::normalize;
 use crate::policy::{Decision, Request};
+use crate::world::PathNormalization;
 
 /// What matching allow rules demand above layer 4, sorted by protocol.
 struct Demands<'a> {
@@ -85,14 +89,31 @@ fn http<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -> Decis
         }
         Payload::Tls { .. } | Payload::Hbone | Payload::Opaque => return speak::unparseable(side, by),
     };
+    let request = normalized(request);
+    if has_escaped_slashes(&request) {
+        return speak::redirected(side, &request, by);
+    }
     if demands.open {
         return speak::allowed(side, by);
     }
-    match first_taking(&demands.http, request) {
-        (Match::Yes, Some(rule)) => speak::request_allowed(side, request, rule),
+    match first_taking(&demands.http, &request) {
+        (Match::Yes, Some(rule)) => speak::request_allowed(side, &request, rule),
         (Match::Unknown, _) => unknown(side, by, "an HTTP rule depends on what is not known:"),
-        (Match::Yes | Match::No, _) => speak::request_denied(side, request, &demands.http),
+        (Match::Yes | Match::No, _) => speak::request_denied(side, &request, &demands.http),
     }
+}
+
+/// The proxy resolves dot segments and merges slashes before it looks (`http-normalize-path`, on by default).
+fn normalized(request: &Request) -> Cow<'_, Request> {
+    let path = normalize(&request.path, PathNormalization::MergeSlashes);
+    if path == request.path { Cow::Borrowed(request) } else { Cow::Owned(Request { path, ..request.clone() }) }
+}
+
+/// A path with escaped slashes is answered with a redirect to the path without (Envoy
+/// `UNESCAPE_AND_REDIRECT`, which `http-normalize-path` switches on as well).
+fn has_escaped_slashes(request: &Request) -> bool {
+    let path = request.path_only().to_ascii_lowercase();
+    path.contains("%2f") || path.contains("%5c")
 }
 
 fn first_taking<'a>(list: &[&'a HttpMatch], request: &Request) -> (Match, Option<&'a HttpMatch>) {

@@ -129,6 +129,15 @@ pub(super) fn request_allowed(side: &Side<'_>, request: &Request, rule: &HttpMat
     Decision::allow(Reason::L7Allowed, detail).by(rules).logged(http_log(side, request, "FORWARDED"))
 }
 
+pub(super) fn redirected(side: &Side<'_>, request: &Request, by: &[Matched<'_>]) -> Decision {
+    let detail = format!("Cilium's proxy redirects {}, which has escaped slashes, to the path without", request.path);
+    Decision::deny(Reason::DirectResponse, Outcome::Http(307), detail).by(rules(by)).logged(http_log(
+        side,
+        request,
+        "REDIRECTED 307",
+    ))
+}
+
 pub(super) fn request_denied(side: &Side<'_>, request: &Request, list_of: &[&HttpMatch]) -> Decision {
     let rules: Vec<RuleRef> = list_of.iter().map(|rule| rule.rule.clone()).collect();
     let detail =
