@@ -126,18 +126,7 @@ impl<'a> Rule<'a> {
         if section.services.is_empty() && (!section.ports.is_empty() || !section.icmps.is_empty()) {
             return (Peers::Everyone, None);
         }
-        self.unresolved(section, followed.doubt)
-    }
-
-    /// No peers and no ports select no one. Neither do Services that lead nowhere, but with ports the
-    /// agent's code then sees a rule without any peers, which means everyone (`createL4Filter`).
-    fn unresolved(&self, section: &Section<'_>, doubt: Option<String>) -> (Peers, Option<String>) {
-        if section.services.is_empty() || (section.ports.is_empty() && section.icmps.is_empty()) {
-            let peers = if doubt.is_some() { Peers::Everyone } else { Peers::Nobody };
-            return (peers, doubt);
-        }
-        let why = "toServices leads to no endpoint, and Cilium may then read the rule as one for every destination";
-        (Peers::Everyone, Some(doubt.unwrap_or_else(|| why.to_owned())))
+        unresolved(section, followed.doubt)
     }
 
     fn peer(&self, draft: &mut Draft<'_>, selector: &LabelSelector) -> SelectorId {
@@ -159,10 +148,10 @@ impl<'a> Rule<'a> {
             None if self.for_init => selector,
             None => selector.and(Key::k8s(NAMESPACE), Test::Exists),
             Some(_) if names_labels => selector,
-            Some(namespace) => selector.and(Key::k8s(NAMESPACE), Test::In(vec![namespace.to_owned()])),
+            Some(namespace) => selector.and(Key::k8s(NAMESPACE), Test::Is(namespace.to_owned())),
         };
         match cluster {
-            Some(cluster) if !names_cluster => selector.and(Key::k8s(CLUSTER), Test::In(vec![cluster.to_owned()])),
+            Some(cluster) if !names_cluster => selector.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned())),
             Some(_) | None => selector,
         }
     }
@@ -220,10 +209,22 @@ impl<'a> Rule<'a> {
     }
 }
 
+/// No peers and no ports select no one. Neither do Services that lead nowhere, but with ports the
+/// agent's code then sees a rule without any peers, which means everyone (`createL4Filter`).
+fn unresolved(section: &Section<'_>, doubt: Option<String>) -> (Peers, Option<String>) {
+    if section.services.is_empty() || (section.ports.is_empty() && section.icmps.is_empty()) {
+        let peers = if doubt.is_some() { Peers::Everyone } else { Peers::Nobody };
+        return (peers, doubt);
+    }
+    let why = "toServices leads to no endpoint, and Cilium may then read the rule as one for every destination";
+    (Peers::Everyone, Some(doubt.unwrap_or_else(|| why.to_owned())))
+}
+
 /// `fromRequires` and `toRequires` narrow every rule of the subject: a denial of unknown extent.
 fn demand_on_peers(entry: &Entry) -> Entry {
     Entry {
         precedence: Precedence::normal(Verdict::Deny),
+        isolates: false,
         peers: Peers::Everyone,
         ports: None,
         authentication: None,

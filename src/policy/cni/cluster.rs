@@ -125,8 +125,8 @@ impl Policy<'_> {
         place: &str,
         at: Position,
     ) -> Entry {
-        let resolver = Selector::default()
-            .and(Key { source: None, key: "k8s-app".to_owned() }, Test::In(vec!["kube-dns".to_owned()]));
+        let resolver =
+            Selector::default().and(Key { source: None, key: "k8s-app".to_owned() }, Test::Is("kube-dns".to_owned()));
         let peers = Peers::Any(vec![PeerMatch::Labels(draft.selectors.intern(resolver))]);
         let rule = self.object.meta.rule(place, at);
         let names = names.iter().map(|name| (domain(name), rule.clone())).collect();
@@ -181,7 +181,7 @@ fn by_labels(
             let selector = in_namespaces(&pods.namespace_selector).and_all(labelled(&pods.pod_selector));
             match draft.dialect.local_cluster() {
                 Some(cluster) if !selector.has(|key| key.key == CLUSTER) => {
-                    selector.and(Key::k8s(CLUSTER), Test::In(vec![cluster.to_owned()]))
+                    selector.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned()))
                 }
                 Some(_) | None => selector,
             }

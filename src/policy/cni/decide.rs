@@ -3,12 +3,12 @@
 
 use super::entry::{Entry, PortEntry, Tier, Verdict};
 use super::hop::CniHop;
-use super::identity::{Class, Identity, Peer};
+use super::identity::{Bound, Class, Identity, Peer};
 use super::port::{Transport, container_port};
 use super::{CniPolicy, speak};
 use crate::manifest::RuleRef;
 use crate::manifest::cilium::{AuthenticationMode, Direction};
-use crate::policy::{Decision, Effect, Outcome, Reason};
+use crate::policy::{Decision, Effect, Reason};
 use crate::world::{Pod, World};
 
 /// One side of a hop: the endpoint that policies bind here, and the other end as it sees it.
@@ -43,8 +43,8 @@ pub(super) enum Level4<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// Indices of the entries that bind this side, in order of precedence.
-    pub(super) fn bound(&self) -> &'a [u32] {
+    /// The entries that bind this side, in order of precedence.
+    pub(super) fn bound(&self) -> &'a Bound {
         let rules = self.policy.rules(self.identity);
         match self.direction {
             Direction::Ingress => &rules.ingress,
@@ -63,11 +63,11 @@ impl<'a> Side<'a> {
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &'a Entry> {
         let entries = &self.policy.entries;
-        self.bound().iter().map(move |index| &entries[*index as usize])
+        self.bound().entries.iter().map(move |index| &entries[*index as usize])
     }
 
     pub(super) fn isolated(&self) -> bool {
-        self.policy.dialect.always_isolates() || self.entries().any(|entry| entry.isolates)
+        self.policy.dialect.always_isolates() || self.bound().isolated
     }
 
     /// The entries that match, in order of precedence.
@@ -135,7 +135,7 @@ impl<'a> Side<'a> {
     fn exempt(&self) -> bool {
         self.direction == Direction::Ingress
             && self.peer_is_local_host()
-            && (!self.policy.dialect.host_exemption_is_last() || !self.bound().is_empty())
+            && (!self.policy.dialect.host_exemption_is_last() || !self.bound().entries.is_empty())
     }
 
     fn allowed(&self, by: &[Matched<'a>]) -> Decision {
@@ -176,10 +176,6 @@ impl<'a> Side<'a> {
         let detail = format!("policyAuditMode lets it through; otherwise: {}", decision.detail);
         let log = decision.log.unwrap_or_default().replace("DROPPED", "AUDIT");
         Decision::allow(Reason::Audited, detail).by(decision.rules).logged(log)
-    }
-
-    pub(super) fn outcome(&self) -> Outcome {
-        Outcome::Timeout
     }
 }
 

@@ -47,8 +47,16 @@ pub(super) struct Identity {
 /// Indices of the entries that select an identity, in order of precedence.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    pub(super) ingress: Vec<u32>,
-    pub(super) egress: Vec<u32>,
+    pub(super) ingress: Bound,
+    pub(super) egress: Bound,
+}
+
+/// The entries of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    pub(super) entries: Vec<u32>,
+    /// Whether one of them isolates.
+    pub(super) isolated: bool,
 }
 
 impl Identity {

@@ -122,7 +122,7 @@ impl Policy<'_> {
         let pods = peer.pod_selector.as_ref().map(labelled).unwrap_or_default();
         let pods = match draft.dialect.local_cluster() {
             Some(cluster) if !pods.has(|key| key.key == CLUSTER) => {
-                pods.and(Key::k8s(CLUSTER), Test::In(vec![cluster.to_owned()]))
+                pods.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned()))
             }
             Some(_) | None => pods,
         };
@@ -163,6 +163,7 @@ impl Policy<'_> {
         } else if draft.dialect.ip_block_may_admit_namespace() {
             let namespace = self.whole_namespace(draft);
             draft.entries.push(Entry {
+                isolates: false,
                 peers: Peers::Any(vec![PeerMatch::Labels(namespace)]),
                 doubt: Some("an ipBlock may admit the policy's whole namespace (CVE-2026-56743)".to_owned()),
                 ..entry.clone()

@@ -133,6 +133,8 @@ fn demand(expression: Option<&Expression>, text: &str) -> Match {
     match expression {
         None => Match::Yes,
         Some(Expression::Unread) => Match::Unknown,
+        // RE2 counts characters where this engine counts bytes.
+        Some(Expression::Read(_)) if !text.is_ascii() => Match::Unknown,
         Some(Expression::Read(regex)) if regex.is_match(text.as_bytes()) => Match::Yes,
         Some(Expression::Read(_)) => Match::No,
     }

@@ -22,6 +22,7 @@ mod sanitize;
 mod selector;
 mod services;
 mod speak;
+mod traps;
 
 pub use dns::lookup_hop;
 pub use hop::{CniHop, Payload};
@@ -97,7 +98,9 @@ impl CniPolicy {
         }
     }
 
-    /// Policies that every agent ignores (errors), and popular traps (warnings).
+    /// Policies that every agent ignores (errors), and rules that the version's faults change (warnings).
+    ///
+    /// [`CniPolicy::traps`] finds more warnings, at more cost.
     #[must_use]
     pub fn findings(&self) -> &[Diagnostic] {
         &self.findings
@@ -161,7 +164,6 @@ impl CniPolicy {
     }
 
     /// Identity, pod and node of an endpoint that policies can bind.
-    #[expect(clippy::type_complexity, reason = "three parts of one answer, taken apart at once")]
     fn subject<'a>(
         &'a self,
         world: &'a World,
@@ -259,14 +261,16 @@ impl CniPolicy {
                 }
             };
             if bound {
-                match entry.direction {
-                    Direction::Ingress => rules.ingress.push(*index),
-                    Direction::Egress => rules.egress.push(*index),
-                }
+                let list = match entry.direction {
+                    Direction::Ingress => &mut rules.ingress,
+                    Direction::Egress => &mut rules.egress,
+                };
+                list.entries.push(*index);
+                list.isolated |= entry.isolates;
             }
         }
         for list in [&mut rules.ingress, &mut rules.egress] {
-            list.sort_by_key(|index| (self.entries[*index as usize].precedence, *index));
+            list.entries.sort_by_key(|index| (self.entries[*index as usize].precedence, *index));
         }
         rules
     }

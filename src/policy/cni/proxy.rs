@@ -1,12 +1,16 @@
 //! What the CNI's proxy makes of an allowed hop (Cilium `pkg/policy/rule.go`, `mergePortProto`;
 //! `pkg/envoy`).
 
+use std::borrow::Cow;
+
 use super::decide::{Matched, Side, rules};
 use super::hop::Payload;
 use super::l7::{HttpMatch, Layer7, Match};
 use super::name::NamePattern;
 use super::speak;
+use crate::policy::waypoint::normalize;
 use crate::policy::{Decision, Request};
+use crate::world::PathNormalization;
 
 /// What matching allow rules demand above layer 4, sorted by protocol.
 struct Demands<'a> {
@@ -14,6 +18,8 @@ struct Demands<'a> {
     open: bool,
     http: Vec<&'a HttpMatch>,
     names: Vec<&'a NamePattern>,
+    /// A server name is demanded, be it one that no client can send.
+    server_name: bool,
     protocols: usize,
     unmodelled: Option<&'static str>,
 }
@@ -30,7 +36,7 @@ pub(super) fn decide<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
     if !demands.http.is_empty() {
         return http(side, by, &demands);
     }
-    if !demands.names.is_empty() {
+    if demands.server_name {
         return server_name(side, by, &demands);
     }
     // A DNS rule sends the port to the DNS proxy, whose word is asked for each name.
@@ -40,19 +46,28 @@ pub(super) fn decide<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
 impl<'a> Demands<'a> {
     fn of(side: &Side<'a>, by: &[Matched<'a>]) -> Self {
         let spared = !side.isolated() && side.policy.dialect.l7_leaves_unisolated_alone();
-        let mut demands = Self { open: spared, http: Vec::new(), names: Vec::new(), protocols: 0, unmodelled: None };
+        let mut demands = Self {
+            open: spared,
+            http: Vec::new(),
+            names: Vec::new(),
+            server_name: false,
+            protocols: 0,
+            unmodelled: None,
+        };
         let mut dns = false;
         for matched in by {
             match matched.item.map(|item| &item.layer7) {
                 None | Some(Layer7::Open) => demands.open = true,
                 Some(Layer7::Http(list)) => demands.http.extend(list),
-                Some(Layer7::ServerNames(list)) => demands.names.extend(list),
+                Some(Layer7::ServerNames(list)) => {
+                    demands.server_name = true;
+                    demands.names.extend(list);
+                }
                 Some(Layer7::Dns(_)) => dns = true,
                 Some(Layer7::Unmodelled(what)) => demands.unmodelled = Some(what),
             }
         }
-        demands.protocols =
-            usize::from(!demands.http.is_empty()) + usize::from(!demands.names.is_empty()) + usize::from(dns);
+        demands.protocols = usize::from(!demands.http.is_empty()) + usize::from(demands.server_name) + usize::from(dns);
         demands
     }
 }
@@ -74,14 +89,31 @@ fn http<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -> Decis
         }
         Payload::Tls { .. } | Payload::Hbone | Payload::Opaque => return speak::unparseable(side, by),
     };
+    let request = normalized(request);
+    if has_escaped_slashes(&request) {
+        return speak::redirected(side, &request, by);
+    }
     if demands.open {
         return speak::allowed(side, by);
     }
-    match first_taking(&demands.http, request) {
-        (Match::Yes, Some(rule)) => speak::request_allowed(side, request, rule),
+    match first_taking(&demands.http, &request) {
+        (Match::Yes, Some(rule)) => speak::request_allowed(side, &request, rule),
         (Match::Unknown, _) => unknown(side, by, "an HTTP rule depends on what is not known:"),
-        (Match::Yes | Match::No, _) => speak::request_denied(side, request, &demands.http),
+        (Match::Yes | Match::No, _) => speak::request_denied(side, &request, &demands.http),
     }
+}
+
+/// The proxy resolves dot segments and merges slashes before it looks (`http-normalize-path`, on by default).
+fn normalized(request: &Request) -> Cow<'_, Request> {
+    let path = normalize(&request.path, PathNormalization::MergeSlashes);
+    if path == request.path { Cow::Borrowed(request) } else { Cow::Owned(Request { path, ..request.clone() }) }
+}
+
+/// A path with escaped slashes is answered with a redirect to the path without (Envoy
+/// `UNESCAPE_AND_REDIRECT`, which `http-normalize-path` switches on as well).
+fn has_escaped_slashes(request: &Request) -> bool {
+    let path = request.path_only().to_ascii_lowercase();
+    path.contains("%2f") || path.contains("%5c")
 }
 
 fn first_taking<'a>(list: &[&'a HttpMatch], request: &Request) -> (Match, Option<&'a HttpMatch>) {

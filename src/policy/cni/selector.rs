@@ -85,6 +85,8 @@ impl Key {
 /// What a selector demands of one key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Test {
+    /// Present with this value, as `matchLabels` demands.
+    Is(String),
     /// Present with one of these values.
     In(Vec<String>),
     /// Absent, or with another value.
@@ -110,7 +112,7 @@ impl Selector {
             .match_labels
             .iter()
             .flatten()
-            .map(|(key, value)| (Key::parse(&rename(key), source), Test::In(vec![value.clone()])));
+            .map(|(key, value)| (Key::parse(&rename(key), source), Test::Is(value.clone())));
         let expressions = selector.match_expressions.iter().flatten().map(|requirement| {
             let values = requirement.values.clone().unwrap_or_default();
             let test = match requirement.operator.as_str() {
@@ -140,8 +142,8 @@ impl Selector {
     /// The same selector confined to a namespace; a `k8s:` match on another namespace is overwritten.
     pub(super) fn in_namespace(mut self, namespace: &str) -> Self {
         let key = Key::k8s(NAMESPACE);
-        self.demands.retain(|(known, test)| *known != key || !is_match(test));
-        self.and(key, Test::In(vec![namespace.to_owned()]))
+        self.demands.retain(|(known, test)| *known != key || !matches!(test, Test::Is(_)));
+        self.and(key, Test::Is(namespace.to_owned()))
     }
 
     pub(super) fn has(&self, wanted: impl Fn(&Key) -> bool) -> bool {
@@ -174,6 +176,7 @@ impl Selector {
         self.demands.iter().all(|(key, test)| {
             let value = labels.iter().find(|label| key.names(label)).map(|label| &label.value);
             match test {
+                Test::Is(wanted) => value == Some(wanted),
                 Test::In(values) => value.is_some_and(|value| values.contains(value)),
                 Test::NotIn(values) => !value.is_some_and(|value| values.contains(value)),
                 Test::Exists => value.is_some(),
@@ -182,11 +185,6 @@ impl Selector {
             }
         })
     }
-}
-
-/// Only `matchLabels` are overwritten, which read as an `In` with one value.
-fn is_match(test: &Test) -> bool {
-    matches!(test, Test::In(values) if values.len() == 1)
 }
 
 /// Index of a distinct selector.
@@ -210,6 +208,14 @@ impl Selectors {
         self.list.push(selector.clone());
         self.ids.insert(selector, id);
         id
+    }
+
+    pub(super) fn get(&self, id: SelectorId) -> &Selector {
+        &self.list[id.0 as usize]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Which selectors match `labels`, as a bit set.

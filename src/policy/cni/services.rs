@@ -110,12 +110,12 @@ fn backend_addresses(draft: &Draft<'_>, service: &Service) -> Vec<IpAddr> {
 }
 
 fn confined(labels: &Labels, service: &Service, cluster: Option<&str>) -> Selector {
-    let mut selector = Selector::default().and(Key::k8s(NAMESPACE), Test::In(vec![service.namespace.to_string()]));
+    let mut selector = Selector::default().and(Key::k8s(NAMESPACE), Test::Is(service.namespace.to_string()));
     for (key, value) in labels {
-        selector = selector.and(Key::k8s(key), Test::In(vec![value.clone()]));
+        selector = selector.and(Key::k8s(key), Test::Is(value.clone()));
     }
     match cluster {
-        Some(cluster) => selector.and(Key::k8s(CLUSTER), Test::In(vec![cluster.to_owned()])),
+        Some(cluster) => selector.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned())),
         None => selector,
     }
 }

@@ -8,6 +8,9 @@ use crate::manifest::RuleRef;
 use crate::manifest::cilium::Direction;
 use crate::policy::{Decision, Outcome, Reason, Request};
 
+/// What a client sees of a packet that is dropped.
+const SILENCE: Outcome = Outcome::Timeout;
+
 /// How many rules a sentence names before it counts them.
 const NAMED: usize = 2;
 
@@ -43,7 +46,7 @@ fn list(rules: &[RuleRef]) -> String {
 
 pub(super) fn unrestricted(side: &Side<'_>) -> Decision {
     let (subject, way) = (subject(side), way(side));
-    let detail = if side.bound().is_empty() {
+    let detail = if side.bound().entries.is_empty() {
         format!("no policy selects {subject} for {way}")
     } else {
         format!("the policies that select {subject} for {way} do not isolate it, and none denies this")
@@ -66,7 +69,7 @@ pub(super) fn host_exemption(side: &Side<'_>) -> Decision {
 pub(super) fn explicit_deny(side: &Side<'_>, by: &[Matched<'_>]) -> Decision {
     let rules = rules(by);
     let detail = format!("{} denies {}", list(&rules), side.hop.shown(side.world));
-    Decision::deny(Reason::ExplicitDeny, side.outcome(), detail).by(rules).logged(log(
+    Decision::deny(Reason::ExplicitDeny, SILENCE, detail).by(rules).logged(log(
         side,
         "policy-verdict:match",
         "DROPPED POLICY_DENY(181)",
@@ -74,19 +77,15 @@ pub(super) fn explicit_deny(side: &Side<'_>, by: &[Matched<'_>]) -> Decision {
 }
 
 pub(super) fn default_deny(side: &Side<'_>) -> Decision {
-    let mut isolating: Vec<RuleRef> = Vec::new();
-    for entry in side.entries().filter(|entry| entry.isolates) {
-        if !isolating.contains(&entry.rule) {
-            isolating.push(entry.rule.clone());
-        }
-    }
+    let isolating: Vec<RuleRef> =
+        side.entries().filter(|entry| entry.isolates).map(|entry| entry.rule.clone()).collect();
     let detail = if isolating.is_empty() {
         format!("policyEnforcementMode isolates every endpoint, and no rule allows {}", side.hop.shown(side.world))
     } else {
         let (subject, way) = (subject(side), way(side));
         format!("{} isolates {subject} for {way}, and no rule allows {}", list(&isolating), side.hop.shown(side.world))
     };
-    Decision::deny(Reason::DefaultDeny, side.outcome(), detail).by(isolating).logged(log(
+    Decision::deny(Reason::DefaultDeny, SILENCE, detail).by(isolating).logged(log(
         side,
         "policy-verdict:none",
         "DROPPED POLICY_DENIED(133)",
@@ -96,7 +95,7 @@ pub(super) fn default_deny(side: &Side<'_>) -> Decision {
 pub(super) fn unauthenticated(side: &Side<'_>, by: &[Matched<'_>]) -> Decision {
     let rules = rules(by);
     let detail = format!("{} demands an authentication that always fails", list(&rules));
-    Decision::deny(Reason::AuthenticationRequired, side.outcome(), detail).by(rules).logged(log(
+    Decision::deny(Reason::AuthenticationRequired, SILENCE, detail).by(rules).logged(log(
         side,
         "policy-verdict:match",
         "DROPPED AUTH_REQUIRED(189)",
@@ -128,6 +127,15 @@ pub(super) fn request_allowed(side: &Side<'_>, request: &Request, rule: &HttpMat
     let rules = vec![rule.rule.clone()];
     let detail = format!("{} allows {} {}", list(&rules), request.method, request.path);
     Decision::allow(Reason::L7Allowed, detail).by(rules).logged(http_log(side, request, "FORWARDED"))
+}
+
+pub(super) fn redirected(side: &Side<'_>, request: &Request, by: &[Matched<'_>]) -> Decision {
+    let detail = format!("Cilium's proxy redirects {}, which has escaped slashes, to the path without", request.path);
+    Decision::deny(Reason::DirectResponse, Outcome::Http(307), detail).by(rules(by)).logged(http_log(
+        side,
+        request,
+        "REDIRECTED 307",
+    ))
 }
 
 pub(super) fn request_denied(side: &Side<'_>, request: &Request, list_of: &[&HttpMatch]) -> Decision {
