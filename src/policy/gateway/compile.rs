@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::{Diagnostic, RuleRef};
-use crate::world::{GatewayKey, Implementation, World, proxies};
+use crate::world::{GatewayKey, Implementation, World};
 
 use super::attach::{attach, no_parent, parent_key, parent_rule, refused};
 use super::backend::{Resolution, resolve};
@@ -24,12 +24,11 @@ impl GatewayPolicy {
     /// Compiles the Gateways and routes of a world.
     #[must_use]
     pub fn compile(world: &World) -> Self {
-        let made = proxies(&world.objects, &world.stack);
-        let mut findings = made.findings;
+        let mut findings = Vec::new();
         let mut gateways = BTreeMap::new();
         for gateway in &world.objects.gateways {
             let key = (gateway.meta.namespace().into(), gateway.meta.name().into());
-            let proxy = made.proxies.iter().find(|proxy| proxy.key == key);
+            let proxy = world.proxies.iter().find(|proxy| proxy.key == key);
             let unmodelled = proxy.map(|proxy| proxy.unmodelled.clone()).unwrap_or_default();
             let implementation = proxy.map(|proxy| proxy.implementation);
             let state = GatewayState::new(gateway, implementation, unmodelled, &world.objects.reference_grants);

@@ -120,8 +120,9 @@ mod tests {
 
         #[test]
         fn of_two_matching_patterns_the_more_specific_is_the_narrower(a in pattern(), b in pattern(), host in host()) {
-            prop_assume!(a.matches(&host) && b.matches(&host) && a.specificity() > b.specificity());
-            prop_assert_eq!(a.intersect(&b), Some(a));
+            if a.matches(&host) && b.matches(&host) && a.specificity() > b.specificity() {
+                prop_assert_eq!(a.intersect(&b), Some(a));
+            }
         }
     }
 

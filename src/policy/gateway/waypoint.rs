@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::manifest::gateway_api::{FromNamespaces, Gateway, Listener};
 use crate::manifest::{Object, RuleRef};
-use crate::world::{Class, GatewayKey, INBOUND_BINDING, Implementation, World, gateway_classes, proxies};
+use crate::world::{Class, GatewayKey, INBOUND_BINDING, Implementation, World, gateway_classes};
 
 /// A Gateway as a waypoint that objects may name with `istio.io/use-waypoint`.
 ///
@@ -39,7 +39,6 @@ pub struct WaypointGatewayFacts {
 #[must_use]
 pub fn waypoint_gateways(world: &World) -> Vec<WaypointGatewayFacts> {
     let classes = gateway_classes(&world.objects.gateway_classes, &world.stack);
-    let made = proxies(&world.objects, &world.stack).proxies;
     world
         .objects
         .gateways
@@ -47,7 +46,7 @@ pub fn waypoint_gateways(world: &World) -> Vec<WaypointGatewayFacts> {
         .map(|gateway| {
             let key: GatewayKey = (gateway.meta.namespace().into(), gateway.meta.name().into());
             let class = classes.get(gateway.body.spec.gateway_class_name.as_str());
-            let proxy = made.iter().find(|proxy| proxy.key == key);
+            let proxy = world.proxies.iter().find(|proxy| proxy.key == key);
             let proxy_port = proxy_port(gateway, class);
             let listener = bound_listener(gateway, proxy_port);
             WaypointGatewayFacts {
