@@ -97,7 +97,7 @@ fn check_rule(policy: &Policy, rule: &Rule, at: &RuleRef, behaviour: Behaviour, 
     match operations.iter().filter(|there| **there).count() {
         1 => {}
         0 => {
-            findings.push(refused("empty-rule", format!("no operation defined in the rule `{}`", rule.name.value), at))
+            findings.push(refused("empty-rule", format!("no operation defined in the rule `{}`", rule.name.value), at));
         }
         _ => findings.push(refused(
             "mixed-rule",
