@@ -2,7 +2,7 @@
 //!
 //! Each document of `tests/vectors/kyverno/*.yaml` is one case. What a case does not expect must not happen.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken vector fails its test")]
+#![expect(clippy::unwrap_used, reason = "a broken vector fails its test")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -93,10 +93,11 @@ fn policies(case: &Document) -> Vec<Document> {
 
 fn options(case: &Value) -> KyvernoOptions {
     let written = &case["options"];
-    let mut options = KyvernoOptions::default();
-    options.exception_namespace = written["exceptionNamespace"].as_str().map(str::to_owned);
-    options.protect_managed_resources = written["protectManagedResources"] == true;
-    options
+    KyvernoOptions {
+        exception_namespace: written["exceptionNamespace"].as_str().map(str::to_owned),
+        protect_managed_resources: written["protectManagedResources"] == true,
+        ..KyvernoOptions::default()
+    }
 }
 
 fn user(written: &Value) -> User {
@@ -271,7 +272,7 @@ fn every_vector_holds() {
     files.sort();
     for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
         let file: Arc<str> = path.file_name().unwrap().to_string_lossy().into();
-        let cases = yaml::parse(&file, &std::fs::read_to_string(path).unwrap()).expect("a vector file is YAML");
+        let cases = yaml::parse(&file, &std::fs::read_to_string(path).unwrap()).unwrap();
         for case in cases {
             count += 1;
             let name = case.root.get("name").and_then(Node::as_str).unwrap_or("(no name)").to_owned();

@@ -4,12 +4,14 @@
 //! and Kubernetes' (`quantity`, `url`, `authorizer`, …) are not modelled: an expression that needs them has no known
 //! value.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, MapEntryExpr, MapExpr};
 use cel::{Context, Env, ExecutionError, Program};
 use serde_json::{Map, Value};
 
+use super::default;
 use super::fault::Fault;
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(true)));
@@ -71,13 +73,10 @@ impl Names {
     fn evaluate_part(&self, root: &IdedExpr) -> Result<Value, Fault> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         for (name, value) in &self.known {
-            context
-                .add_variable(name.as_str(), value)
-                .map_err(|error| Fault::unknown(format!("`{name}` cannot be given to CEL: {error}")))?;
+            context.add_variable_from_value(name.as_str(), cel_value(value));
         }
         let value = context.resolve(root).map_err(|error| self.explained(root, &error))?;
-        let json = value.json().map_err(|error| Fault::unknown(format!("a value of CEL has no JSON form: {error}")));
-        json
+        value.json().map_err(|error| Fault::unknown(format!("a value of CEL has no JSON form: {error}")))
     }
 
     /// Whether an expression is true.
@@ -117,26 +116,36 @@ impl Names {
             };
         }
         match error {
-            ExecutionError::NoSuchKey(key) if is_server_set(key) => {
+            ExecutionError::NoSuchKey(key) if default::is_set_by_server(key) => {
                 Fault::unknown(format!("the API server sets `{key}`"))
             }
             ExecutionError::NoSuchKey(key) => Fault::error(format!("no such key: {key}")),
-            ExecutionError::IndexOutOfBounds(_)
-            | ExecutionError::FunctionError { .. }
-            | ExecutionError::DivisionByZero(_) => Fault::error(error.to_string()),
-            ExecutionError::NoSuchOverload(_) => Fault::error(error.to_string()),
+            ExecutionError::IndexOutOfBounds(_) | ExecutionError::DivisionByZero(_) => Fault::error(error.to_string()),
             // Anything else is a function, a type or a conversion that this engine lacks and Kyverno may have.
             other => Fault::unknown(format!("{other} is not modelled")),
         }
     }
 }
 
-fn only_generator() -> Fault {
-    Fault::unknown("only `generator.Apply(namespace, objects)` is modelled")
+/// JSON as CEL values; whole numbers are signed, as the API server's are.
+fn cel_value(value: &Value) -> cel::Value {
+    match value {
+        Value::Null => cel::Value::Null,
+        Value::Bool(b) => cel::Value::Bool(*b),
+        Value::Number(n) => {
+            n.as_i64().map_or_else(|| cel::Value::Float(n.as_f64().unwrap_or(f64::NAN)), cel::Value::Int)
+        }
+        Value::String(text) => cel::Value::from(text.as_str()),
+        Value::Array(items) => cel::Value::from(items.iter().map(cel_value).collect::<Vec<_>>()),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(key, value)| (key.clone(), cel_value(value)));
+            cel::Value::from(entries.collect::<HashMap<String, cel::Value>>())
+        }
+    }
 }
 
-fn is_server_set(key: &str) -> bool {
-    matches!(key, "uid" | "creationTimestamp" | "resourceVersion" | "generation" | "managedFields" | "status")
+fn only_generator() -> Fault {
+    Fault::unknown("only `generator.Apply(namespace, objects)` is modelled")
 }
 
 /// Turns `Object{…}` and `JSONPatch{…}` into maps: their types have no meaning beyond their fields.
@@ -200,17 +209,17 @@ fn entry_children(entry: &mut IdedEntryExpr) -> Vec<&mut IdedExpr> {
 }
 
 fn uses_variable(root: &IdedExpr, name: &str) -> bool {
-    let mut root = root.clone();
-    fn uses(node: &mut IdedExpr, name: &str) -> bool {
-        if let Expr::Select(select) = &node.expr
-            && select.field == name
-            && select.operand.expr == Expr::Ident("variables".to_owned())
-        {
-            return true;
-        }
-        children(&mut node.expr).into_iter().any(|child| uses(child, name))
+    reads_variable(&mut root.clone(), name)
+}
+
+fn reads_variable(node: &mut IdedExpr, name: &str) -> bool {
+    if let Expr::Select(select) = &node.expr
+        && select.field == name
+        && select.operand.expr == Expr::Ident("variables".to_owned())
+    {
+        return true;
     }
-    uses(&mut root, name)
+    children(&mut node.expr).into_iter().any(|child| reads_variable(child, name))
 }
 
 #[cfg(test)]

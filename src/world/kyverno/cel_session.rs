@@ -76,7 +76,7 @@ impl Session<'_> {
                 self.review.audit.push(rule.clone());
             }
             Fault::NotFound(_) | Fault::Error(_) => {
-                self.deny(rule, &format!("Policy {} error: {fault}", rule.object.name))
+                self.deny(rule, &format!("Policy {} error: {fault}", rule.object.name));
             }
         }
     }
@@ -132,7 +132,7 @@ impl Session<'_> {
                 self.unknown(rule, might, format!("the policy errs and its failure policy is Ignore: {fault}"));
             }
             Fault::NotFound(_) | Fault::Error(_) => {
-                self.deny(rule, &format!("Policy {} error: {fault}", rule.object.name))
+                self.deny(rule, &format!("Policy {} error: {fault}", rule.object.name));
             }
         }
     }

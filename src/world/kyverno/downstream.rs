@@ -86,28 +86,20 @@ impl Lifecycle {
                     Fate::NeverAppears
                 }
             }
-            Event::Deleted => synchronized(Fate::Recreated, Fate::StaysGone),
-            Event::Edited => synchronized(Fate::Reverted, Fate::Stays),
+            // A ClusterPolicy learns of changes from requests only.
             Event::DeletedUnseen if !self.watches => Fate::StaysGone,
             Event::EditedUnseen if !self.watches => Fate::Stays,
-            Event::DeletedUnseen => synchronized(Fate::Recreated, Fate::StaysGone),
-            Event::EditedUnseen => synchronized(Fate::Reverted, Fate::Stays),
-            Event::TriggerReleased => {
-                if self.releases {
-                    synchronized(Fate::Deleted, Fate::Stays)
-                } else {
-                    Fate::Stays
-                }
-            }
-            Event::TriggerDeleted if self.wants_deletions || !self.sees_deletions => Fate::Stays,
-            Event::TriggerDeleted => synchronized(Fate::Deleted, Fate::Stays),
-            Event::SourceEdited if !self.clone => Fate::Stays,
-            Event::SourceEdited => synchronized(Fate::Reverted, Fate::Stays),
-            Event::SourceDeleted if !self.clone => Fate::Stays,
-            Event::SourceDeleted => synchronized(Fate::Deleted, Fate::Stays),
-            Event::PolicyEdited => synchronized(Fate::Reverted, Fate::Stays),
+            Event::Deleted | Event::DeletedUnseen => synchronized(Fate::Recreated, Fate::StaysGone),
+            Event::TriggerReleased if !self.releases => Fate::Stays,
             Event::PolicyDeleted if self.orphan || self.clone => Fate::Stays,
-            Event::PolicyDeleted => synchronized(Fate::Deleted, Fate::Stays),
+            Event::TriggerDeleted if self.wants_deletions || !self.sees_deletions => Fate::Stays,
+            Event::SourceEdited | Event::SourceDeleted if !self.clone => Fate::Stays,
+            Event::TriggerReleased | Event::TriggerDeleted | Event::SourceDeleted | Event::PolicyDeleted => {
+                synchronized(Fate::Deleted, Fate::Stays)
+            }
+            Event::Edited | Event::EditedUnseen | Event::SourceEdited | Event::PolicyEdited => {
+                synchronized(Fate::Reverted, Fate::Stays)
+            }
         }
     }
 }

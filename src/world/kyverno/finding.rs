@@ -97,7 +97,7 @@ fn check_rule(policy: &Policy, rule: &Rule, at: &RuleRef, behaviour: Behaviour, 
     match operations.iter().filter(|there| **there).count() {
         1 => {}
         0 => {
-            findings.push(refused("empty-rule", format!("no operation defined in the rule `{}`", rule.name.value), at))
+            findings.push(refused("empty-rule", format!("no operation defined in the rule `{}`", rule.name.value), at));
         }
         _ => findings.push(refused(
             "mixed-rule",
@@ -293,6 +293,9 @@ fn check_permissions(
     permissions: &Permissions,
     findings: &mut Vec<Diagnostic>,
 ) {
+    if target.clone_list.is_none() && target.api_version.is_none_or(str::is_empty) {
+        return;
+    }
     let verbs: &[&str] = if synchronize { &["get", "create", "update", "delete"] } else { &["get", "create"] };
     let kinds: Vec<(String, String)> = match target.clone_list {
         Some(list) => list

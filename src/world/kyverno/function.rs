@@ -105,7 +105,7 @@ fn text_function(name: &str, values: &[Value]) -> Called {
                 values.get(1).and_then(Value::as_array).and_then(|items| items.iter().map(Value::as_str).collect());
             Ok(Value::from(items.ok_or_else(|| wrong_type(name))?.join(arg(0)?)))
         })(),
-        "replace" => (|| replace(arg(0)?, arg(1)?, arg(2)?, number(name, values, 3)?))(),
+        "replace" => (|| Ok(replace(arg(0)?, arg(1)?, arg(2)?, number(name, values, 3)?)))(),
         "replace_all" => (|| Ok(Value::from(arg(0)?.replace(arg(1)?, arg(2)?))))(),
         "compare" => (|| Ok(Value::from(arg(0)?.cmp(arg(1)?) as i8)))(),
         "equal_fold" => (|| Ok(Value::Bool(arg(0)?.to_lowercase() == arg(1)?.to_lowercase())))(),
@@ -153,13 +153,13 @@ fn object_function(name: &str, values: &[Value]) -> Called {
 }
 
 fn by_expression(interpreter: &Interpreter<'_>, name: &str, args: &[Ast], value: &Value) -> Result<Value, Fault> {
-    let (list, expression) = match (name, args) {
-        ("map", [Ast::Expref { ast, .. }, list])
-        | ("sort_by" | "max_by" | "min_by", [list, Ast::Expref { ast, .. }]) => (list, ast),
-        _ => return Err(Fault::error(format!("{name}() does not take an expression there"))),
+    let (("map", [Ast::Expref { ast, .. }, list]) | ("sort_by" | "max_by" | "min_by", [list, Ast::Expref { ast, .. }])) =
+        (name, args)
+    else {
+        return Err(Fault::error(format!("{name}() does not take an expression there")));
     };
     let Value::Array(items) = interpreter.argument(list, value)? else { return Err(wrong_type(name)) };
-    let keys: Vec<Value> = items.iter().map(|item| interpreter.argument(expression, item)).collect::<Result<_, _>>()?;
+    let keys: Vec<Value> = items.iter().map(|item| interpreter.argument(ast, item)).collect::<Result<_, _>>()?;
     if name == "map" {
         return Ok(Value::Array(keys));
     }
@@ -285,8 +285,8 @@ fn extreme(value: &Value, greatest: bool) -> Result<Value, Fault> {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "negative means all, and is handled first")]
-fn replace(whole: &str, old: &str, new: &str, times: f64) -> Result<Value, Fault> {
-    Ok(Value::from(if times < 0.0 { whole.replace(old, new) } else { whole.replacen(old, new, times as usize) }))
+fn replace(whole: &str, old: &str, new: &str, times: f64) -> Value {
+    Value::from(if times < 0.0 { whole.replace(old, new) } else { whole.replacen(old, new, times as usize) })
 }
 
 fn lookup(collection: &Value, key: &Value) -> Result<Value, Fault> {

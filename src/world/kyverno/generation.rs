@@ -107,13 +107,13 @@ impl Generator<'_> {
             return self.clone_list(list, &namespace, context);
         }
         let head = (text(target.api_version)?, text(target.kind)?, text(target.name)?);
-        let content =
+        let body =
             match (target.clone.filter(|from| from.name.as_ref().is_some_and(|name| !name.is_empty())), target.data) {
                 (Some(from), _) => self.source(from, &head.0, &head.1, context)?,
                 (None, Some(data)) => context.substitute(data)?,
                 (None, None) => return Ok(Vec::new()),
             };
-        Ok(vec![self.object(content, &head.0, &head.1, &head.2, &namespace)])
+        Ok(vec![self.object(&body, &head.0, &head.1, &head.2, &namespace)])
     }
 
     fn source(&self, from: &CloneFrom, api_version: &str, kind: &str, context: &Context) -> Result<Value, Fault> {
@@ -145,7 +145,7 @@ impl Generator<'_> {
                     && list.selector.as_ref().is_none_or(|selector| labelled(selector, &labels))
                 {
                     let name = source["metadata"]["name"].as_str().unwrap_or_default();
-                    made.push(self.object(without_identity(source), api_version, kind, name, namespace));
+                    made.push(self.object(&without_identity(source), api_version, kind, name, namespace));
                 }
             }
         }
@@ -154,7 +154,7 @@ impl Generator<'_> {
 
     /// The object with its identity and the labels by which Kyverno finds it again
     /// (Kyverno `pkg/background/common/labels.go`).
-    fn object(&self, content: Value, api_version: &str, kind: &str, name: &str, namespace: &str) -> Value {
+    fn object(&self, content: &Value, api_version: &str, kind: &str, name: &str, namespace: &str) -> Value {
         let mut object = Map::new();
         object.insert("apiVersion".to_owned(), Value::from(api_version));
         object.insert("kind".to_owned(), Value::from(kind));

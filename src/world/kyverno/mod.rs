@@ -10,6 +10,7 @@ mod cel_policy;
 mod cel_session;
 mod condition;
 mod context;
+mod default;
 mod downstream;
 mod exception;
 mod fault;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::kind;
+use super::{default, kind};
 use crate::manifest::{Document, Labels};
 
 /// What is done to an object.
@@ -150,11 +150,12 @@ impl Subject {
     }
 }
 
-/// The object with the namespace and the label that the API server fills in before admission.
+/// The object with what the API server fills in before admission: defaults, its namespace, a Namespace's own label.
 fn completed(mut object: Value) -> Value {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let (group, _) = kind::group_version(object["apiVersion"].as_str().unwrap_or_default());
     let namespaced = kind::is_namespaced(group, &kind);
+    default::fill(&mut object);
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return object };
     if namespaced && !metadata.contains_key("namespace") {
         metadata.insert("namespace".to_owned(), Value::from("default"));

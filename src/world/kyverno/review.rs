@@ -17,7 +17,8 @@ pub struct Review {
     /// Rules that failed without refusing: violations that are only reported, and rules that err where that does
     /// not refuse.
     pub audit: Vec<RuleRef>,
-    /// Rules that might act and whose act is not known.
+    /// Rules that might act and whose act is not known. While one of them might mutate, everything else here is
+    /// judged on an object that may not be the final one.
     pub unknown: Vec<Unknown>,
     /// Generating rules whose trigger this request ends; what they made goes if they synchronize.
     pub released: Vec<RuleRef>,

@@ -43,7 +43,6 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "equality of JSON numbers is exact")]
 fn number_matches(value: &Value, expected: &serde_json::Number) -> bool {
     match value {
         Value::Number(actual) => actual == expected || actual.as_f64() == expected.as_f64(),

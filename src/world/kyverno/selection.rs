@@ -56,9 +56,9 @@ impl<'a> Facts<'a> {
 
 /// Whether a rule acts on an object: `match` holds and `exclude` does not.
 pub(super) fn selected(matches: &MatchBlock, exclude: Option<&MatchBlock>, facts: &Facts<'_>) -> Truth {
-    let matched = block(matches, facts);
+    let included = block(matches, facts);
     let excluded = exclude.map_or(Truth::No, |exclude| block(exclude, facts));
-    matched.and(excluded.negated())
+    included.and(excluded.negated())
 }
 
 /// Whether a block of an exception holds; one without `any` and `all` never does, and operations are not read.

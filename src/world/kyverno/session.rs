@@ -1,5 +1,7 @@
 //! One request on its way: mutation, validation, generation.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::cel_policy::{conditions_hold, request_names};
@@ -13,7 +15,7 @@ use super::request::{AdmissionRequest, Operation, Subject, User, text_map};
 use super::review::{Generated, Might, Refusal, Review, Status, Unknown};
 use super::selection::{Facts, Truth};
 use super::validation::Validator;
-use super::{Kyverno, place};
+use super::{Kyverno, default, place};
 use crate::manifest::{Document, Node, RuleRef};
 
 /// A violation that refuses the request, for the client's message.
@@ -154,7 +156,8 @@ impl<'a> Session<'a> {
         if let (Some(document), Some(object)) = (self.request.object, &self.subject.object)
             && before.as_ref() != Some(object)
         {
-            let root = place::onto(&document.root, object);
+            let filled = before.unwrap_or_default();
+            let root = place::onto(&document.root, &default::without_filled(object, &filled, &document.root.to_json()));
             self.review.mutated = Some(Document { file: document.file.clone(), root });
         }
     }
@@ -324,9 +327,9 @@ impl<'a> Session<'a> {
         for violation in &violations {
             if violation.policy != policy {
                 policy = &violation.policy;
-                message.push_str(&format!("\n{policy}:"));
+                let _ = write!(message, "\n{policy}:");
             }
-            message.push_str(&format!("\n  {}: {}", violation.rule, violation.message));
+            let _ = write!(message, "\n  {}: {}", violation.rule, violation.message);
         }
         let rule = first.reference.clone();
         let rules = violations.into_iter().map(|violation| violation.reference).collect();

@@ -213,10 +213,9 @@ impl Validator<'_> {
         let preconditions = each.preconditions.as_ref().map_or_else(Conditions::none, Conditions::from);
         match preconditions.hold(&context, self.behaviour.strict_inequality) {
             Ok((true, _)) => {}
-            Ok((false, _)) => return Some(Status::Skip),
             Err(fault @ Fault::Unknown(_)) => return Some(Status::from(fault)),
-            // An element whose preconditions fail to evaluate is passed over.
-            Err(Fault::NotFound(_) | Fault::Error(_)) => return Some(Status::Skip),
+            // An element whose preconditions fail to evaluate is passed over as well.
+            Ok((false, _)) | Err(Fault::NotFound(_) | Fault::Error(_)) => return Some(Status::Skip),
         }
         let inner = each.foreach.as_ref().map(read_nested::<Vec<Located<ValidateForEach>>>).transpose();
         let foreach = match inner {

@@ -49,11 +49,9 @@ pub(super) fn served(kind: &str, version: &Version) -> &'static [&'static str] {
     match kind {
         "ClusterPolicy" | "Policy" if !since(20) => &["v1", "v2beta1"],
         "PolicyException" => &["v2", "v2beta1"],
-        "ValidatingPolicy" if since(17) => &["v1", "v1beta1", "v1alpha1"],
-        "ValidatingPolicy" if since(16) => &["v1beta1", "v1alpha1"],
+        "ValidatingPolicy" | "GeneratingPolicy" | "MutatingPolicy" if since(17) => &["v1", "v1beta1", "v1alpha1"],
+        "ValidatingPolicy" | "GeneratingPolicy" | "MutatingPolicy" if since(16) => &["v1beta1", "v1alpha1"],
         "ValidatingPolicy" if since(14) => &["v1alpha1"],
-        "GeneratingPolicy" | "MutatingPolicy" if since(17) => &["v1", "v1beta1", "v1alpha1"],
-        "GeneratingPolicy" | "MutatingPolicy" if since(16) => &["v1beta1", "v1alpha1"],
         "GeneratingPolicy" | "MutatingPolicy" if since(15) => &["v1alpha1"],
         _ => &[],
     }
