@@ -12,11 +12,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn stack(version: &str) -> Stack {
-    serde_json::from_value(json!({"name": "test", "versions": {
-        "kubernetes": "1.33.1", "cilium": "1.17.5", "istio": "1.26.2", "gatewayApi": "1.2.1",
-        "kgateway": "2.0.3", "kyverno": version,
-    }}))
-    .unwrap()
+    let text = format!(
+        "{{apiVersion: airtight.dev/v1alpha1, kind: Stack, metadata: {{name: test}}, spec: {{versions: {{\
+         kubernetes: 1.33.1, cilium: 1.17.5, istio: 1.26.2, gatewayApi: 1.2.1, kgateway: 2.0.3, kyverno: {version}}}}}}}"
+    );
+    let document = yaml::parse(&Arc::from("stack.yaml"), &text).unwrap().remove(0);
+    Stack::read(&document).unwrap()
 }
 
 fn document(value: &Value) -> Document {

@@ -12,7 +12,9 @@ use super::kubernetes::{
     CronJob, DaemonSet, Deployment, EndpointSlice, Job, Namespace, Pod, ReplicaSet, Service, ServiceAccount,
     StatefulSet,
 };
-use super::kyverno::{CelPolicyException, ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy};
+use super::kyverno::{
+    CelPolicyException, ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy,
+};
 use super::network::NetworkPolicy;
 use super::node::Node;
 use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object};

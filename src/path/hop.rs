@@ -25,7 +25,8 @@ impl Engine<'_> {
             payload: cargo.cni_payload(wire),
             resolved: cargo.resolved.as_deref(),
         };
-        let mut checks: Vec<Check> = [from.pod, to.pod].into_iter().flatten().filter_map(|pod| self.doubt(pod)).collect();
+        let mut checks: Vec<Check> =
+            [from.pod, to.pod].into_iter().flatten().filter_map(|pod| self.doubt(pod)).collect();
         if from.pod.is_some_and(|pod| !pod.host_network) {
             checks.push(check(Checkpoint::CniEgress, self.cni.egress(self.world, &hop)));
         }

@@ -57,6 +57,7 @@ impl<'w> Engine<'w> {
         cargo: &Cargo,
         onward: &Cargo,
     ) -> Vec<Course> {
+        checks.extend(self.unread_routes(to));
         let routed = self.waypoint_route(from, here, to, cargo);
         if let Some(routed) = &routed {
             checks.push(check(Checkpoint::Waypoint, routed.decision.clone()));
@@ -82,6 +83,18 @@ impl<'w> Engine<'w> {
         let routed =
             self.gateways.route_service(self.world, (&service.namespace, &service.name), *port, client, key, request);
         (routed.decision.reason != Reason::NoPolicy).then_some(routed)
+    }
+
+    /// Routes whose parent is a ServiceEntry are the waypoint's to follow as well, and are not modelled.
+    fn unread_routes(&self, to: &Target<'w>) -> Option<Check> {
+        let Target::ServiceEntry { name, .. } = to else { return None };
+        let routes = self.world.objects.http_routes.iter().filter(|route| {
+            let parents = route.body.spec.parent_refs.iter();
+            parents.filter(|parent| parent.kind.as_deref() == Some("ServiceEntry")).any(|parent| parent.name == *name)
+        });
+        let rules: Vec<_> = routes.map(|route| route.meta.whole()).collect();
+        let detail = format!("routes whose parent is a ServiceEntry ({name}) are not modelled");
+        (!rules.is_empty()).then(|| check(Checkpoint::Waypoint, Decision::unknown(rules, detail)))
     }
 
     /// The waypoint's own choice of an endpoint.

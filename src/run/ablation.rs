@@ -24,31 +24,88 @@ pub struct Setting<'a> {
 /// Every policy object of the setting, with the cases that it decides and those that notice its removal.
 #[must_use]
 pub fn coverage(setting: Setting<'_>, world: &World, plan: &Plan, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
-    let passing: BTreeSet<&CaseId> =
-        cases.iter().filter(|case| case.judgement.verdict == Verdict::Pass).map(|case| &case.case.id).collect();
-    let mut records = Vec::new();
-    for (index, document) in setting.documents.iter().enumerate() {
-        let Some(policy) = Policy::of(document) else { continue };
-        let noticed_by = noticed(setting, index, plan, &passing);
-        records.push(policy.record(cases, noticed_by, None));
+    let ablation = Ablation { setting, world, plan, passing: passing(cases) };
+    let written = setting.documents.iter().enumerate().filter_map(|(index, document)| {
+        let policy = Policy::of(document)?;
+        let noticed_by = ablation.noticed(&policy, index);
+        Some(policy.record(cases, noticed_by))
+    });
+    written.chain(ablation.generated(cases)).collect()
+}
+
+fn passing(cases: &[CaseRecord]) -> BTreeSet<CaseId> {
+    cases.iter().filter(|case| case.judgement.verdict == Verdict::Pass).map(|case| case.case.id.clone()).collect()
+}
+
+/// The matrix, ready to be run with less.
+struct Ablation<'a> {
+    setting: Setting<'a>,
+    world: &'a World,
+    plan: &'a Plan,
+    passing: BTreeSet<CaseId>,
+}
+
+impl Ablation<'_> {
+    /// Cases that pass with the object and not without it.
+    fn noticed(&self, policy: &Policy, index: usize) -> Vec<CaseId> {
+        if !policy.shapes_world {
+            return self.missed_in(&self.without(&policy.meta.object));
+        }
+        let mut documents = self.setting.documents.to_vec();
+        documents.remove(index);
+        match build(&documents, self.setting.environment, self.setting.stack.clone()) {
+            Ok(built) => self.missed_in(&built.world),
+            // Without the object there is no world at all, which nobody could overlook.
+            Err(_) => self.passing.iter().cloned().collect(),
+        }
     }
-    records.extend(generated(world, cases));
-    records
+
+    fn without(&self, object: &ObjectRef) -> World {
+        World { objects: self.world.objects.without(object), ..self.world.clone() }
+    }
+
+    fn missed_in(&self, world: &World) -> Vec<CaseId> {
+        let judged = judge_all(self.plan, &mut Model::new(&Engine::compile(world)));
+        let still = passing(&judged);
+        self.passing.difference(&still).cloned().collect()
+    }
+
+    /// Objects that admission generated are policies too.
+    fn generated(&self, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
+        let made = self.world.admission.iter().filter_map(|event| match event {
+            AdmissionEvent::Generated { object, rule, .. } => Some((object, rule)),
+            AdmissionEvent::Rejected { .. } | AdmissionEvent::Mutated { .. } => None,
+        });
+        made.map(|(object, rule)| {
+            let whole = RuleRef { object: object.clone().into(), rule: None, at: rule.at.clone() };
+            PolicyRecord {
+                decides: decides(&whole, cases),
+                rule: whole,
+                layer: "cni".to_owned(),
+                digest: String::new(),
+                noticed_by: self.missed_in(&self.without(object)),
+                generated_by: Some(rule.object.as_ref().clone()),
+            }
+        })
+        .collect()
+    }
 }
 
 struct Policy {
     meta: Meta,
     layer: &'static str,
+    /// Whether other objects, pods or Services depend on it, so that the world must be built anew without it.
+    shapes_world: bool,
 }
 
 impl Policy {
     fn of(document: &Document) -> Option<Self> {
         let resource = decode_resource(document).ok()?;
         let layer = layer(&resource)?;
-        Some(Self { meta: resource.meta()?.clone(), layer })
+        Some(Self { meta: resource.meta()?.clone(), layer, shapes_world: shapes_world(&resource) })
     }
 
-    fn record(self, cases: &[CaseRecord], noticed_by: Vec<CaseId>, generated_by: Option<ObjectRef>) -> PolicyRecord {
+    fn record(self, cases: &[CaseRecord], noticed_by: Vec<CaseId>) -> PolicyRecord {
         let rule = self.meta.whole();
         PolicyRecord {
             decides: decides(&rule, cases),
@@ -56,7 +113,7 @@ impl Policy {
             layer: self.layer.to_owned(),
             digest: self.meta.digest,
             noticed_by,
-            generated_by,
+            generated_by: None,
         }
     }
 }
@@ -113,6 +170,17 @@ fn layer(resource: &Resource) -> Option<&'static str> {
     }
 }
 
+fn shapes_world(resource: &Resource) -> bool {
+    let proxies = matches!(
+        resource,
+        Resource::Gateway(_)
+            | Resource::GatewayClass(_)
+            | Resource::GatewayParameters(_)
+            | Resource::AgentgatewayParameters(_)
+    );
+    proxies || layer(resource) == Some("admission")
+}
+
 /// Cases in whose trace one of the object's rules decided.
 fn decides(rule: &RuleRef, cases: &[CaseRecord]) -> Vec<CaseId> {
     cases.iter().filter(|case| decided_by(case, &rule.object)).map(|case| case.case.id.clone()).collect()
@@ -122,38 +190,4 @@ fn decided_by(case: &CaseRecord, object: &ObjectRef) -> bool {
     let trace = case.observation.as_ref().and_then(|observation| observation.evidence.trace.as_ref());
     trace
         .is_some_and(|trace| trace.checks().flat_map(|check| &check.decision.rules).any(|rule| *rule.object == *object))
-}
-
-/// Cases that pass with the object and not without it.
-fn noticed(setting: Setting<'_>, removed: usize, plan: &Plan, passing: &BTreeSet<&CaseId>) -> Vec<CaseId> {
-    let mut documents = setting.documents.to_vec();
-    documents.remove(removed);
-    let judged = match build(&documents, setting.environment, setting.stack.clone()) {
-        Ok(built) => judge_all(plan, &mut Model::new(&Engine::compile(&built.world))),
-        // Without the object there is no world at all, which nobody could overlook.
-        Err(_) => Vec::new(),
-    };
-    let still: BTreeSet<&CaseId> =
-        judged.iter().filter(|case| case.judgement.verdict == Verdict::Pass).map(|case| &case.case.id).collect();
-    passing.iter().filter(|id| !still.contains(*id)).map(|id| (*id).clone()).collect()
-}
-
-/// Objects that admission generated are policies too; who removes one removes its generator.
-fn generated(world: &World, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
-    world
-        .admission
-        .iter()
-        .filter_map(|event| match event {
-            AdmissionEvent::Generated { object, rule, .. } => Some((object, rule)),
-            AdmissionEvent::Rejected { .. } | AdmissionEvent::Mutated { .. } => None,
-        })
-        .map(|(object, rule)| PolicyRecord {
-            rule: RuleRef { object: object.clone().into(), rule: None, at: rule.at.clone() },
-            layer: "cni".to_owned(),
-            digest: String::new(),
-            decides: decides(&RuleRef { object: object.clone().into(), rule: None, at: rule.at.clone() }, cases),
-            noticed_by: Vec::new(),
-            generated_by: Some(rule.object.as_ref().clone()),
-        })
-        .collect()
 }

@@ -8,7 +8,9 @@ use super::intake::{Item, accept};
 use super::kyverno::{AdmissionRequest, Generated, Kyverno, KyvernoOptions, Might, Operation, Policies, Review, User};
 use super::{Namespace, Stack};
 use crate::manifest::decode::UnmodelledField;
-use crate::manifest::{Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, decode_resource, kubernetes};
+use crate::manifest::{
+    Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, decode_resource, kubernetes,
+};
 
 /// Objects about which nobody knows what admission makes of them, with the rules to blame.
 pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;
@@ -72,7 +74,11 @@ impl Admission {
     }
 
     /// A pod that a controller asks for; none if it is refused.
-    pub(super) fn admit_pod(&mut self, document: &Document, namespace_labels: &Labels) -> Option<Object<kubernetes::Pod>> {
+    pub(super) fn admit_pod(
+        &mut self,
+        document: &Document,
+        namespace_labels: &Labels,
+    ) -> Option<Object<kubernetes::Pod>> {
         let controller = User::service_account("kube-system", "replicaset-controller");
         let review = self.review(document, namespace_labels, &controller);
         let resource = decode_resource(document).ok()?;

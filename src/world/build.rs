@@ -164,9 +164,12 @@ impl<'a> Builder<'a> {
             let meta = item.resource.meta();
             let fields = meta.iter().flat_map(|meta| meta.unmodelled.iter().map(|field| (&meta.object, field)));
             let found = fields.map(|(object, field)| {
-                Diagnostic::warning("unmodelled", format!("{object} has `{}`, which airtight does not model", field.path))
-                    .at(item.document.location(field.at))
-                    .hint("every case that this could touch is inconclusive")
+                Diagnostic::warning(
+                    "unmodelled",
+                    format!("{object} has `{}`, which airtight does not model", field.path),
+                )
+                .at(item.document.location(field.at))
+                .hint("every case that this could touch is inconclusive")
             });
             self.findings.extend(found);
             if let Resource::Unmodelled(rule) = &item.resource {
@@ -249,7 +252,9 @@ fn doubts(world: &World, doubts: &Doubts) -> BTreeMap<PodId, Vec<RuleRef>> {
 fn concerns(object: &ObjectRef, pod: &Pod) -> bool {
     match (&*object.kind, object.namespace.as_deref()) {
         ("Namespace", _) => object.name == pod.namespace,
-        (_, Some(namespace)) => namespace == &*pod.namespace && (object.name == pod.workload || object.name == pod.name),
+        (_, Some(namespace)) => {
+            namespace == &*pod.namespace && (object.name == pod.workload || object.name == pod.name)
+        }
         (_, None) => false,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Stack;
 use super::admission::AdmissionEvent;
 use crate::manifest::cilium::{cidr_group_findings, cluster_network_policy_findings, crd_findings};
+use crate::manifest::gateway_api;
 use crate::manifest::network::network_policy_findings;
 use crate::manifest::{Diagnostic, Document, ObjectRef, Resource, Scope, decode_resource, kind_info};
 
@@ -103,7 +104,7 @@ fn validate(resource: &Resource, stack: &Stack) -> Vec<Diagnostic> {
         Resource::RequestAuthentication(object) => object.webhook_findings(istio),
         Resource::ServiceEntry(object) => object.webhook_findings(istio),
         Resource::DestinationRule(object) => object.webhook_findings(istio),
-        _ => Vec::new(),
+        other => gateway_api::crd_findings(other, &stack.versions.gateway_api, &stack.versions.kgateway),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::manifest::kgateway::{
     TrafficPolicy,
 };
 use crate::manifest::network::NetworkPolicy;
-use crate::manifest::{Object, Resource, RuleRef};
+use crate::manifest::{Object, ObjectRef, Resource, RuleRef};
 
 /// Objects that policy modules compile; each vector in the order of loading.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +47,40 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// The same without one object; it is told by kind, namespace and name.
+    #[must_use]
+    pub fn without(&self, object: &ObjectRef) -> Self {
+        fn kept<T: Clone>(objects: &[Object<T>], removed: &ObjectRef) -> Vec<Object<T>> {
+            objects.iter().filter(|object| *object.meta.object != *removed).cloned().collect()
+        }
+        Self {
+            network_policies: kept(&self.network_policies, object),
+            cilium_policies: kept(&self.cilium_policies, object),
+            cilium_clusterwide_policies: kept(&self.cilium_clusterwide_policies, object),
+            cidr_groups: kept(&self.cidr_groups, object),
+            cluster_network_policies: kept(&self.cluster_network_policies, object),
+            peer_authentications: kept(&self.peer_authentications, object),
+            authorization_policies: kept(&self.authorization_policies, object),
+            request_authentications: kept(&self.request_authentications, object),
+            service_entries: kept(&self.service_entries, object),
+            destination_rules: kept(&self.destination_rules, object),
+            gateway_classes: kept(&self.gateway_classes, object),
+            gateways: kept(&self.gateways, object),
+            http_routes: kept(&self.http_routes, object),
+            grpc_routes: kept(&self.grpc_routes, object),
+            tls_routes: kept(&self.tls_routes, object),
+            reference_grants: kept(&self.reference_grants, object),
+            backend_tls_policies: kept(&self.backend_tls_policies, object),
+            traffic_policies: kept(&self.traffic_policies, object),
+            backends: kept(&self.backends, object),
+            gateway_parameters: kept(&self.gateway_parameters, object),
+            direct_responses: kept(&self.direct_responses, object),
+            agentgateway_backends: kept(&self.agentgateway_backends, object),
+            agentgateway_policies: kept(&self.agentgateway_policies, object),
+            agentgateway_parameters: kept(&self.agentgateway_parameters, object),
+            unmodelled: self.unmodelled.clone(),
+        }
+    }
     /// Puts a resource where it belongs; kinds that are no policy are left to the rest of the world.
     pub(super) fn insert(&mut self, resource: Resource) {
         match resource {

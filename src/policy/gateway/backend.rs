@@ -89,7 +89,13 @@ pub(super) fn resolve(
     let from = Referrer { group: GROUP, kind, namespace: home };
     let to =
         Referent { group: &backend.group, kind: &backend.kind, namespace: &backend.namespace, name: &backend.name };
-    match grant(&world.objects.reference_grants, from, to) {
+    // Istio's mesh routes (parent: a Service) refer without a grant
+    // (`pilot/pkg/config/kube/gateway/route_collections.go`), and its waypoints follow no others.
+    let granted = match implementation {
+        Implementation::IstioWaypoint => Grant::NotNeeded,
+        _ => grant(&world.objects.reference_grants, from, to),
+    };
+    match granted {
         Grant::NotNeeded => Resolution::Targets(found),
         Grant::Missing => Resolution::Broken(RefsReason::RefNotPermitted),
         Grant::By(rules) => Resolution::Targets(

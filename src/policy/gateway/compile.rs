@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::{Diagnostic, RuleRef};
+use crate::manifest::{Diagnostic, RuleRef, Severity};
 use crate::world::{GatewayKey, Implementation, World};
 
 use super::attach::{attach, no_parent, parent_key, parent_rule, refused};
@@ -168,7 +168,10 @@ fn listener_findings(gateway: &GatewayState) -> Vec<Diagnostic> {
 
 fn unresolved(route: &Route, at: &RuleRef, backend: &super::route::OwnedBackend, reason: RefsReason) -> Diagnostic {
     let port = backend.port.map(|port| format!(" port {port}")).unwrap_or_default();
-    let finding = Diagnostic::error(
+    // Consent is its owner's to give; what does not exist is a slip.
+    let severity = if reason == RefsReason::RefNotPermitted { Severity::Warning } else { Severity::Error };
+    let finding = Diagnostic::new(
+        severity,
         "backend-unresolved",
         format!(
             "{} cannot use {} {}/{}{port}: ResolvedRefs=False, {reason}",
