@@ -232,9 +232,10 @@ fn world(file: &str, vector: &Vector, versions: &StackVersions, reverse: bool) -
     (built.world, built.findings)
 }
 
-/// A Gateway may be without a proxy, and a field may be one that is not modelled; any other finding means that the vector's manifests are not what they seem.
+/// A Gateway may be without a proxy, a field may be one that is not modelled, a version not served; any other finding means that the vector's manifests are not what they seem.
 fn of_a_proxy(finding: &Diagnostic) -> bool {
-    ["unknown-gateway-class", "unserved-gateway-class", "missing-parameters", "unmodelled"].contains(&finding.code.as_str())
+    ["unknown-gateway-class", "unserved-gateway-class", "missing-parameters", "unmodelled", "unserved-version"]
+        .contains(&finding.code.as_str())
 }
 
 fn shown(findings: &[Diagnostic]) -> String {

@@ -85,7 +85,7 @@ fn served(checks: &mut Checks<'_>, api_version: &str, bundle: Bundle<'_>, since:
         } else {
             format!("v1 is served since Gateway API {major}.{minor}")
         };
-        checks.refuse("unknown-version", top, "apiVersion", &message);
+        checks.refuse("unserved-version", top, "apiVersion", &message);
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn reference_grant(object: &Object<ReferenceGrant>, bundle: Bundle<'_
     let top = object.meta.at.position;
     let spec = &object.body.spec;
     if object.meta.api_version.ends_with("/v1") && !bundle.at_least(1, 5) {
-        checks.refuse("unknown-version", top, "apiVersion", "v1 is served since Gateway API 1.5; use v1beta1");
+        checks.refuse("unserved-version", top, "apiVersion", "v1 is served since Gateway API 1.5; use v1beta1");
     }
     checks.demand((1..=16).contains(&spec.from.len()), top, "spec.from", "there must be 1 to 16 entries");
     checks.demand((1..=16).contains(&spec.to.len()), top, "spec.to", "there must be 1 to 16 entries");
