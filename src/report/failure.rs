@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::judge::Observation;
+use crate::path::Flow;
 use crate::policy::Outcome;
 use crate::run::CaseRecord;
 use crate::scenario::{AllowExpectation, DenyExpectation, Expectation};
@@ -38,7 +39,7 @@ impl FailureKind {
             return Self::NoObservation;
         };
         match &record.case.expect {
-            Expectation::Allow(allow) => not_allowed(allow, observation, outcome),
+            Expectation::Allow(allow) => not_allowed(allow, &record.case.flow, observation, outcome),
             Expectation::Deny(deny) => not_denied(deny, observation, outcome),
         }
     }
@@ -65,9 +66,9 @@ impl fmt::Display for FailureKind {
     }
 }
 
-fn not_allowed(expected: &AllowExpectation, observation: &Observation, outcome: &Outcome) -> FailureKind {
+fn not_allowed(expected: &AllowExpectation, flow: &Flow, observation: &Observation, outcome: &Outcome) -> FailureKind {
     let evidence = &observation.evidence;
-    if !expected.outcomes.contains(outcome) {
+    if !expected.accepts(flow, outcome) {
         return if evidence.denied_by.is_some() || !gets_through(outcome) {
             FailureKind::UnexpectedDeny
         } else {

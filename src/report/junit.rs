@@ -184,7 +184,7 @@ fn description(record: &CaseRecord, message: &str) -> String {
     let mut lines = vec![
         message.to_owned(),
         format!("flow: {}", one_line(&case.flow.to_string())),
-        format!("expected: {}", expectation(&case.expect)),
+        format!("expected: {}", expectation(case)),
         format!("observed: {}", observed(record)),
         format!("why: {}", one_line(&record.judgement.why)),
         format!("written at {}", one_line(&case.at.to_string())),

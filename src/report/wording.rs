@@ -1,12 +1,12 @@
 //! The sentences that reports share.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use super::text::{count, one_line};
+use crate::path::Flow;
 use crate::policy::Effect;
 use crate::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
-use crate::scenario::{AllowExpectation, DenyExpectation, Expectation, Severity};
+use crate::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
 
 /// The result of a run in one sentence, counts first.
 pub(super) fn headline(record: &RunRecord) -> String {
@@ -57,15 +57,15 @@ pub(super) fn counts(record: &RunRecord) -> String {
 }
 
 /// What must come of a case, such as `deny by cni: timeout`.
-pub(super) fn expectation(expect: &Expectation) -> String {
-    match expect {
-        Expectation::Allow(allow) => allow_words(allow),
+pub(super) fn expectation(case: &Case) -> String {
+    match &case.expect {
+        Expectation::Allow(allow) => allow_words(allow, &case.flow),
         Expectation::Deny(deny) => deny_words(deny),
     }
 }
 
-fn allow_words(allow: &AllowExpectation) -> String {
-    let mut parts = vec![format!("allow: {}", either(&allow.outcomes))];
+fn allow_words(allow: &AllowExpectation, flow: &Flow) -> String {
+    let mut parts = vec![format!("allow: {}", allow.describe(flow))];
     if !allow.via.is_empty() {
         parts.push(format!("via {}", list(&allow.via)));
     }
@@ -79,7 +79,7 @@ fn allow_words(allow: &AllowExpectation) -> String {
 
 fn deny_words(deny: &DenyExpectation) -> String {
     let each = if deny.layers > 1 { format!(", {} layers each alone", deny.layers) } else { String::new() };
-    format!("deny by {}: {}{each}", deny.by, either(&deny.outcomes))
+    format!("deny by {}: {}{each}", deny.by, deny.describe())
 }
 
 /// What was seen, such as `timeout, denied by cni (default-deny)`.
@@ -133,10 +133,6 @@ pub(super) fn effect_words(effect: Effect, behind: bool) -> &'static str {
 /// `a, b`.
 pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| one_line(&item.to_string())).collect::<Vec<_>>().join(", ")
-}
-
-fn either<T: Display>(items: &BTreeSet<T>) -> String {
-    items.iter().map(|item| one_line(&item.to_string())).collect::<Vec<_>>().join(" or ")
 }
 
 /// A severity in one word.

@@ -54,7 +54,7 @@ pub fn run(
         tool: ToolRecord::this(),
         testbed: testbed.to_owned(),
         stack: context.stack,
-        started: started.to_string(),
+        started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         duration_ms: u64::try_from(context.clock.elapsed().saturating_sub(begin).as_millis()).unwrap_or(u64::MAX),
         summary: Summary::of(&records, &canary, &findings),
         canary,
@@ -72,12 +72,14 @@ pub fn run(
     record
 }
 
-/// The judged cases of a plan, without events, findings or coverage.
+/// The judged cases of a plan, without canary, events, findings or coverage: for a testbed that was shown to
+/// enforce before.
 #[must_use]
 pub fn judge_all(plan: &Plan, testbed: &mut dyn Testbed) -> Vec<CaseRecord> {
-    let stack = StackRecord { name: String::new(), versions: Vec::new() };
     let clock = super::clock::SystemClock::default();
-    run(plan, testbed, RunContext::new(stack, &clock), &mut []).cases
+    let context = RunContext::new(StackRecord { name: String::new(), versions: Vec::new() }, &clock);
+    let started = context.clock.now();
+    Cases::new(plan, &context, started).run(&mut Trial::new(testbed), &mut Audience::new(&mut []))
 }
 
 /// Unique by its nanosecond, and the same for the same inputs at the same time.

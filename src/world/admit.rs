@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::admission::AdmissionEvent;
 use super::intake::{Item, accept};
 use super::kyverno::{AdmissionRequest, Generated, Kyverno, KyvernoOptions, Might, Operation, Policies, Review, User};
@@ -19,7 +21,7 @@ pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;
 pub(super) struct Admission {
     kyverno: Kyverno,
     stack: Stack,
-    documents: Vec<Document>,
+    existing: Vec<Value>,
     pub(super) events: Vec<AdmissionEvent>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) doubts: Doubts,
@@ -31,8 +33,8 @@ impl Admission {
         let set = PolicySet::of(items);
         let kyverno = Kyverno::compile(set.policies(), KyvernoOptions::default(), stack);
         let findings = kyverno.findings().to_vec();
-        let documents = items.iter().map(|item| item.document.clone()).collect();
-        Self { kyverno, stack: stack.clone(), documents, events: Vec::new(), findings, doubts: Doubts::new() }
+        let existing = items.iter().map(|item| item.document.root.to_json()).collect();
+        Self { kyverno, stack: stack.clone(), existing, events: Vec::new(), findings, doubts: Doubts::new() }
     }
 
     /// What comes of `items`: namespaces are admitted before what lives in them.
@@ -104,7 +106,7 @@ impl Admission {
             old: None,
             user,
             namespace_labels,
-            existing: &self.documents,
+            existing: &self.existing,
         })
     }
 

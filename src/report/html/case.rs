@@ -146,7 +146,7 @@ fn case_view(record: &CaseRecord, twins: &Twins<'_>) -> CaseView {
         claims: case.claims.iter().map(|claim| one_line(claim)).collect(),
         flow: one_line(&case.flow.to_string()),
         request: case.flow.request.as_ref().map(request).unwrap_or_default(),
-        expected: expectation(&case.expect),
+        expected: expectation(case),
         observed: observed(record),
         why: one_line(&record.judgement.why),
         excuse: excuse(record),

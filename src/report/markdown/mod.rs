@@ -78,7 +78,7 @@ fn row(record: &CaseRecord) -> Vec<String> {
     vec![
         format!("{} {}<br>{}", code(&case.id), escape(&case.title), code(&case.flow.to_string())),
         severity_word(case.severity).to_owned(),
-        escape(&expectation(&case.expect)),
+        escape(&expectation(case)),
         escape(&observed(record)),
         reason(record),
     ]

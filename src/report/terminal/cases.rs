@@ -40,7 +40,7 @@ fn unsettled(record: &CaseRecord, style: Style, mark: &str) -> String {
     let case = &record.case;
     let mut out = title(record, style, mark);
     field(&mut out, style, "flow", &case.flow.to_string());
-    field(&mut out, style, "expected", &expectation(&case.expect));
+    field(&mut out, style, "expected", &expectation(case));
     field(&mut out, style, "observed", &observed(record));
     if record.judgement.verdict == Verdict::Fail {
         field(&mut out, style, "so", FailureKind::of(record).words());

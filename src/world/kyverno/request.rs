@@ -95,7 +95,7 @@ pub struct AdmissionRequest<'a> {
     /// Labels of the object's namespace; for a Namespace they are its own and this is not read.
     pub namespace_labels: &'a Labels,
     /// Objects that exist, for clones, ConfigMap variables and lookups.
-    pub existing: &'a [Document],
+    pub existing: &'a [Value],
 }
 
 /// The object of a request with what the API server adds before admission.

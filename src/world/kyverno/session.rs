@@ -31,14 +31,13 @@ pub(super) struct Session<'a> {
     pub(super) kyverno: &'a Kyverno,
     pub(super) request: AdmissionRequest<'a>,
     pub(super) subject: Subject,
-    existing: Vec<Value>,
+    existing: &'a [Value],
     pub(super) review: Review,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(kyverno: &'a Kyverno, request: &AdmissionRequest<'a>, subject: Subject) -> Self {
-        let existing = request.existing.iter().map(|document| document.root.to_json()).collect();
-        Self { kyverno, request: *request, subject, existing, review: Review::default() }
+        Self { kyverno, request: *request, subject, existing: request.existing, review: Review::default() }
     }
 
     pub(super) fn run(mut self) -> Review {
@@ -103,7 +102,7 @@ impl<'a> Session<'a> {
     fn applies(&self, policy: &Policy, rule: &CompiledRule, selected: Truth) -> Result<Context, Status> {
         let facts = self.facts();
         let mut context = Context::new(&self.request, &self.subject, rule.shift);
-        context.load(rule.rule.context.as_deref(), &self.existing);
+        context.load(rule.rule.context.as_deref(), self.existing);
         match self.match_conditions(policy).min(selected) {
             Truth::Yes => {}
             Truth::No => return Err(Status::Skip),
@@ -181,7 +180,7 @@ impl<'a> Session<'a> {
             }
             let object = self.subject.object.clone().unwrap_or_default();
             let changed = self.applies(policy, rule, selected).and_then(|context| {
-                let mutator = Mutator { rule, mutate, existing: &self.existing, behaviour: self.kyverno.behaviour };
+                let mutator = Mutator { rule, mutate, existing: self.existing, behaviour: self.kyverno.behaviour };
                 mutator.run(&context, &object).map_err(Status::from)
             });
             match changed {
@@ -260,7 +259,7 @@ impl<'a> Session<'a> {
             Err(status) => return status,
         };
         let validator =
-            |object| Validator { rule, validate, object, existing: &self.existing, behaviour: self.kyverno.behaviour };
+            |object| Validator { rule, validate, object, existing: self.existing, behaviour: self.kyverno.behaviour };
         let status = validator(self.subject.object.as_ref()).run(&context);
         let tolerant = self.request.operation == Operation::Update
             && validate.allow_existing_violations != Some(false)
@@ -281,7 +280,7 @@ impl<'a> Session<'a> {
             return status;
         }
         let mut context = context.before_update();
-        context.load(rule.rule.context.as_deref(), &self.existing);
+        context.load(rule.rule.context.as_deref(), self.existing);
         if self.preconditions(rule, &context).is_err() {
             return status;
         }
@@ -378,7 +377,7 @@ impl<'a> Session<'a> {
                 policy,
                 rule,
                 trigger: &self.subject,
-                existing: &self.existing,
+                existing: self.existing,
                 behaviour: self.kyverno.behaviour,
             };
             generator.run(generate, &context).map_err(Status::from)
@@ -423,7 +422,7 @@ impl<'a> Session<'a> {
         }
         let mut context = Context::new(&self.request, &self.subject, rule.shift);
         context.set_object(old);
-        context.load(rule.rule.context.as_deref(), &self.existing);
+        context.load(rule.rule.context.as_deref(), self.existing);
         self.preconditions(rule, &context).is_ok()
     }
 }
