@@ -11,6 +11,7 @@ use super::expose;
 use super::intake::{Intake, Item};
 use super::objects::Objects;
 use super::place::Placement;
+use super::platform::{self, Resolver};
 use super::pod::{Pod, PodId};
 use super::proxy::{Proxy, proxies};
 use super::service::Service;
@@ -67,9 +68,10 @@ impl<'a> Builder<'a> {
         let mut world = self.empty_world(self.namespaces());
         self.report_unmodelled();
         let mut pods = self.create_pods(&world, &mut admission);
-        let sorted = Sorted::of(std::mem::take(&mut self.items));
+        let mut sorted = Sorted::of(std::mem::take(&mut self.items));
         let made = proxies(&sorted.objects, &self.stack);
         pods.of_proxies(&made.proxies, &world);
+        self.add_resolver(&world, &mut sorted, &mut pods, &admission.events);
         world.pods = pods.pods;
         world.services = services(&sorted, &made.proxies, &world.pods, self.environment);
         world.proxies = made.proxies;
@@ -144,6 +146,28 @@ impl<'a> Builder<'a> {
             }
         }
         placement
+    }
+
+    /// The resolver was there before any policy, so that admission has no say in it.
+    fn add_resolver(
+        &mut self,
+        world: &World,
+        sorted: &mut Sorted,
+        placement: &mut Placement<'_>,
+        admitted: &[AdmissionEvent],
+    ) {
+        if world.nodes.is_empty() {
+            return;
+        }
+        let events: Vec<AdmissionEvent> = self.events.iter().chain(admitted).cloned().collect();
+        let missing = Resolver::missing(&sorted.services, &placement.pods, &events);
+        if let Some(pod) = &missing.pod {
+            let home = world.namespaces.get(pod.meta.namespace());
+            placement.place(Arc::clone(&pod.meta.object.name), pod, None, home, platform::origin(pod));
+        }
+        // Installers give it the tenth address of the range, which is the first that is given out.
+        sorted.services.splice(0..0, missing.service);
+        self.findings.extend(missing.note);
     }
 
     fn service_accounts(&self) -> BTreeSet<(String, String)> {

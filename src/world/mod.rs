@@ -13,6 +13,7 @@ mod intake;
 pub mod kyverno;
 mod objects;
 mod place;
+mod platform;
 mod pod;
 mod proxy;
 mod proxy_labels;
