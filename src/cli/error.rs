@@ -88,7 +88,8 @@ impl CliError {
             Self::Read { .. } => Some("check the path and its permissions".to_owned()),
             Self::Report(error) => Some(error.hint().to_owned()),
             Self::Testbed(error) => error.hint.clone(),
-            Self::Input(_) | Self::Output(_) => None,
+            Self::Output(_) => Some("free some space, or send the output elsewhere".to_owned()),
+            Self::Input(_) => None,
         }
     }
 
@@ -96,6 +97,14 @@ impl CliError {
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// What is left of `result` when a reader of standard output who went away is no fault.
+pub(super) fn unless_closed(result: Result<(), CliError>) -> Result<(), CliError> {
+    match result {
+        Err(error) if error.is_closed_pipe() => Ok(()),
+        result => result,
     }
 }
 

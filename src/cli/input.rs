@@ -71,6 +71,20 @@ impl Inputs {
         crate::scenario::load(&self.scenarios.documents, world, &catalogue, today).map_err(CliError::Input)
     }
 
+    /// [`Inputs::plan`] for people: a workload may be unknown because its manifest was refused.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the scenarios, after the objects that were refused.
+    pub fn plan_for(&self, built: &Built) -> Result<Plan, CliError> {
+        self.plan(&built.world).map_err(|error| match error {
+            CliError::Input(findings) => {
+                let refused = built.findings.iter().filter(|finding| finding.is_error()).cloned();
+                CliError::Input(refused.chain(findings).collect())
+            }
+            error => error,
+        })
+    }
+
     /// SHA-256 of every file that was read, by name.
     #[must_use]
     pub fn digests(&self) -> BTreeMap<String, String> {

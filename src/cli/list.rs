@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
-use super::run::SelectionArgs;
+use super::run::{NOTHING_SELECTED_HINT, SelectionArgs};
 use crate::run::ExitStatus;
 use crate::scenario::{Case, Expectation, Plan};
 use crate::world::World;
@@ -60,10 +60,10 @@ pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
             output,
         );
     }
-    let plan = inputs.plan(&built.world)?.select(&args.selection.selection()?);
+    let plan = inputs.plan_for(&built)?.select(&args.selection.selection()?);
     let rows = cases(&plan);
     if rows.is_empty() {
-        writeln!(output.err, "no case is selected").map_err(CliError::Output)?;
+        writeln!(output.err, "no case is selected\n  hint: {NOTHING_SELECTED_HINT}").map_err(CliError::Output)?;
         return Ok(ExitStatus::NothingSelected);
     }
     show(

@@ -21,6 +21,7 @@ use clap_complete::Shell;
 pub use error::CliError;
 pub use output::{Output, OutputFormat};
 
+use self::output::UntilClosed;
 use crate::manifest::Sources;
 use crate::run::ExitStatus;
 
@@ -52,7 +53,7 @@ enum ColorWhen {
 enum Command {
     /// Run the matrix on a testbed and write the reports
     Run(Box<run::RunArgs>),
-    /// List the cases, the workloads or the policies
+    /// List the cases or the workloads
     List(Box<list::ListArgs>),
     /// Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
     Explain(Box<explain::ExplainArgs>),
@@ -75,11 +76,11 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     cli.color.apply();
-    let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
+    let (mut out, mut err) = (anstream::stdout(), UntilClosed(anstream::stderr()));
     let mut output = Output { out: &mut out, err: &mut err };
     let result = dispatch(&cli.command, &mut output).and_then(|status| {
-        output.out.flush().map_err(CliError::Output)?;
-        Ok(status)
+        let flushed = output.out.flush().map_err(CliError::Output);
+        error::unless_closed(flushed).map(|()| status)
     });
     match result {
         Ok(status) => ExitCode::from(status.code()),
@@ -109,9 +110,11 @@ fn completions(shell: Shell, output: &mut Output<'_>) -> Result<ExitStatus, CliE
 
 /// clap's own text; help and version are no errors.
 fn usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    let code = if error.use_stderr() { ExitStatus::InputError.code() } else { 0 };
-    ExitCode::from(if printed.is_ok() { code } else { ExitStatus::InputError.code() })
+    let code = if error.use_stderr() { ExitStatus::InputError } else { ExitStatus::Passed };
+    match error.print() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(ExitStatus::InputError.code()),
+        Ok(()) | Err(_) => ExitCode::from(code.code()),
+    }
 }
 
 fn fail(error: &CliError, err: &mut dyn Write) -> ExitCode {

@@ -1,6 +1,6 @@
 //! Where a command writes: results to standard output, everything else to standard error.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -49,7 +49,27 @@ impl Output<'_> {
                 serde_json::to_string_pretty(value).map_err(|error| error.to_string())
             }
         };
-        let text = text.map_err(|error| CliError::Output(std::io::Error::other(error)))?;
+        let text = text.map_err(|error| CliError::Output(io::Error::other(error)))?;
         writeln!(self.out, "{}", text.trim_end()).map_err(CliError::Output)
+    }
+}
+
+/// A stream to which nobody may be listening any more: what is told then is lost, and nothing else changes.
+pub(super) struct UntilClosed<W>(pub W);
+
+impl<W: Write> Write for UntilClosed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        unless_closed(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        unless_closed(self.0.flush(), ())
+    }
+}
+
+fn unless_closed<T>(result: io::Result<T>, otherwise: T) -> io::Result<T> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(otherwise),
+        result => result,
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::error::CliError;
+use super::error::{CliError, unless_closed};
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
 use crate::path::Engine;
@@ -41,6 +41,10 @@ enum TestbedName {
     #[default]
     Model,
 }
+
+/// What to do when no case satisfies the selection.
+pub(super) const NOTHING_SELECTED_HINT: &str =
+    "loosen `--filter` or `--suite`; `airtight list` without them shows every case";
 
 /// Which cases to take.
 #[derive(Debug, Args)]
@@ -79,7 +83,7 @@ fn parse(text: &str) -> Result<Filter, CliError> {
 pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let inputs = Inputs::load(&args.input)?;
     let built = inputs.world()?;
-    let plan = inputs.plan(&built.world)?.select(&args.selection.selection()?);
+    let plan = inputs.plan_for(&built)?.select(&args.selection.selection()?);
     let engine = Engine::compile(&built.world);
     let mut model = match args.testbed {
         TestbedName::Model => Model::new(&engine),
@@ -91,11 +95,15 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     let formats = if args.reports.is_empty() { Format::ALL.to_vec() } else { args.reports.clone() };
     let written = write(&args.report_dir, &record, &formats)?;
     terminal.written(&written).map_err(CliError::Output)?;
-    match args.output {
-        OutputFormat::Table => {}
-        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&record, args.output)?,
+    if record.summary.status == ExitStatus::NothingSelected {
+        writeln!(output.err, "  hint: {NOTHING_SELECTED_HINT}").map_err(CliError::Output)?;
     }
-    Ok(record.summary.status)
+    let told = match args.output {
+        OutputFormat::Table => Ok(()),
+        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&record, args.output),
+    };
+    // A reader who leaves early takes nothing from what the run found.
+    unless_closed(told).map(|()| record.summary.status)
 }
 
 fn context<'a>(

@@ -85,9 +85,25 @@ impl serde::de::Error for DecodeError {
 /// The first value whose type or content `T` refuses, with its place and path.
 pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<Decoded<T>, DecodeError> {
     let findings = RefCell::new(Findings::default());
-    let value = T::deserialize(NodeDeserializer { node, findings: &findings })?;
+    let value = T::deserialize(NodeDeserializer { node, findings: &findings });
     let Findings { unknown, unmodelled, .. } = findings.into_inner();
-    Ok(Decoded { value, unknown, unmodelled })
+    match value {
+        Ok(value) => Ok(Decoded { value, unknown, unmodelled }),
+        Err(error) => Err(misspelt(error, &unknown)),
+    }
+}
+
+/// A field that is missing because its name is misspelt is found where it stands.
+fn misspelt(error: DecodeError, unknown: &[UnknownField]) -> DecodeError {
+    let missing = error.message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match unknown.iter().rfind(|field| missing.is_some() && field.meant == missing) {
+        Some(field) => DecodeError {
+            message: format!("{}; `{}` is no field: did you mean the other?", error.message, field.name),
+            at: Some(field.at),
+            path: error.path,
+        },
+        None => error,
+    }
 }
 
 #[derive(Default)]

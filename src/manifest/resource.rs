@@ -263,7 +263,8 @@ impl<'a> Head<'a> {
         let Some(name) = field("name").or_else(|| field("generateName")) else {
             let at = metadata.map_or(root.at, |node| node.at);
             return Err(Diagnostic::error("missing-name", format!("this {kind} has no `metadata.name`"))
-                .at(document.location(at)));
+                .at(document.location(at))
+                .hint("name it: an object is known by its kind, namespace and name"));
         };
         Ok(Self { group, version, kind, namespace: field("namespace"), name })
     }
