@@ -365,7 +365,7 @@ fn unknown_class(waypoint: &WaypointGateway) -> Decision {
 
 fn no_chain(waypoint: &WaypointGateway, target: &WaypointTarget<'_>) -> Decision {
     let detail = format!("waypoint {}/{} has no filter chain for {}", waypoint.key.0, waypoint.key.1, target.shown());
-    Decision::deny(Reason::NoListener, Outcome::Reset, detail)
+    Decision::deny(Reason::NoListener, Outcome::Reset, detail).by(vec![waypoint.origin.clone(), target.origin()])
 }
 
 fn unparseable(target: &WaypointTarget<'_>, payload: WaypointPayload<'_>) -> Decision {
@@ -374,5 +374,5 @@ fn unparseable(target: &WaypointTarget<'_>, payload: WaypointPayload<'_>) -> Dec
         WaypointPayload::Tcp | WaypointPayload::Http(_) => (Outcome::Reset, "bytes that are no HTTP"),
     };
     let detail = format!("{} is an HTTP port and gets {what}", target.shown());
-    Decision::deny(Reason::L7Unparseable, symptom, detail)
+    Decision::deny(Reason::L7Unparseable, symptom, detail).by(vec![target.origin()])
 }

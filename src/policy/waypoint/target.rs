@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::input::Input;
 use super::protocol::PortProtocol;
-use crate::manifest::Object;
 use crate::manifest::istio::{ServiceEntry, TargetKind};
+use crate::manifest::{Object, RuleRef};
 use crate::policy::{MeshSource, Request};
 use crate::world::{Pod, Protocol, Service};
 
@@ -78,6 +78,15 @@ impl<'a> WaypointTarget<'a> {
             Self::Service { service, .. } => &service.namespace,
             Self::ServiceEntry { entry, .. } => entry.meta.namespace(),
             Self::Workload { pod, .. } => &pod.namespace,
+        }
+    }
+
+    /// The object that says what it is.
+    pub(super) fn origin(&self) -> RuleRef {
+        match self {
+            Self::Service { service, .. } => service.origin.clone(),
+            Self::ServiceEntry { entry, .. } => entry.meta.whole(),
+            Self::Workload { pod, .. } => pod.origin.clone(),
         }
     }
 
