@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::affected::{Reach, Ways};
 use super::{CaseRecord, PolicyRecord, judge_all};
 use crate::judge::Verdict;
 use crate::manifest::{Document, Meta, ObjectRef, Resource, RuleRef, decode_resource};
@@ -24,7 +25,7 @@ pub struct Setting<'a> {
 /// Every policy object of the setting, with the cases that it decides and those that notice its removal.
 #[must_use]
 pub fn coverage(setting: Setting<'_>, world: &World, plan: &Plan, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
-    let ablation = Ablation { setting, world, plan, passing: passing(cases) };
+    let ablation = Ablation { setting, world, plan, passing: passing(cases), ways: Ways::of(cases) };
     let written = setting.documents.iter().enumerate().filter_map(|(index, document)| {
         let policy = Policy::of(document)?;
         let noticed_by = ablation.noticed(&policy, index);
@@ -43,18 +44,19 @@ struct Ablation<'a> {
     world: &'a World,
     plan: &'a Plan,
     passing: BTreeSet<CaseId>,
+    ways: Ways,
 }
 
 impl Ablation<'_> {
     /// Cases that pass with the object and not without it.
     fn noticed(&self, policy: &Policy, index: usize) -> Vec<CaseId> {
         if !policy.shapes_world {
-            return self.missed_in(&self.without(&policy.meta.object));
+            return self.missed_in(&self.without(&policy.meta.object), &policy.reach(&self.world.stack));
         }
         let mut documents = self.setting.documents.to_vec();
         documents.remove(index);
         match build(&documents, self.setting.environment, self.setting.stack.clone()) {
-            Ok(built) => self.missed_in(&built.world),
+            Ok(built) => self.missed_in(&built.world, &Reach::Everywhere),
             // Without the object there is no world at all, which nobody could overlook.
             Err(_) => self.passing.iter().cloned().collect(),
         }
@@ -64,10 +66,11 @@ impl Ablation<'_> {
         World { objects: self.world.objects.without(object), ..self.world.clone() }
     }
 
-    fn missed_in(&self, world: &World) -> Vec<CaseId> {
-        let judged = judge_all(self.plan, &mut Model::new(&Engine::compile(world)));
-        let still = passing(&judged);
-        self.passing.difference(&still).cloned().collect()
+    fn missed_in(&self, world: &World, reach: &Reach) -> Vec<CaseId> {
+        let part = self.ways.part(self.plan, reach);
+        let judged = judge_all(&part, &mut Model::new(&Engine::compile(world)));
+        let missed = judged.iter().filter(|case| case.judgement.verdict != Verdict::Pass);
+        missed.map(|case| case.case.id.clone()).filter(|id| self.passing.contains(id)).collect()
     }
 
     /// Objects that admission generated are policies too.
@@ -83,7 +86,10 @@ impl Ablation<'_> {
                 rule: whole,
                 layer: "cni".to_owned(),
                 digest: String::new(),
-                noticed_by: self.missed_in(&self.without(object)),
+                noticed_by: self.missed_in(
+                    &self.without(object),
+                    &Reach::of_generated(object, &self.world.stack.istio.root_namespace),
+                ),
                 generated_by: Some(rule.object.as_ref().clone()),
             }
         })
@@ -96,13 +102,18 @@ struct Policy {
     layer: &'static str,
     /// Whether other objects, pods or Services depend on it, so that the world must be built anew without it.
     shapes_world: bool,
+    resource: Resource,
 }
 
 impl Policy {
     fn of(document: &Document) -> Option<Self> {
         let resource = decode_resource(document).ok()?;
         let layer = layer(&resource)?;
-        Some(Self { meta: resource.meta()?.clone(), layer, shapes_world: shapes_world(&resource) })
+        Some(Self { meta: resource.meta()?.clone(), layer, shapes_world: shapes_world(&resource), resource })
+    }
+
+    fn reach(&self, stack: &Stack) -> Reach {
+        Reach::of(&self.resource, &stack.istio.root_namespace)
     }
 
     fn record(self, cases: &[CaseRecord], noticed_by: Vec<CaseId>) -> PolicyRecord {

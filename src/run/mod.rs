@@ -1,6 +1,7 @@
 //! A run: the matrix tried on a testbed, told as a stream of events that every report consumes.
 
 pub mod ablation;
+mod affected;
 mod audience;
 mod clock;
 mod context;

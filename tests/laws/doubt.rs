@@ -37,14 +37,20 @@ fn unmodelled_rule() -> impl Strategy<Value = Value> {
         ("egress", json!({"toGroups": [{"aws": {"region": "eu-1"}}]})),
         ("ingress", json!({"fromGroups": [{"aws": {"region": "eu-1"}}]})),
         ("egressDeny", json!({"toGroups": [{"aws": {"region": "eu-1"}}]})),
-        ("egress", json!({"toEntities": ["all"], "toPorts": [{
-            "ports": [{"port": "443", "protocol": "TCP"}, {"port": "8080", "protocol": "TCP"}],
-            "terminatingTLS": {"secret": {"name": "s"}},
-        }]})),
-        ("egress", json!({"toEntities": ["all"], "toPorts": [{
-            "ports": [{"port": "8080", "protocol": "TCP"}],
-            "listener": {"envoyConfig": {"kind": "CiliumEnvoyConfig", "name": "x"}, "name": "x"},
-        }]})),
+        (
+            "egress",
+            json!({"toEntities": ["all"], "toPorts": [{
+                "ports": [{"port": "443", "protocol": "TCP"}, {"port": "8080", "protocol": "TCP"}],
+                "terminatingTLS": {"secret": {"name": "s"}},
+            }]}),
+        ),
+        (
+            "egress",
+            json!({"toEntities": ["all"], "toPorts": [{
+                "ports": [{"port": "8080", "protocol": "TCP"}],
+                "listener": {"envoyConfig": {"kind": "CiliumEnvoyConfig", "name": "x"}, "name": "x"},
+            }]}),
+        ),
     ]);
     (network::home(), network::pods(), part, prop::option::of(any::<bool>())).prop_map(
         |(home, subject, (list, rule), isolates)| {

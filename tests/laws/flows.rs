@@ -69,7 +69,9 @@ impl FlowSketch {
                 let (namespace, name) = pod(0);
                 Destination::Pod(namespace, name)
             }
-            (To::Gateway, _) if topology.has_edge() => Destination::Gateway(name("{en0}".to_owned()), "edge".to_owned()),
+            (To::Gateway, _) if topology.has_edge() => {
+                Destination::Gateway(name("{en0}".to_owned()), "edge".to_owned())
+            }
             (To::Service(_) | To::Gateway, _) => {
                 let index = if let To::Service(index) = self.to { index } else { 0 };
                 let (namespace, name) = service(index);
@@ -80,7 +82,8 @@ impl FlowSketch {
             (To::Node(index), _) => Destination::Node(NODES[index].to_owned()),
             (To::Name(index), _) => {
                 let (namespace, name) = service(index);
-                let names = [HOSTS[0].to_owned(), format!("{name}.{namespace}.svc.cluster.local"), "no.such".to_owned()];
+                let names =
+                    [HOSTS[0].to_owned(), format!("{name}.{namespace}.svc.cluster.local"), "no.such".to_owned()];
                 Destination::Name(names[index % 3].clone())
             }
         };
@@ -143,8 +146,8 @@ pub(super) fn flow() -> impl Strategy<Value = FlowSketch> {
     });
     let protocol = prop_oneof![12 => Just(Protocol::Tcp), 1 => Just(Protocol::Udp), 1 => Just(Protocol::Icmp)];
     let state = prop::sample::select(vec![TokenState::Valid, TokenState::Valid, TokenState::Expired]);
-    let request = (0..2_usize, prop_oneof![10 => 0..3_usize, 1 => Just(3)], 0..3_usize, prop::option::weighted(0.3, state));
-    (fitting, protocol, prop::option::weighted(0.6, request), prop::bool::weighted(0.2)).prop_map(
-        |((from, to, port), protocol, request, tls)| FlowSketch { from, to, port, protocol, request, tls },
-    )
+    let request =
+        (0..2_usize, prop_oneof![10 => 0..3_usize, 1 => Just(3)], 0..3_usize, prop::option::weighted(0.3, state));
+    (fitting, protocol, prop::option::weighted(0.6, request), prop::bool::weighted(0.2))
+        .prop_map(|((from, to, port), protocol, request, tls)| FlowSketch { from, to, port, protocol, request, tls })
 }

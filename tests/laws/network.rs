@@ -134,7 +134,14 @@ fn cilium_range() -> impl Strategy<Value = Value> {
 fn peers(shape: Shape) -> BoxedStrategy<Option<(String, Value)>> {
     let way = if shape.egress { "to" } else { "from" };
     let entity = prop::sample::select(vec![
-        "all", "world", "cluster", "host", "remote-node", "kube-apiserver", "ingress", "health",
+        "all",
+        "world",
+        "cluster",
+        "host",
+        "remote-node",
+        "kube-apiserver",
+        "ingress",
+        "health",
     ]);
     let common = prop_oneof![
         1 => Just(None),
@@ -202,9 +209,8 @@ fn ports(shape: Shape) -> BoxedStrategy<Option<Value>> {
     if !shape.egress {
         return prop_oneof![3 => plain, 2 => http].boxed();
     }
-    let dns = prop::collection::vec(dns(), 1..3).prop_map(|names| {
-        Some(json!({"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": names}}))
-    });
+    let dns = prop::collection::vec(dns(), 1..3)
+        .prop_map(|names| Some(json!({"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": names}})));
     let server_names = Just(Some(json!({
         "ports": [{"port": "443", "protocol": "TCP"}], "serverNames": ["api.example.com"],
     })));
@@ -224,8 +230,11 @@ pub(super) fn section(shape: Shape) -> impl Strategy<Value = Value> {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (any::<bool>(), prop::bool::weighted(0.25), prop::bool::weighted(0.5))
-        .prop_map(|(egress, deny, layer7)| Shape { egress, deny, layer7 })
+    (any::<bool>(), prop::bool::weighted(0.25), prop::bool::weighted(0.5)).prop_map(|(egress, deny, layer7)| Shape {
+        egress,
+        deny,
+        layer7,
+    })
 }
 
 /// A policy of rules with their lists, for everyone if it has no namespace.

@@ -18,9 +18,9 @@ fn matches() -> impl Strategy<Value = Value> {
 }
 
 fn backend() -> impl Strategy<Value = Value> {
-    (0..4_usize, prop::sample::select(vec![80, 80, 9000])).prop_map(|(index, port)| {
-        json!({"name": format!("{{s{index}}}"), "namespace": format!("{{sn{index}}}"), "port": port})
-    })
+    (0..4_usize, prop::sample::select(vec![80, 80, 9000])).prop_map(
+        |(index, port)| json!({"name": format!("{{s{index}}}"), "namespace": format!("{{sn{index}}}"), "port": port}),
+    )
 }
 
 fn filter() -> impl Strategy<Value = Value> {

@@ -224,7 +224,6 @@ pub(super) fn aged() -> impl Strategy<Value = Sketch> {
 }
 
 fn of(topology: impl Strategy<Value = Topology>, aged: BoxedStrategy<bool>) -> impl Strategy<Value = Sketch> {
-    (any::<bool>(), topology, policies(aged), prop::collection::vec(flows::flow(), 12)).prop_map(
-        |(latest, topology, policies, flows)| Sketch { latest, topology, policies, flows },
-    )
+    (any::<bool>(), topology, policies(aged), prop::collection::vec(flows::flow(), 12))
+        .prop_map(|(latest, topology, policies, flows)| Sketch { latest, topology, policies, flows })
 }

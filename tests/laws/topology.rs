@@ -277,9 +277,8 @@ impl Entry {
 }
 
 fn namespace() -> impl Strategy<Value = Namespace> {
-    (prop::bool::weighted(0.6), 0..VALUES, prop::option::weighted(0.2, 0..2_usize)).prop_map(
-        |(ambient, team, waypoint)| Namespace { ambient, team, waypoint },
-    )
+    (prop::bool::weighted(0.6), 0..VALUES, prop::option::weighted(0.2, 0..2_usize))
+        .prop_map(|(ambient, team, waypoint)| Namespace { ambient, team, waypoint })
 }
 
 fn pod() -> impl Strategy<Value = Pod> {
@@ -299,19 +298,29 @@ fn pod() -> impl Strategy<Value = Pod> {
 
 fn service(by_app: impl Strategy<Value = bool>) -> impl Strategy<Value = Service> {
     let waypoint = prop::option::weighted(0.5, prop::option::weighted(0.8, 0..2_usize));
-    (0..10_usize, by_app, waypoint, prop::bool::weighted(0.2))
-        .prop_map(|(pod, by_app, waypoint, node_port)| Service { pod, by_app, waypoint, node_port })
+    (0..10_usize, by_app, waypoint, prop::bool::weighted(0.2)).prop_map(|(pod, by_app, waypoint, node_port)| Service {
+        pod,
+        by_app,
+        waypoint,
+        node_port,
+    })
 }
 
 fn waypoint() -> impl Strategy<Value = Waypoint> {
     let purpose = prop::sample::select(vec!["service", "service", "workload", "all"]);
-    (0..4_usize, purpose, prop::bool::weighted(0.7))
-        .prop_map(|(namespace, purpose, everyone)| Waypoint { namespace, purpose, everyone })
+    (0..4_usize, purpose, prop::bool::weighted(0.7)).prop_map(|(namespace, purpose, everyone)| Waypoint {
+        namespace,
+        purpose,
+        everyone,
+    })
 }
 
 fn edge() -> impl Strategy<Value = Edge> {
-    (0..4_usize, any::<bool>(), any::<bool>())
-        .prop_map(|(namespace, ambient, hostname)| Edge { namespace, ambient, hostname })
+    (0..4_usize, any::<bool>(), any::<bool>()).prop_map(|(namespace, ambient, hostname)| Edge {
+        namespace,
+        ambient,
+        hostname,
+    })
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
