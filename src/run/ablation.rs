@@ -49,7 +49,7 @@ impl Ablation<'_> {
     /// Cases that pass with the object and not without it.
     fn noticed(&self, policy: &Policy, index: usize) -> Vec<CaseId> {
         if !policy.shapes_world {
-            return self.missed_in(&self.without(&policy.meta.object));
+            return self.missed_in(&self.world.without(&policy.meta.object));
         }
         let mut documents = self.setting.documents.to_vec();
         documents.remove(index);
@@ -58,10 +58,6 @@ impl Ablation<'_> {
             // Without the object there is no world at all, which nobody could overlook.
             Err(_) => self.passing.iter().cloned().collect(),
         }
-    }
-
-    fn without(&self, object: &ObjectRef) -> World {
-        World { objects: self.world.objects.without(object), ..self.world.clone() }
     }
 
     fn missed_in(&self, world: &World) -> Vec<CaseId> {
@@ -83,7 +79,7 @@ impl Ablation<'_> {
                 rule: whole,
                 layer: "cni".to_owned(),
                 digest: String::new(),
-                noticed_by: self.missed_in(&self.without(object)),
+                noticed_by: self.missed_in(&self.world.without(object)),
                 generated_by: Some(rule.object.as_ref().clone()),
             }
         })
