@@ -76,6 +76,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             passed,
             answered_by,
             backend_headers,
+            admitted: None,
             trace: None,
             logs: Vec::new(),
         })
@@ -90,11 +91,18 @@ fn observation() -> impl Strategy<Value = Observation> {
 fn expectation() -> impl Strategy<Value = Expectation> {
     let allow = (btree_set(outcome(), 0..3), btree_set(layer(), 0..2), option::weighted(0.3, workload())).prop_map(
         |(outcomes, via, answered_by)| {
-            Expectation::Allow(AllowExpectation { outcomes, via, answered_by, backend_headers: Vec::new() })
+            Expectation::Allow(AllowExpectation {
+                outcomes,
+                via,
+                answered_by,
+                backend_headers: Vec::new(),
+                generates: None,
+                labels: Vec::new(),
+            })
         },
     );
     let deny = (layer(), btree_set(outcome(), 0..4), 1..4_usize)
-        .prop_map(|(by, outcomes, layers)| Expectation::Deny(DenyExpectation { by, outcomes, layers }));
+        .prop_map(|(by, outcomes, layers)| Expectation::Deny(DenyExpectation { by, outcomes, layers, reason: None }));
     prop_oneof![1 => allow, 2 => deny]
 }
 
@@ -132,6 +140,7 @@ fn case(id: &str, expect: Expectation, request: bool, twin: Option<&str>) -> Cas
             port: Some(8080),
             request,
             tls: None,
+            after: Vec::new(),
         },
         expect,
         twin: twin.map(str::to_owned),
@@ -149,6 +158,8 @@ fn allow() -> Expectation {
         via: BTreeSet::new(),
         answered_by: None,
         backend_headers: Vec::new(),
+        generates: None,
+        labels: Vec::new(),
     })
 }
 
@@ -179,7 +190,7 @@ fn situation() -> impl Strategy<Value = Situation> {
 fn near_situation() -> impl Strategy<Value = Situation> {
     (layer(), prop::sample::select(vec![Outcome::Timeout, Outcome::Reset]), 0..9_u8, odd_situation()).prop_map(
         |(by, outcome, odd_part, odd)| {
-            let deny = DenyExpectation { by, outcomes: BTreeSet::from([outcome.clone()]), layers: 2 };
+            let deny = DenyExpectation { by, outcomes: BTreeSet::from([outcome.clone()]), layers: 2, reason: None };
             let mut case = case("C", Expectation::Deny(deny), false, Some("T"));
             let layers = Some(BTreeSet::from([by, Layer::Cni, Layer::Ztunnel]));
             let evidence = Evidence { denied_by: Some(by), denying_layers: layers, ..Evidence::default() };
@@ -341,8 +352,12 @@ fn trace(flow: Flow, reason: Reason, checkpoint: Checkpoint, end: Outcome) -> Tr
 }
 
 fn denied_with(trace: Trace) -> Judgement {
-    let expect =
-        Expectation::Deny(DenyExpectation { by: Layer::Cni, outcomes: BTreeSet::from([Outcome::Timeout]), layers: 1 });
+    let expect = Expectation::Deny(DenyExpectation {
+        by: Layer::Cni,
+        outcomes: BTreeSet::from([Outcome::Timeout]),
+        layers: 1,
+        reason: None,
+    });
     let evidence = Evidence { denied_by: Some(Layer::Cni), trace: Some(trace), ..Evidence::default() };
     let observation = Observation { outcome: Some(Outcome::Timeout), undecided: None, evidence, attempts: 1 };
     let pass = Judgement { verdict: Verdict::Pass, why: "why".to_owned(), flaky: false };

@@ -24,11 +24,18 @@ fn allow() -> Expectation {
         via: BTreeSet::new(),
         answered_by: None,
         backend_headers: Vec::new(),
+        generates: None,
+        labels: Vec::new(),
     })
 }
 
 fn deny() -> Expectation {
-    Expectation::Deny(DenyExpectation { by: Layer::Cni, outcomes: BTreeSet::from([Outcome::Timeout]), layers: 1 })
+    Expectation::Deny(DenyExpectation {
+        by: Layer::Cni,
+        outcomes: BTreeSet::from([Outcome::Timeout]),
+        layers: 1,
+        reason: None,
+    })
 }
 
 /// A case whose source carries its id, so that a scripted testbed knows it again.
@@ -44,6 +51,7 @@ fn case(id: &str, expect: Expectation, twin: Option<&str>) -> PlannedCase {
             port: Some(8080),
             request: None,
             tls: None,
+            after: Vec::new(),
         },
         expect,
         twin: twin.map(str::to_owned),
@@ -117,7 +125,9 @@ impl Scripted {
 fn source(flow: &Flow) -> String {
     match &flow.from {
         Source::Workload(_, name) => name.clone(),
-        Source::Outside | Source::Node(_) | Source::Kubelet => panic!("unexpected source {}", flow.from),
+        Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => {
+            panic!("unexpected source {}", flow.from)
+        }
     }
 }
 

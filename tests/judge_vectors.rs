@@ -155,10 +155,15 @@ fn judgement(vector: &Vector) -> Judgement {
             via: allow.via.clone(),
             answered_by: allow.answered_by.clone(),
             backend_headers: allow.backend_headers.clone(),
+            generates: None,
+            labels: Vec::new(),
         }),
-        (None, Some(deny)) => {
-            Expectation::Deny(DenyExpectation { by: deny.by, outcomes: deny.outcomes.clone(), layers: deny.layers })
-        }
+        (None, Some(deny)) => Expectation::Deny(DenyExpectation {
+            by: deny.by,
+            outcomes: deny.outcomes.clone(),
+            layers: deny.layers,
+            reason: None,
+        }),
         _ => panic!("{}: write `allow` or `deny`", vector.name),
     };
     let mut case = case("C", expect, vector.request);
@@ -177,8 +182,11 @@ fn twin_case(twin: Twin) -> Case {
         via: BTreeSet::new(),
         answered_by: None,
         backend_headers: Vec::new(),
+        generates: None,
+        labels: Vec::new(),
     });
-    let deny = Expectation::Deny(DenyExpectation { by: Layer::Cni, outcomes: BTreeSet::new(), layers: 1 });
+    let deny =
+        Expectation::Deny(DenyExpectation { by: Layer::Cni, outcomes: BTreeSet::new(), layers: 1, reason: None });
     match twin {
         Twin::Another => case("U", allow, false),
         Twin::Denied => case("T", deny, false),
@@ -209,6 +217,7 @@ fn observation(seen: &Seen) -> Observation {
             passed: seen.passed.clone(),
             answered_by: seen.answered_by.clone(),
             backend_headers: seen.backend_headers.clone(),
+            admitted: None,
             trace: None,
             logs: Vec::new(),
         },
@@ -235,6 +244,7 @@ fn case(id: &str, expect: Expectation, request: bool) -> Case {
             port: Some(8080),
             request,
             tls: None,
+            after: Vec::new(),
         },
         expect,
         twin: None,

@@ -76,7 +76,7 @@ impl ExplainArgs {
             .map(|http| endpoint::request(http, host, &self.headers, self.token.as_deref()))
             .transpose()?;
         let tls = self.tls.clone().map(|server| if server.is_empty() { name } else { server });
-        Ok(Flow { from, to, protocol: protocol(&self.protocol)?, port, request, tls })
+        Ok(Flow { from, to, protocol: protocol(&self.protocol)?, port, request, tls, after: Vec::new() })
     }
 }
 
@@ -101,5 +101,6 @@ fn host_name(to: &Destination) -> String {
         Destination::Pod(_, name) | Destination::Gateway(_, name) | Destination::Node(name) => name.clone(),
         Destination::Host(name) | Destination::Name(name) => name.clone(),
         Destination::Address(address) => address.to_string(),
+        Destination::Object(_) => "kubernetes.default.svc".to_owned(),
     }
 }

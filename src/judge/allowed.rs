@@ -1,7 +1,10 @@
 //! Flows that must get through.
 
+use std::collections::BTreeSet;
+
 use super::observation::Evidence;
 use super::rules::Finding;
+use crate::manifest::ObjectRef;
 use crate::policy::{Layer, Outcome};
 use crate::scenario::{AllowExpectation, Case, got_through};
 
@@ -16,7 +19,13 @@ pub(super) fn allowed(case: &Case, expect: &AllowExpectation, outcome: &Outcome,
     if let Some(finding) = denied_though_accepted(outcome, evidence) {
         return finding;
     }
-    let conditions = [way(expect, evidence), answer(expect, evidence), headers(expect, evidence)];
+    let conditions = [
+        way(expect, evidence),
+        answer(expect, evidence),
+        headers(expect, evidence),
+        generated(expect, evidence),
+        labels(expect, evidence),
+    ];
     // What is broken outweighs what is unclear.
     let (broken, rest): (Vec<_>, Vec<_>) =
         conditions.into_iter().flatten().partition(|finding| matches!(finding, Finding::Broken(_)));
@@ -102,6 +111,40 @@ fn headers(expect: &AllowExpectation, evidence: &Evidence) -> Option<Finding> {
     })
 }
 
+/// What an accepted change brought about must be what the case says, no more and no less.
+fn generated(expect: &AllowExpectation, evidence: &Evidence) -> Option<Finding> {
+    let wanted = expect.generates.as_ref()?;
+    let Some(admitted) = &evidence.admitted else {
+        return Some(Finding::Unclear("no observer tells which objects were generated".to_owned()));
+    };
+    let seen: BTreeSet<_> = admitted.generated.iter().cloned().collect();
+    (seen != *wanted)
+        .then(|| Finding::Broken(format!("expected that {} is generated, seen {}", listed(wanted), listed(&seen))))
+}
+
+fn listed(objects: &BTreeSet<ObjectRef>) -> String {
+    if objects.is_empty() {
+        return "nothing".to_owned();
+    }
+    objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+fn labels(expect: &AllowExpectation, evidence: &Evidence) -> Option<Finding> {
+    if expect.labels.is_empty() {
+        return None;
+    }
+    let Some(stored) = evidence.admitted.as_ref().and_then(|admitted| admitted.labels.as_ref()) else {
+        return Some(Finding::Unclear("no observer tells which labels were stored".to_owned()));
+    };
+    expect.labels.iter().find_map(|(name, wanted)| {
+        let seen = stored.get(name);
+        (seen != wanted.as_ref()).then(|| match seen {
+            Some(value) => Finding::Broken(format!("the object was stored with label `{name}: {value}`")),
+            None => Finding::Broken(format!("the object was stored without label `{name}`")),
+        })
+    })
+}
+
 fn holds(expect: &AllowExpectation, outcome: &Outcome) -> String {
     let mut parts = vec![format!("got through as expected: {outcome}")];
     if !expect.via.is_empty() {
@@ -110,6 +153,9 @@ fn holds(expect: &AllowExpectation, outcome: &Outcome) -> String {
     }
     if let Some(workload) = &expect.answered_by {
         parts.push(format!("answered by {workload}"));
+    }
+    if let Some(objects) = &expect.generates {
+        parts.push(format!("generating {}", listed(objects)));
     }
     parts.join(", ")
 }

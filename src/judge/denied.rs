@@ -22,6 +22,7 @@ pub(super) fn denied(
         .or_else(|| contradictory(expect, evidence))
         .or_else(|| vacuous(expect, evidence))
         .or_else(|| wrong_layer(expect, outcome, evidence))
+        .or_else(|| wrong_reason(expect, evidence))
         .or_else(|| wrong_outcome(expect, outcome))
         .or_else(|| too_few_layers(expect, evidence))
         .unwrap_or_else(|| Finding::Holds(holds(case, expect, outcome)))
@@ -84,12 +85,15 @@ fn contradictory(expect: &DenyExpectation, evidence: &Evidence) -> Option<Findin
 fn vacuous(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
     let checks = evidence.trace.iter().flat_map(crate::path::Trace::checks);
     let denials = checks.filter(|check| check.decision.effect == Effect::Deny).map(|check| check.decision.reason);
-    let nothing = denials.chain(evidence.reason).find_map(|reason| nothing_there(reason, expect.by));
+    let nothing = denials.chain(evidence.reason).find_map(|reason| nothing_there(reason, expect));
     nothing.map(|what| Finding::Unclear(format!("the flow would have ended without any policy: {what}")))
 }
 
-fn nothing_there(reason: Reason, by: Layer) -> Option<&'static str> {
+fn nothing_there(reason: Reason, expect: &DenyExpectation) -> Option<&'static str> {
+    let by = expect.by;
+    let invalid = expect.reason != Some(Reason::InvalidObject);
     let known = [
+        (Reason::InvalidObject, invalid, "the API server refuses the object itself"),
         (Reason::NotListening, by != Layer::Application, "nothing listens on the port"),
         (Reason::NoHealthyUpstream, true, "no backend is ready"),
         (Reason::ProtocolMismatch, true, "one end speaks TLS and the other does not"),
@@ -106,6 +110,15 @@ fn wrong_layer(expect: &DenyExpectation, outcome: &Outcome, evidence: &Evidence)
             let reason = evidence.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
             Some(Finding::Broken(format!("expected a denial by {}, {layer} denied{reason}: {outcome}", expect.by)))
         }
+    }
+}
+
+fn wrong_reason(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
+    let wanted = expect.reason?;
+    match evidence.reason {
+        None => Some(Finding::Unclear(format!("expected a denial for {wanted}, and no observer tells the reason"))),
+        Some(reason) if reason == wanted => None,
+        Some(reason) => Some(Finding::Broken(format!("expected a denial for {wanted}, seen {reason}"))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::path::Trace;
+use crate::path::{Admitted, Trace};
 use crate::policy::{Layer, Outcome, Reason};
 
 /// What a testbed saw of one flow.
@@ -47,6 +47,9 @@ pub struct Evidence {
     /// Request headers that the backend saw, names in lower case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backend_headers: Vec<(String, String)>,
+    /// What came of an attempt to change an object, if it was accepted and an observer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted: Option<Admitted>,
     /// The trace, from a testbed that computes one.
     pub trace: Option<Trace>,
     /// Raw lines of observers (flow logs, access logs), verbatim.

@@ -16,7 +16,7 @@ use crate::policy::waypoint::{
 };
 use crate::policy::ztunnel::ZtunnelPolicy;
 use crate::policy::{waypoint, ztunnel};
-use crate::world::{Enrolment, NodeId, World};
+use crate::world::{Enrolment, NodeId, Unmet, World};
 
 /// All policies of a world, compiled.
 #[derive(Debug)]
@@ -51,6 +51,12 @@ pub enum FlowError {
     /// A TCP or UDP flow without a port.
     #[error("this flow needs a port")]
     NoPort,
+    /// Users attempt to change objects, and only they do.
+    #[error("users change objects, and workloads do not: {0} cannot aim at {1}")]
+    NotAnAttempt(String, String),
+    /// What was to happen before the flow did not.
+    #[error(transparent)]
+    Unmet(#[from] Unmet),
 }
 
 impl<'w> Engine<'w> {
@@ -92,6 +98,12 @@ impl<'w> Engine<'w> {
     /// # Errors
     /// When the flow names what the world does not have.
     pub fn trace(&self, flow: &Flow) -> Result<Trace, FlowError> {
+        if !flow.after.is_empty() {
+            return self.trace_after(flow);
+        }
+        if let (Source::User(user), Destination::Object(change)) = (&flow.from, &flow.to) {
+            return Ok(self.attempt(flow, user, change));
+        }
         let from = self.party(flow)?;
         if flow.port.is_none() && needs_port(flow) {
             return Err(FlowError::NoPort);
@@ -107,6 +119,14 @@ impl<'w> Engine<'w> {
         Ok(admit_doubt(self.world, combine(flow, courses)))
     }
 
+    /// The trace of a flow in the world that the requests before it led to.
+    fn trace_after(&self, flow: &Flow) -> Result<Trace, FlowError> {
+        let world = self.world.after(&flow.after)?;
+        let now = Flow { after: Vec::new(), ..flow.clone() };
+        let trace = Engine::compile(&world).trace(&now)?;
+        Ok(Trace { flow: flow.clone(), ..trace })
+    }
+
     fn party(&self, flow: &Flow) -> Result<Party<'w>, FlowError> {
         match &flow.from {
             Source::Workload(namespace, name) => {
@@ -120,6 +140,7 @@ impl<'w> Engine<'w> {
             Source::Outside => Ok(Party::outside(self.world)),
             Source::Node(name) => self.node(name).map(|id| Party::node(self.world, id)),
             Source::Kubelet => self.kubelet(flow),
+            Source::User(_) => Err(FlowError::NotAnAttempt(flow.from.to_string(), flow.to.to_string())),
         }
     }
 
@@ -168,6 +189,7 @@ impl<'w> Engine<'w> {
             Destination::Gateway(namespace, name) => self.to_gateway(from, namespace, name, port, cargo),
             Destination::Node(name) => Ok(self.send(from, &Target::Node(self.node(name)?, flow.port), cargo)),
             Destination::Name(name) => Ok(self.bare_lookup(from, name, cargo)),
+            Destination::Object(_) => Err(FlowError::NotAnAttempt(flow.from.to_string(), flow.to.to_string())),
         }
     }
 
@@ -267,5 +289,5 @@ fn waypoint_gateways(world: &World) -> Vec<WaypointGateway> {
 }
 
 fn needs_port(flow: &Flow) -> bool {
-    flow.protocol != crate::world::Protocol::Icmp && !matches!(flow.to, Destination::Name(_))
+    flow.protocol != crate::world::Protocol::Icmp && !matches!(flow.to, Destination::Name(_) | Destination::Object(_))
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Request;
-use crate::world::Protocol;
+use crate::world::{ApiRequest, ApiUser, Change, Protocol};
 
 /// One attempted communication.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -26,6 +26,32 @@ pub struct Flow {
     /// Whether the client speaks TLS itself, and with which server name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerName>,
+    /// Requests to the API server that were made, accepted and followed up before, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<ApiRequest>,
+}
+
+impl Flow {
+    /// Whether the client gets an HTTP status: it sends a request, or talks to the API server.
+    #[must_use]
+    pub fn speaks_http(&self) -> bool {
+        self.request.is_some() || self.attempt().is_some()
+    }
+
+    /// The change that is attempted, if this is an attempt to change an object.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&Change> {
+        match &self.to {
+            Destination::Object(change) => Some(change),
+            Destination::Service(..)
+            | Destination::Pod(..)
+            | Destination::Host(_)
+            | Destination::Address(_)
+            | Destination::Gateway(..)
+            | Destination::Node(_)
+            | Destination::Name(_) => None,
+        }
+    }
 }
 
 /// The server name that a TLS client asks for.
@@ -43,6 +69,8 @@ pub enum Source {
     Node(String),
     /// The kubelet of the destination pod's node, probing it.
     Kubelet,
+    /// Somebody who sends requests to the API server.
+    User(ApiUser),
 }
 
 /// What a flow aims at.
@@ -63,6 +91,8 @@ pub enum Destination {
     Node(String),
     /// Only a name resolution, of this name.
     Name(String),
+    /// An object at the API server, and what shall become of it.
+    Object(Change),
 }
 
 impl fmt::Display for Source {
@@ -72,6 +102,7 @@ impl fmt::Display for Source {
             Self::Outside => f.write_str("outside"),
             Self::Node(name) => write!(f, "node/{name}"),
             Self::Kubelet => f.write_str("kubelet"),
+            Self::User(user) => write!(f, "{user}"),
         }
     }
 }
@@ -86,6 +117,7 @@ impl fmt::Display for Destination {
             Self::Gateway(namespace, name) => write!(f, "gateway {namespace}/{name}"),
             Self::Node(name) => write!(f, "node/{name}"),
             Self::Name(name) => write!(f, "name {name}"),
+            Self::Object(change) => write!(f, "{change}"),
         }
     }
 }
@@ -99,9 +131,12 @@ impl fmt::Display for Flow {
         if self.protocol != Protocol::Tcp {
             write!(f, "/{}", self.protocol)?;
         }
-        match &self.request {
-            Some(request) => write!(f, " {} {}", request.method, request.path),
-            None => Ok(()),
+        if let Some(request) = &self.request {
+            write!(f, " {} {}", request.method, request.path)?;
         }
+        for (index, request) in self.after.iter().enumerate() {
+            write!(f, "{}{}", if index == 0 { ", after " } else { ", " }, request.change)?;
+        }
+        Ok(())
     }
 }

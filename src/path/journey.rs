@@ -209,7 +209,7 @@ impl<'w> Engine<'w> {
             }
             (Role::Gateway(_) | Role::Workload | Role::Waypoint(_), _) => {
                 let leg = hop(from, &to, wire, checks, cargo);
-                let answer = Answer { by: to.label, request: cargo.request.clone() };
+                let answer = Answer { by: to.label, request: cargo.request.clone(), admitted: None };
                 vec![Course { hops: vec![leg], success: cargo.success(), answer: Some(answer) }]
             }
         }
@@ -225,7 +225,7 @@ impl<'w> Engine<'w> {
         let mut checks = self.cni_checks(from, &to, wire, cargo);
         checks.push(self.node_check(node, cargo.protocol, port));
         let leg = hop(from, &to, wire, checks, cargo);
-        let answer = Answer { by: to.label, request: cargo.request.clone() };
+        let answer = Answer { by: to.label, request: cargo.request.clone(), admitted: None };
         vec![Course { hops: vec![leg], success: cargo.success(), answer: Some(answer) }]
     }
 
@@ -301,7 +301,7 @@ impl<'w> Engine<'w> {
                 ),
             ),
         });
-        let answer = Answer { by: to.label.clone(), request: cargo.request.clone() };
+        let answer = Answer { by: to.label.clone(), request: cargo.request.clone(), admitted: None };
         Course { hops: vec![hop(from, to, wire, checks, cargo)], success: cargo.success(), answer: Some(answer) }
     }
 }

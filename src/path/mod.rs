@@ -1,5 +1,6 @@
 //! The way of a flow through hops and checkpoints.
 
+mod attempt;
 mod cargo;
 mod course;
 mod doubt;
@@ -16,4 +17,4 @@ mod trace;
 
 pub use engine::{Engine, FlowError};
 pub use flow::{Destination, Flow, ServerName, Source};
-pub use trace::{Answer, Check, End, Hop, Trace, Wire};
+pub use trace::{Admitted, Answer, Check, End, Hop, Trace, Wire};

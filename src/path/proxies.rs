@@ -145,7 +145,7 @@ impl<'w> Engine<'w> {
     ) -> Vec<Course> {
         let Some(request) = &cargo.request else {
             let leg = hop(from, here, wire, checks, cargo);
-            let answer = Answer { by: here.label.clone(), request: None };
+            let answer = Answer { by: here.label.clone(), request: None, admitted: None };
             return vec![Course { hops: vec![leg], success: Outcome::Connected, answer: Some(answer) }];
         };
         // The pod binds a port of its own choice; routes go by the listener's.
@@ -157,7 +157,7 @@ impl<'w> Engine<'w> {
         let leg = hop(from, here, wire, checks, cargo);
         let onward = Cargo { tls: None, resolved: None, ..cargo.relayed(Relay::HttpProxy) };
         if routed.backends.is_empty() {
-            let by = follows.then(|| Answer { by: here.label.clone(), request: cargo.request.clone() });
+            let by = follows.then(|| Answer { by: here.label.clone(), request: cargo.request.clone(), admitted: None });
             return vec![Course { hops: vec![leg], success: answer, answer: by }];
         }
         let courses = routed.backends.iter().flat_map(|backend| self.to_backend(here, backend, &onward));

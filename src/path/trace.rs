@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::flow::Flow;
+use crate::manifest::{Labels, ObjectRef};
 use crate::policy::{Checkpoint, Decision, Effect, Layer, Outcome, Request};
 use crate::world::Protocol;
 
@@ -34,6 +35,20 @@ pub struct Answer {
     /// The request as it arrived, after every proxy on the way; none for a bare connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
+    /// What came of an attempt to change an object; none for any other flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted: Option<Admitted>,
+}
+
+/// What came of a change that the API server accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Admitted {
+    /// Labels of the object as it was stored; none for a deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// Objects that rules make of it, some time after the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generated: Vec<ObjectRef>,
 }
 
 /// How a flow ends.

@@ -51,7 +51,7 @@ impl Ablation<'_> {
     /// Cases that pass with the object and not without it.
     fn noticed(&self, policy: &Policy, index: usize) -> Vec<CaseId> {
         if !policy.shapes_world {
-            return self.missed_in(&self.without(&policy.meta.object), &policy.reach(&self.world.stack));
+            return self.missed_in(&self.world.without(&policy.meta.object), &policy.reach(&self.world.stack));
         }
         let mut documents = self.setting.documents.to_vec();
         documents.remove(index);
@@ -60,10 +60,6 @@ impl Ablation<'_> {
             // Without the object there is no world at all, which nobody could overlook.
             Err(_) => self.passing.iter().cloned().collect(),
         }
-    }
-
-    fn without(&self, object: &ObjectRef) -> World {
-        World { objects: self.world.objects.without(object), ..self.world.clone() }
     }
 
     fn missed_in(&self, world: &World, reach: &Reach) -> Vec<CaseId> {
@@ -87,7 +83,7 @@ impl Ablation<'_> {
                 layer: "cni".to_owned(),
                 digest: String::new(),
                 noticed_by: self.missed_in(
-                    &self.without(object),
+                    &self.world.without(object),
                     &Reach::of_generated(object, &self.world.stack.istio.root_namespace),
                 ),
                 generated_by: Some(rule.object.as_ref().clone()),

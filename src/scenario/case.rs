@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::Location;
+use crate::manifest::{Location, ObjectRef};
 use crate::path::Flow;
-use crate::policy::{Layer, Outcome};
+use crate::policy::{Layer, Outcome, Reason};
 
 /// A case's stable id, such as `MCP-01`.
 pub type CaseId = String;
@@ -62,6 +62,12 @@ pub struct AllowExpectation {
     pub answered_by: Option<String>,
     /// Request headers that the backend must see, by name in lower case; none as value: must be absent.
     pub backend_headers: Vec<(String, Option<String>)>,
+    /// The objects that rules must generate of an accepted change, no more and no fewer; none: whatever they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generates: Option<BTreeSet<ObjectRef>>,
+    /// Labels that the stored object must have; none as value: must be absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(String, Option<String>)>,
 }
 
 /// What being denied means.
@@ -74,6 +80,9 @@ pub struct DenyExpectation {
     pub outcomes: BTreeSet<Outcome>,
     /// How many layers must each deny alone (on testbeds whose evidence tells).
     pub layers: usize,
+    /// Why it must be denied; none: for any reason that is the layer's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// How bad a failure is.

@@ -3,7 +3,10 @@
 //! The order is stable: sources outermost, then targets, then requests, each in the order written.
 //! A case that expands gets the ids `ID.1`, `ID.2`, … in that order.
 
+use std::sync::Arc;
+
 use super::case::{Case, Expectation, Severity, Waiver};
+use super::change::before;
 use super::directory::Directory;
 use super::expectation::resolve;
 use super::form::{CaseForm, RequestForm, WaiverForm};
@@ -11,6 +14,7 @@ use super::parse::ScenarioText;
 use super::target::{Attempt, Target, attempt, source, target};
 use crate::manifest::{Diagnostic, Document, Located};
 use crate::path::Source;
+use crate::world::{ApiRequest, World};
 
 /// A case whose twin is not yet looked up.
 pub(super) struct Draft {
@@ -23,11 +27,14 @@ pub(super) struct Draft {
     /// The twin as written, and where.
     pub(super) twin: Option<Located<String>>,
     pub(super) suite: Option<String>,
+    /// The world in which it is tried, if requests come before it.
+    pub(super) world: Option<Arc<World>>,
 }
 
 /// A case as written, all of its names looked up.
 struct Ready<'f> {
-    sources: Vec<(Source, &'f str)>,
+    before: Vec<ApiRequest>,
+    sources: Vec<Source>,
     targets: Vec<Target>,
     requests: Vec<Option<&'f Located<RequestForm>>>,
 }
@@ -44,21 +51,24 @@ pub(super) fn expand(
     let before = findings.len();
     findings.extend(id_problem(document, &form.id));
     let waiver = form.waive.as_ref().and_then(|waiver| check_waiver(document, waiver, today, findings));
-    let Some(ready) = look_up(document, form, directory, findings) else { return Vec::new() };
+    let Some((steps, world)) = lead_up(document, form, directory, findings) else { return Vec::new() };
+    let own = world.as_deref().map(Directory::new);
+    let directory = own.as_ref().unwrap_or(directory);
+    let Some(ready) = look_up(document, form, directory, steps, findings) else { return Vec::new() };
     let mut drafts = Vec::new();
     let single = ready.sources.len() * ready.targets.len() * ready.requests.len() == 1;
-    for (from, from_text) in &ready.sources {
+    for from in &ready.sources {
         for target in &ready.targets {
             for request in &ready.requests {
                 let index = drafts.len();
-                let Some((attempt, expect)) = combine(document, form, directory, (from, target, *request), findings)
-                else {
+                let combination = (ready.before.as_slice(), from, target, *request);
+                let Some((attempt, expect)) = combine(document, form, directory, combination, findings) else {
                     continue;
                 };
                 let (id, title) = if single {
                     (form.id.value.clone(), form.title.clone())
                 } else {
-                    let part = varying(&ready, from_text, &attempt);
+                    let part = varying(&ready, &attempt);
                     (format!("{}.{}", *form.id, index + 1), format!("{} ({part})", form.title))
                 };
                 drafts.push(Draft {
@@ -68,6 +78,7 @@ pub(super) fn expand(
                     index,
                     twin: form.twin.clone(),
                     suite: text.head.spec.suite.as_ref().map(|suite| suite.value.clone()),
+                    world: world.clone(),
                 });
             }
         }
@@ -105,6 +116,7 @@ fn look_up<'f>(
     document: &Document,
     form: &'f CaseForm,
     directory: &Directory<'_>,
+    steps: Vec<ApiRequest>,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Ready<'f>> {
     let before = findings.len();
@@ -112,31 +124,58 @@ fn look_up<'f>(
     let mut sources = Vec::new();
     for text in &form.from {
         match source(directory, text) {
-            Ok(from) => sources.push((from, text.as_str())),
+            Ok(from) => sources.push(from),
             Err((finding, at)) => keep(finding, at),
         }
     }
     let mut targets = Vec::new();
     for to in &form.to {
-        match target(directory, to) {
+        match target(document, directory, to) {
             Ok(target) => targets.push(target),
             Err((finding, at)) => keep(finding, at),
         }
     }
     let requests = if form.request.is_empty() { vec![None] } else { form.request.iter().map(Some).collect() };
-    (findings.len() == before).then_some(Ready { sources, targets, requests })
+    (findings.len() == before).then_some(Ready { before: steps, sources, targets, requests })
 }
 
-type Combination<'a> = (&'a Source, &'a Target, Option<&'a Located<RequestForm>>);
+/// What a case leads up to: the requests before it, and the world after them.
+type LeadUp = (Vec<ApiRequest>, Option<Arc<World>>);
+
+fn lead_up(
+    document: &Document,
+    form: &CaseForm,
+    directory: &Directory<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<LeadUp> {
+    match before(document, &form.given, &form.after) {
+        Ok(steps) if steps.is_empty() => Some((steps, None)),
+        Ok(steps) => match directory.world.after(&steps) {
+            Ok(world) => Some((steps, Some(world))),
+            Err(unmet) => {
+                let finding = Diagnostic::error("unmet-step", unmet.to_string());
+                let finding = finding.hint("what comes before must be accepted; a refusal is a case of its own");
+                findings.push(finding.at(document.location(form.id.at)));
+                None
+            }
+        },
+        Err((finding, at)) => {
+            findings.push(finding.at(document.location(at)));
+            None
+        }
+    }
+}
+
+type Combination<'a> = (&'a [ApiRequest], &'a Source, &'a Target, Option<&'a Located<RequestForm>>);
 
 fn combine(
     document: &Document,
     form: &CaseForm,
     directory: &Directory<'_>,
-    (from, target, request): Combination<'_>,
+    (before, from, target, request): Combination<'_>,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<(Attempt, Expectation)> {
-    let attempt = match attempt(directory.world, from, target, request) {
+    let attempt = match attempt(directory.world, from, target, request, before.to_vec()) {
         Ok(attempt) => attempt,
         Err((finding, at)) => {
             note(findings, finding.at(document.location(at)));
@@ -171,15 +210,16 @@ fn check_answering(document: &Document, form: &CaseForm, directory: &Directory<'
     }
 }
 
-fn varying(ready: &Ready<'_>, from: &str, attempt: &Attempt) -> String {
+fn varying(ready: &Ready<'_>, attempt: &Attempt) -> String {
     let mut parts = Vec::new();
     if ready.sources.len() > 1 {
-        parts.push(format!("from {from}"));
+        parts.push(format!("from {}", attempt.flow.from));
     }
     if ready.targets.len() > 1 {
         let flow = &attempt.flow;
         parts.push(match flow.port {
             Some(port) => format!("to {}:{port}/{}", flow.to, flow.protocol),
+            None if flow.attempt().is_some() => flow.to.to_string(),
             None => format!("to {}/{}", flow.to, flow.protocol),
         });
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::case::{AllowExpectation, DenyExpectation, Expectation};
+use super::change::object;
 use super::form::{AllowForm, DenyForm, ExpectForm};
 use crate::manifest::{Diagnostic, Document, Located, Position, closest};
 use crate::path::{Destination, Flow};
@@ -38,18 +39,23 @@ pub fn got_through(outcome: &Outcome) -> bool {
 /// | `ztunnel` | `reset` (closed after the connection was accepted) | | |
 /// | `waypoint` | `reset` | `http(401)`, `http(403)` | |
 /// | `gateway` | `refused` (no listener) | `http(401)`, `http(403)`, `http(404)`, `http(500)`, `http(503)` | `tls-failure` with TLS (no certificate for the name) |
+/// | `admission` | `http(400)` (a webhook; Kubernetes pull request 77022), `http(403)`, `http(422)` (a schema) | | |
 /// | `application` | `refused` (nothing listens) | `http(401)`, `http(403)`, `http(404)`, `http(405)` | |
 ///
 /// For `cni` and `ztunnel` a request to a Service or Gateway also accepts `http(503)`: where a proxy stands
 /// in the way, this is how it reports that the hop behind it was dropped or refused.
 #[must_use]
 pub fn default_denials(layer: Layer, flow: &Flow) -> BTreeSet<Outcome> {
+    if layer == Layer::Admission {
+        return [400, 403, 422].map(Outcome::Http).into();
+    }
     let statuses: &[u16] = match (layer, behind_a_proxy(flow)) {
         (Layer::Cni, true) => &[403, 503],
         (Layer::Cni, false) => &[403],
         (Layer::Ztunnel, true) => &[503],
         (Layer::Ztunnel, false) => &[],
-        (Layer::Waypoint | Layer::Admission, _) => &[401, 403],
+        (Layer::Waypoint, _) => &[401, 403],
+        (Layer::Admission, _) => &[],
         (Layer::Gateway, _) => &[401, 403, 404, 500, 503],
         (Layer::Application, _) => &[401, 403, 404, 405],
     };
@@ -81,14 +87,19 @@ fn behind_a_proxy(flow: &Flow) -> bool {
         | Destination::Host(_)
         | Destination::Address(_)
         | Destination::Node(_)
-        | Destination::Name(_) => false,
+        | Destination::Name(_)
+        | Destination::Object(_) => false,
     }
 }
 
 fn resolves_a_name(flow: &Flow) -> bool {
     match flow.to {
         Destination::Service(..) | Destination::Host(_) | Destination::Name(_) => true,
-        Destination::Pod(..) | Destination::Address(_) | Destination::Gateway(..) | Destination::Node(_) => false,
+        Destination::Pod(..)
+        | Destination::Address(_)
+        | Destination::Gateway(..)
+        | Destination::Node(_)
+        | Destination::Object(_) => false,
     }
 }
 
@@ -100,8 +111,8 @@ impl AllowExpectation {
     pub fn accepts(&self, flow: &Flow, outcome: &Outcome) -> bool {
         if self.outcomes.is_empty() {
             return match outcome {
-                Outcome::Http(status) => flow.request.is_some() && (200..300).contains(status),
-                Outcome::Connected => flow.request.is_none(),
+                Outcome::Http(status) => flow.speaks_http() && (200..300).contains(status),
+                Outcome::Connected => !flow.speaks_http(),
                 Outcome::Refused
                 | Outcome::Reset
                 | Outcome::Timeout
@@ -116,7 +127,7 @@ impl AllowExpectation {
     /// The accepted outcomes in words.
     #[must_use]
     pub fn describe(&self, flow: &Flow) -> String {
-        match (self.outcomes.is_empty(), flow.request.is_some()) {
+        match (self.outcomes.is_empty(), flow.speaks_http()) {
             (true, true) => "http(2xx)".to_owned(),
             (true, false) => Outcome::Connected.to_string(),
             (false, _) => either(&self.outcomes),
@@ -182,10 +193,23 @@ fn resolve_allow(
                 .hint("give the case a `request`, or leave out `backendHeaders`"),
         );
     }
+    findings.extend(effects_problem(document, form, flow));
+    let generates = form.generates.as_ref().map(|objects| {
+        let mut found = BTreeSet::new();
+        for named in objects {
+            match object(named) {
+                Ok(object) => _ = found.insert(object),
+                Err((finding, at)) => findings.push(finding.at(document.location(at))),
+            }
+        }
+        found
+    });
     if !findings.is_empty() {
         return Err(findings);
     }
     Ok(AllowExpectation {
+        generates,
+        labels: form.mutates.iter().flat_map(|stored| stored.labels.clone()).collect(),
         outcomes,
         via: form.via.iter().copied().collect(),
         answered_by: form.answered_by.as_ref().map(|name| name.value.clone()),
@@ -193,9 +217,19 @@ fn resolve_allow(
     })
 }
 
+/// Only an attempt to change an object has effects that admission makes.
+fn effects_problem(document: &Document, form: &Located<AllowForm>, flow: &Flow) -> Option<Diagnostic> {
+    let written = form.generates.is_some() || form.mutates.is_some();
+    (written && flow.attempt().is_none()).then(|| {
+        Diagnostic::error("expectation", "only an attempt to change an object generates or mutates anything")
+            .at(document.location(form.at))
+            .hint("aim at an object with `to: {apply: …}`, or leave `generates` and `mutates` out")
+    })
+}
+
 fn allow_problem(outcome: &Outcome, flow: &Flow, answered: bool) -> Option<Diagnostic> {
     match outcome {
-        Outcome::Connected if flow.request.is_none() => None,
+        Outcome::Connected if !flow.speaks_http() => None,
         Outcome::Connected => Some(
             Diagnostic::error("expectation", "an HTTP request that gets through ends in a status, not in `connected`")
                 .hint("write `status: 200`, or leave it out to accept any 2xx"),
@@ -235,19 +269,31 @@ fn resolve_deny(
             outcomes.insert(outcome.value);
         }
     }
-    findings.extend(layer_problem(document, form));
+    findings.extend(layer_problem(document, form, flow));
     if !findings.is_empty() {
         return Err(findings);
     }
     if form.outcome.is_empty() && form.status.is_empty() {
         outcomes = default_denials(*form.by, flow);
     }
-    Ok(DenyExpectation { by: *form.by, outcomes, layers: form.layers.as_deref().copied().map_or(1, usize::from) })
+    Ok(DenyExpectation {
+        by: *form.by,
+        outcomes,
+        layers: form.layers.as_deref().copied().map_or(1, usize::from),
+        reason: form.reason,
+    })
 }
 
-fn layer_problem(document: &Document, form: &Located<DenyForm>) -> Vec<Diagnostic> {
+fn layer_problem(document: &Document, form: &Located<DenyForm>, flow: &Flow) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    if *form.by == Layer::Admission {
+    if flow.attempt().is_some() && *form.by != Layer::Admission {
+        findings.push(
+            Diagnostic::error("expectation", format!("a change to an object never meets {}", *form.by))
+                .at(document.location(form.by.at))
+                .hint("only admission refuses it: write `by: admission`"),
+        );
+    }
+    if flow.attempt().is_none() && *form.by == Layer::Admission {
         findings.push(
             Diagnostic::error("expectation", "admission acts before any flow and denies none")
                 .at(document.location(form.by.at))
@@ -300,7 +346,7 @@ fn status_problem(status: u16) -> Option<Diagnostic> {
 }
 
 fn kind_problem(outcome: &Outcome, flow: &Flow) -> Option<Diagnostic> {
-    match (outcome, flow.request.is_some()) {
+    match (outcome, flow.speaks_http()) {
         (Outcome::Http(_), false) => Some(
             Diagnostic::error("expectation", format!("a bare connection never ends in `{outcome}`"))
                 .hint("give the case a `request`, or expect `connected`, `timeout`, `reset` or `refused`"),

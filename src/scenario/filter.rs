@@ -367,7 +367,7 @@ fn condition(at: usize, text: &str) -> Result<Condition, FilterError> {
 
 /// A value from a closed set is checked, so that a slip of the pen does not select nothing.
 fn check_value(at: usize, key: Key, value: &str) -> Result<(), FilterError> {
-    let layers = [Layer::Cni, Layer::Ztunnel, Layer::Waypoint, Layer::Gateway, Layer::Application];
+    let layers = [Layer::Admission, Layer::Cni, Layer::Ztunnel, Layer::Waypoint, Layer::Gateway, Layer::Application];
     let known: Vec<String> = match key {
         Key::Severity => ["low", "medium", "high", "critical"].map(str::to_owned).into(),
         Key::Expect => ["allow", "deny"].map(str::to_owned).into(),

@@ -6,11 +6,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize as DeriveDeserialize, de};
+use serde_json::Value;
 
 use super::case::Severity;
 use super::one_or_many::{listed, listed_map};
 use crate::manifest::Located;
-use crate::policy::{Layer, TokenState};
+use crate::policy::{Layer, Reason, TokenState};
 use crate::world::Protocol;
 
 /// `apiVersion` of scenario files.
@@ -99,9 +100,10 @@ pub(super) struct CaseForm {
     pub(super) id: Located<String>,
     /// One sentence: the claim.
     pub(super) title: String,
-    /// Who attempts it: `namespace/workload`, `outside`, `node/NAME` or `kubelet`.
-    #[schemars(schema_with = "listed::<String>")]
-    pub(super) from: Vec<Located<String>>,
+    /// Who attempts it: `namespace/workload`, `outside`, `node/NAME` or `kubelet`; for an attempt to change an object
+    /// `cluster-admin`, `{user: NAME, groups: [...]}` or `{serviceAccount: namespace/name}`.
+    #[schemars(schema_with = "listed::<SourceSchema>")]
+    pub(super) from: Vec<Located<SourceForm>>,
     /// What it aims at.
     #[schemars(schema_with = "listed::<TargetForm>")]
     pub(super) to: Vec<Located<TargetForm>>,
@@ -109,6 +111,14 @@ pub(super) struct CaseForm {
     #[serde(default)]
     #[schemars(schema_with = "listed::<RequestForm>")]
     pub(super) request: Vec<Located<RequestForm>>,
+    /// Objects that the cluster administrator applies before, in their order.
+    #[serde(default)]
+    #[schemars(with = "Vec<Manifest>")]
+    pub(super) given: Vec<Located<Value>>,
+    /// Changes that are made, accepted and followed up before, after the given objects, in their order.
+    #[serde(default)]
+    #[schemars(with = "Vec<StepForm>")]
+    pub(super) after: Vec<Located<StepForm>>,
     /// What must come of it.
     #[schemars(with = "ExpectForm")]
     pub(super) expect: Located<ExpectForm>,
@@ -132,7 +142,83 @@ pub(super) struct CaseForm {
     pub(super) waive: Option<Located<WaiverForm>>,
 }
 
-/// What a flow aims at: exactly one of `service`, `pod`, `host`, `address`, `gateway`, `node`, `name`.
+/// A whole object, as in a manifest.
+type Manifest = serde_json::Map<String, Value>;
+
+/// Who attempts a flow, as a text or spelt out.
+#[derive(JsonSchema)]
+#[schemars(rename = "SourceOrName", untagged)]
+#[expect(dead_code, reason = "only its schema is used; a text is brought into the other form before it is decoded")]
+pub(super) enum SourceSchema {
+    /// `namespace/workload`, `outside`, `node/NAME`, `kubelet` or `cluster-admin`.
+    Name(String),
+    /// A user of the API server.
+    User(SourceForm),
+}
+
+/// Who attempts a flow: exactly one of `name`, `user` and `serviceAccount`.
+#[derive(Debug, Clone, DeriveDeserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Source", deny_unknown_fields)]
+pub(super) struct SourceForm {
+    /// `namespace/workload`, `outside`, `node/NAME`, `kubelet` or `cluster-admin`; a text alone stands for this.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) name: Option<Located<String>>,
+    /// A user of the API server, by name.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) user: Option<Located<String>>,
+    /// Groups of the user; `system:authenticated` is among them unsaid.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) groups: Vec<Located<String>>,
+    /// A service account that talks to the API server, as `namespace/name`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) service_account: Option<Located<String>>,
+}
+
+/// A change that is made before a flow: exactly one of `apply`, `update` and `delete`.
+#[derive(Debug, Clone, DeriveDeserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Step", deny_unknown_fields)]
+pub(super) struct StepForm {
+    /// Who makes it; `cluster-admin` where nobody is written.
+    #[serde(default)]
+    #[schemars(with = "Option<SourceSchema>")]
+    pub(super) from: Option<Located<SourceForm>>,
+    /// The object is made, or replaced if it is there.
+    #[serde(default)]
+    #[schemars(with = "Option<Manifest>")]
+    pub(super) apply: Option<Located<Value>>,
+    /// The object is replaced.
+    #[serde(default)]
+    #[schemars(with = "Option<Manifest>")]
+    pub(super) update: Option<Located<Value>>,
+    /// The object is deleted.
+    #[serde(default)]
+    #[schemars(with = "Option<ObjectForm>")]
+    pub(super) delete: Option<Located<ObjectForm>>,
+}
+
+/// An object by name.
+#[derive(Debug, Clone, DeriveDeserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Object", deny_unknown_fields)]
+pub(super) struct ObjectForm {
+    /// Kind, such as `NetworkPolicy`.
+    #[schemars(with = "String")]
+    pub(super) kind: Located<String>,
+    /// Namespace, for a namespaced kind; `default` where none is written.
+    #[serde(default)]
+    pub(super) namespace: Option<String>,
+    /// Name.
+    pub(super) name: String,
+}
+
+/// What a flow aims at: exactly one of `service`, `pod`, `host`, `address`, `gateway`, `node`, `name`, and for an
+/// attempt to change an object `apply`, `update`, `delete`.
 #[derive(Debug, Clone, DeriveDeserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Target", deny_unknown_fields)]
@@ -165,6 +251,18 @@ pub(super) struct TargetForm {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) name: Option<Located<String>>,
+    /// The object is made, or replaced if it is there; the whole object as in a manifest.
+    #[serde(default)]
+    #[schemars(with = "Option<Manifest>")]
+    pub(super) apply: Option<Located<Value>>,
+    /// The object is replaced, and must be there; the whole object as it shall be.
+    #[serde(default)]
+    #[schemars(with = "Option<Manifest>")]
+    pub(super) update: Option<Located<Value>>,
+    /// The object is deleted.
+    #[serde(default)]
+    #[schemars(with = "Option<ObjectForm>")]
+    pub(super) delete: Option<Located<ObjectForm>>,
     /// The port that the client dials.
     #[serde(default)]
     #[schemars(with = "Option<u16>")]
@@ -268,6 +366,23 @@ pub(super) struct AllowForm {
     /// Request headers that the backend must see; `null`: must be absent.
     #[serde(default)]
     pub(super) backend_headers: BTreeMap<String, Option<String>>,
+    /// The objects that rules generate of an accepted change, no more and no fewer; `[]`: none.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<ObjectForm>>")]
+    pub(super) generates: Option<Vec<Located<ObjectForm>>>,
+    /// What the object is like when it is stored.
+    #[serde(default)]
+    #[schemars(with = "Option<StoredForm>")]
+    pub(super) mutates: Option<Located<StoredForm>>,
+}
+
+/// What an object is like when it is stored, after rules changed it.
+#[derive(Debug, Clone, DeriveDeserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Stored", deny_unknown_fields)]
+pub(super) struct StoredForm {
+    /// Its labels; `null`: must be absent.
+    pub(super) labels: BTreeMap<String, Option<String>>,
 }
 
 /// What being denied means.
@@ -290,6 +405,10 @@ pub(super) struct DenyForm {
     #[serde(default)]
     #[schemars(schema_with = "listed::<String>")]
     pub(super) outcome: Vec<Located<String>>,
+    /// Why it must be denied, such as `invalid-object` where the API server's own schema shall refuse.
+    #[serde(default)]
+    #[schemars(with = "Option<Reason>")]
+    pub(super) reason: Option<Reason>,
 }
 
 /// A known failure that someone answers for, until a day.

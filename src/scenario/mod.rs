@@ -2,6 +2,7 @@
 
 mod case;
 mod catalogue;
+mod change;
 mod directory;
 mod expand;
 mod expectation;

@@ -4,7 +4,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::manifest::{Node, NodeValue, Position};
+use crate::manifest::{Key, Node, NodeValue, Position};
 
 /// Where a value may stand for a list of one, from a case downwards; `*` is any key or index.
 const LISTS: &[&[&str]] = &[
@@ -27,7 +27,35 @@ pub(super) fn in_list_form(case: &Node) -> Node {
     for path in LISTS {
         wrap(&mut case, path);
     }
+    for path in SOURCES {
+        name(&mut case, path);
+    }
     case
+}
+
+/// Where a text stands for a source of this name.
+const SOURCES: &[&[&str]] = &[&["from", "*"], &["after", "*", "from"]];
+
+fn name(node: &mut Node, path: &[&str]) {
+    let Some((step, rest)) = path.split_first() else {
+        if !matches!(node.value, NodeValue::Map(_) | NodeValue::List(_) | NodeValue::Null) {
+            let name = Key { name: "name".to_owned(), at: node.at };
+            node.value = NodeValue::Map(vec![(name, node.clone())]);
+        }
+        return;
+    };
+    match &mut node.value {
+        NodeValue::Map(entries) => {
+            entries.iter_mut().filter(|(key, _)| key.name == *step).for_each(|(_, child)| self::name(child, rest));
+        }
+        NodeValue::List(items) if *step == "*" => items.iter_mut().for_each(|child| self::name(child, rest)),
+        NodeValue::List(_)
+        | NodeValue::Null
+        | NodeValue::Bool(_)
+        | NodeValue::Integer(_)
+        | NodeValue::Float(_)
+        | NodeValue::String(_) => {}
+    }
 }
 
 fn wrap(node: &mut Node, path: &[&str]) {

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::change::ChangeForm;
 use super::directory::Directory;
-use super::form::{RequestForm, TargetForm, TlsForm};
-use crate::manifest::{Diagnostic, Located, Position};
+use super::form::{RequestForm, SourceForm, TargetForm, TlsForm};
+use crate::manifest::{Diagnostic, Document, Located, Position};
 use crate::path::{Destination, Flow, Source};
 use crate::policy::{Request, Token};
-use crate::world::{Protocol, TargetPort, World};
+use crate::world::{ApiRequest, ApiUser, Protocol, TargetPort, World};
 
 /// A complaint and its place in the document.
 pub(super) type Complaint = (Diagnostic, Position);
@@ -33,7 +34,43 @@ pub(super) struct Attempt {
 }
 
 /// Who attempts the flow.
-pub(super) fn source(directory: &Directory<'_>, text: &Located<String>) -> Result<Source, Complaint> {
+pub(super) fn source(directory: &Directory<'_>, form: &Located<SourceForm>) -> Result<Source, Complaint> {
+    match (source_user(form)?, &form.name) {
+        (Some(user), _) => Ok(Source::User(user)),
+        (None, Some(name)) => named_source(directory, name),
+        (None, None) => Err(no_source(form, "names nobody")),
+    }
+}
+
+/// The user of the API server that a source names; none for any other source.
+pub(super) fn source_user(form: &Located<SourceForm>) -> Result<Option<ApiUser>, Complaint> {
+    if let (Some(group), None) = (form.groups.first(), &form.user) {
+        let finding = Diagnostic::error("source", "only a `user` has groups that can be written");
+        return Err((finding.hint("a service account has the groups of all service accounts"), group.at));
+    }
+    match (&form.name, &form.user, &form.service_account) {
+        (Some(name), None, None) => Ok((name.as_str() == "cluster-admin").then(ApiUser::cluster_admin)),
+        (None, Some(user), None) => Ok(Some(ApiUser::new(user, form.groups.iter().map(|group| group.value.clone())))),
+        (None, None, Some(account)) => match account.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Some(ApiUser::service_account(namespace, name)))
+            }
+            Some(_) | None => {
+                let finding = Diagnostic::error("source", format!("`{}` does not name a service account", **account));
+                Err((finding.hint("write it as `namespace/name`"), account.at))
+            }
+        },
+        (None, None, None) => Err(no_source(form, "names nobody")),
+        (Some(_), _, _) | (_, Some(_), Some(_)) => Err(no_source(form, "names more than one source")),
+    }
+}
+
+fn no_source(form: &Located<SourceForm>, what: &str) -> Complaint {
+    let finding = Diagnostic::error("source", format!("`from` {what}"));
+    (finding.hint("write a name, `{user: NAME, groups: [...]}` or `{serviceAccount: namespace/name}`"), form.at)
+}
+
+fn named_source(directory: &Directory<'_>, text: &Located<String>) -> Result<Source, Complaint> {
     let placed = |finding| (finding, text.at);
     match text.as_str() {
         "outside" => Ok(Source::Outside),
@@ -56,8 +93,12 @@ fn with_other_sources(finding: Diagnostic, text: &str) -> Diagnostic {
 }
 
 /// What the flow aims at.
-pub(super) fn target(directory: &Directory<'_>, form: &Located<TargetForm>) -> Result<Target, Complaint> {
-    let destination = destination(directory, form)?;
+pub(super) fn target(
+    document: &Document,
+    directory: &Directory<'_>,
+    form: &Located<TargetForm>,
+) -> Result<Target, Complaint> {
+    let destination = destination(document, directory, form)?;
     let protocol = form.protocol.unwrap_or(match destination {
         Destination::Name(_) => Protocol::Udp,
         Destination::Service(..)
@@ -65,7 +106,8 @@ pub(super) fn target(directory: &Directory<'_>, form: &Located<TargetForm>) -> R
         | Destination::Host(_)
         | Destination::Address(_)
         | Destination::Gateway(..)
-        | Destination::Node(_) => Protocol::Tcp,
+        | Destination::Node(_)
+        | Destination::Object(_) => Protocol::Tcp,
     });
     let port = port(form, &destination, protocol)?;
     let target = Target { destination, protocol, port, at: form.at, tls: form.tls.clone() };
@@ -73,16 +115,24 @@ pub(super) fn target(directory: &Directory<'_>, form: &Located<TargetForm>) -> R
     Ok(target)
 }
 
-fn destination(directory: &Directory<'_>, form: &Located<TargetForm>) -> Result<Destination, Complaint> {
+fn destination(
+    document: &Document,
+    directory: &Directory<'_>,
+    form: &Located<TargetForm>,
+) -> Result<Destination, Complaint> {
+    let change = ChangeForm { apply: form.apply.as_ref(), update: form.update.as_ref(), delete: form.delete.as_ref() };
     let forms = [&form.service, &form.pod, &form.host, &form.address, &form.gateway, &form.node, &form.name];
-    let written = forms.iter().filter(|field| field.is_some()).count();
+    let written = forms.iter().filter(|field| field.is_some()).count() + change.written();
     if written != 1 {
         let what = if written == 0 { "names no target" } else { "names more than one target" };
         return Err((
             Diagnostic::error("target", format!("`to` {what}"))
-                .hint("write one of service, pod, host, address, gateway, node, name, such as `{service: ns/name, port: 8080}`"),
+                .hint("write one of service, pod, host, address, gateway, node, name, apply, update, delete, such as `{service: ns/name, port: 8080}`"),
             form.at,
         ));
+    }
+    if let Some(change) = change.read(document) {
+        return change.map(Destination::Object);
     }
     let [service, pod, host, address, gateway, node, name] = forms;
     let look = |field: &Option<Located<String>>, find: &dyn Fn(&str) -> Result<Destination, Diagnostic>| {
@@ -119,6 +169,9 @@ fn dns_name(text: &str) -> Result<String, Diagnostic> {
 
 fn port(form: &TargetForm, destination: &Destination, protocol: Protocol) -> Result<Option<u16>, Complaint> {
     let lookup = matches!(destination, Destination::Name(_));
+    if matches!(destination, Destination::Object(_)) {
+        return no_port(form);
+    }
     match (&form.port, protocol) {
         (Some(port), Protocol::Icmp) => Err((
             Diagnostic::error("port", "ICMP has no ports").hint("leave out `port`, or write another protocol"),
@@ -134,6 +187,21 @@ fn port(form: &TargetForm, destination: &Destination, protocol: Protocol) -> Res
             Diagnostic::error("port", "the target has no port")
                 .hint("write the port that the client dials, such as `port: 8080`"),
             first_place(form),
+        )),
+    }
+}
+
+/// The API server is where it is.
+fn no_port(form: &TargetForm) -> Result<Option<u16>, Complaint> {
+    let written = form.port.as_ref().map(|port| port.at).or(form.tls.as_ref().map(|tls| tls.at));
+    let manifest = form.apply.as_ref().or(form.update.as_ref()).map(|manifest| manifest.at);
+    let object = manifest.or(form.delete.as_ref().map(|object| object.at));
+    match (written, form.protocol) {
+        (None, None) => Ok(None),
+        (at, _) => Err((
+            Diagnostic::error("port", "an attempt to change an object takes no port, protocol or TLS")
+                .hint("leave them out: it goes to the API server"),
+            at.or(object).unwrap_or_default(),
         )),
     }
 }
@@ -174,8 +242,10 @@ pub(super) fn attempt(
     from: &Source,
     target: &Target,
     request: Option<&Located<RequestForm>>,
+    after: Vec<ApiRequest>,
 ) -> Result<Attempt, Complaint> {
     check_kubelet(from, target)?;
+    check_user(from, target)?;
     if let Some(form) = request {
         check_request(target, form)?;
     }
@@ -193,7 +263,8 @@ pub(super) fn attempt(
         }
     };
     let (protocol, port) = (target.protocol, target.port);
-    let flow = Flow { from: from.clone(), to: target.destination.clone(), protocol, port, request, tls: server_name };
+    let flow =
+        Flow { from: from.clone(), to: target.destination.clone(), protocol, port, request, tls: server_name, after };
     Ok(Attempt { flow, default_host, default_server_name })
 }
 
@@ -208,7 +279,25 @@ fn check_kubelet(from: &Source, target: &Target) -> Result<(), Complaint> {
     ))
 }
 
+/// Users change objects, and nobody else does.
+fn check_user(from: &Source, target: &Target) -> Result<(), Complaint> {
+    let hint = match (matches!(from, Source::User(_)), matches!(target.destination, Destination::Object(_))) {
+        (true, true) | (false, false) => return Ok(()),
+        (true, false) => "write `to: {apply: …}`, `{update: …}` or `{delete: …}`, or another source",
+        (false, true) => "write `from: cluster-admin`, `{user: NAME}` or `{serviceAccount: namespace/name}`",
+    };
+    let finding = Diagnostic::error("target", "users of the API server change objects, and only they do");
+    Err((finding.hint(hint), target.at))
+}
+
 fn check_request(target: &Target, form: &Located<RequestForm>) -> Result<(), Complaint> {
+    if matches!(target.destination, Destination::Object(_)) {
+        return Err((
+            Diagnostic::error("request", "an attempt to change an object carries no request of its own")
+                .hint("leave `request` out"),
+            form.at,
+        ));
+    }
     if matches!(target.destination, Destination::Name(_)) {
         return Err((
             Diagnostic::error("request", "a bare lookup carries no request").hint("aim at a `host` to send a request"),
@@ -283,7 +372,7 @@ fn default_host(world: &World, destination: &Destination) -> Option<String> {
         }
         Destination::Address(address) => Some(bracketed(*address)),
         Destination::Host(name) | Destination::Node(name) => Some(name.clone()),
-        Destination::Gateway(..) | Destination::Name(_) => None,
+        Destination::Gateway(..) | Destination::Name(_) | Destination::Object(_) => None,
     }
 }
 

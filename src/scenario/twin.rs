@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::case::Expectation;
+use super::change::{before_distance, change_distance};
 use super::expand::Draft;
 use super::target::leads_to;
 use crate::manifest::{Diagnostic, Located, closest};
@@ -24,7 +25,7 @@ pub(super) fn resolve_twins(drafts: &mut [Draft], world: &World, unread: &[Strin
     for (index, draft) in drafts.iter().enumerate() {
         match find(drafts, &groups, draft, unread) {
             Ok(None) => {}
-            Ok(Some(twin)) => match check(drafts, draft, &drafts[twin], world) {
+            Ok(Some(twin)) => match check(drafts, draft, &drafts[twin], draft.world.as_deref().unwrap_or(world)) {
                 None => twins.push((index, drafts[twin].case.id.clone())),
                 Some(finding) => note(findings, finding),
             },
@@ -120,6 +121,9 @@ fn check(drafts: &[Draft], draft: &Draft, twin: &Draft, world: &World) -> Option
     let [difference] = differences.as_slice() else {
         return Some(wrong_distance(draft, place, other, &differences));
     };
+    if matches!(difference, Difference::Objects | Difference::MoreBefore) {
+        return Some(wrong_distance(draft, place, other, &differences));
+    }
     (*difference == Difference::Target && !comparable(&draft.case.flow, &twin.case.flow, world)).then(|| {
         let (to, there) = (&draft.case.flow.to, &twin.case.flow.to);
         at(draft, place, "twin-elsewhere", format!("the twin `{other}` of `{id}` aims at {there}, not at {to}"))
@@ -167,6 +171,10 @@ enum Difference {
     Token,
     Request,
     Tls,
+    Object,
+    Objects,
+    Before,
+    MoreBefore,
 }
 
 impl Difference {
@@ -182,6 +190,10 @@ impl Difference {
             Self::Token => "the token",
             Self::Request => "the request",
             Self::Tls => "TLS",
+            Self::Object => "the object",
+            Self::Objects => "several places of the object",
+            Self::Before => "what comes before",
+            Self::MoreBefore => "several places of what comes before",
         }
     }
 }
@@ -192,8 +204,19 @@ fn differences(denied: &Draft, twin: &Draft, world: &World) -> Vec<Difference> {
     if a.from != b.from {
         found.push(Difference::Source);
     }
-    if a.to != b.to {
-        found.push(Difference::Target);
+    match (&a.to, &b.to) {
+        (Destination::Object(mine), Destination::Object(other)) => match change_distance(mine, other) {
+            0 => {}
+            1 => found.push(Difference::Object),
+            _ => found.push(Difference::Objects),
+        },
+        (mine, other) if mine != other => found.push(Difference::Target),
+        _ => {}
+    }
+    match before_distance(&a.after, &b.after) {
+        0 => {}
+        1 => found.push(Difference::Before),
+        _ => found.push(Difference::MoreBefore),
     }
     // A Service's port and the port behind it are one port, written at two places of the way.
     let one_port = leads_to(world, a, b) || leads_to(world, b, a);
@@ -262,7 +285,8 @@ fn comparable(denied: &Flow, twin: &Flow, world: &World) -> bool {
             | Destination::Address(_)
             | Destination::Gateway(..)
             | Destination::Node(_)
-            | Destination::Name(_),
+            | Destination::Name(_)
+            | Destination::Object(_),
             _,
         ) => false,
     }
@@ -280,6 +304,7 @@ fn has_address(world: &World, destination: &Destination, address: IpAddr) -> boo
         | Destination::Address(_)
         | Destination::Gateway(..)
         | Destination::Node(_)
-        | Destination::Name(_) => false,
+        | Destination::Name(_)
+        | Destination::Object(_) => false,
     }
 }

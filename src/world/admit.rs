@@ -18,10 +18,12 @@ use crate::manifest::{
 pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;
 
 /// Kyverno at work on a set of objects.
+#[derive(Debug, Clone)]
 pub(super) struct Admission {
-    kyverno: Kyverno,
-    stack: Stack,
-    existing: Vec<Value>,
+    pub(super) kyverno: Kyverno,
+    pub(super) stack: Stack,
+    /// Objects that exist, for clones, ConfigMap variables and lookups.
+    pub(super) existing: Vec<Value>,
     pub(super) events: Vec<AdmissionEvent>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) doubts: Doubts,
@@ -181,7 +183,7 @@ fn doubtful(object: &ObjectRef, unknown: &super::kyverno::Unknown) -> Diagnostic
         .hint("every case that this could touch is inconclusive")
 }
 
-fn labels_of(namespaces: &[Item]) -> BTreeMap<Arc<str>, Labels> {
+pub(super) fn labels_of(namespaces: &[Item]) -> BTreeMap<Arc<str>, Labels> {
     namespaces
         .iter()
         .filter_map(|item| match &item.resource {

@@ -1,11 +1,12 @@
 //! Manifests → world: admission, controllers, addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::addresses::Allocator;
 use super::admission::AdmissionEvent;
 use super::admit::{Admission, Doubts};
+use super::api_server::{ApiServer, Namespaces};
 use super::environment::Environment;
 use super::expose;
 use super::intake::{Intake, Item};
@@ -61,59 +62,45 @@ impl<'a> Builder<'a> {
     fn build(mut self) -> Built {
         // Names and addresses must not depend on the order of files.
         self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
-        self.refuse_unknown_namespaces(&self.namespaces());
+        self.refuse_unknown_namespaces(&namespaces(&self.items));
         let mut admission = Admission::new(&self.items, &self.stack);
         self.items = admission.admit(std::mem::take(&mut self.items));
         self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
-        let mut world = self.empty_world(self.namespaces());
         self.report_unmodelled();
-        let mut pods = self.create_pods(&world, &mut admission);
-        let mut sorted = Sorted::of(std::mem::take(&mut self.items));
-        let made = proxies(&sorted.objects, &self.stack);
-        pods.of_proxies(&made.proxies, &world);
-        self.add_resolver(&world, &mut sorted, &mut pods, &admission.events);
-        world.pods = pods.pods;
-        world.services = services(&sorted, &made.proxies, &world.pods, self.environment);
-        world.proxies = made.proxies;
-        world.objects = sorted.objects;
-        world.doubts = doubts(&world, &admission.doubts);
-        self.findings.extend(made.findings);
-        self.findings.extend(admission.findings);
-        self.events.extend(admission.events);
+        let (pods, findings) =
+            admit_pods(&self.items.iter().collect::<Vec<_>>(), &self.items, self.environment, &mut admission);
+        self.findings.extend(findings);
+        self.events.extend(admission.events.iter().cloned());
+        let refused = std::mem::take(&mut admission.findings);
+        let built = assemble(Arc::new(self.server(admission, pods)));
+        self.findings.extend(built.findings);
+        self.findings.extend(refused);
         self.report_refusals();
-        world.admission = self.events;
-        Built { world, findings: self.findings }
+        Built { world: World { admission: self.events, ..built.world }, findings: self.findings }
     }
 
-    fn empty_world(&self, namespaces: BTreeMap<Arc<str>, Namespace>) -> World {
-        World {
-            stack: self.stack.clone(),
-            namespaces,
-            nodes: self.environment.nodes.clone(),
-            pods: Vec::new(),
-            services: Vec::new(),
-            proxies: Vec::new(),
-            hosts: self.environment.hosts.clone(),
-            outside: self.environment.outside,
-            objects: Objects::default(),
-            admission: Vec::new(),
-            doubts: BTreeMap::new(),
+    fn server(&mut self, mut admission: Admission, pods: Vec<AdmittedPod>) -> ApiServer {
+        let items = std::mem::take(&mut self.items);
+        admission.existing = items.iter().map(|item| item.document.root.to_json()).collect();
+        admission.events.clone_from(&self.events);
+        let made = self.events.iter().filter_map(|event| match event {
+            AdmissionEvent::Generated { object, rule, trigger } => {
+                Some((object.clone(), (rule.clone(), trigger.clone())))
+            }
+            AdmissionEvent::Rejected { .. } | AdmissionEvent::Mutated { .. } => None,
+        });
+        ApiServer {
+            admission,
+            pods,
+            environment: self.environment.clone(),
+            made: made.collect(),
+            worlds: Mutex::default(),
+            items,
         }
     }
 
-    fn namespaces(&self) -> BTreeMap<Arc<str>, Namespace> {
-        let built_in = BUILT_IN_NAMESPACES.iter().map(|name| namespace(name, &Labels::new(), &Labels::new()));
-        let written = self.items.iter().filter_map(|item| match &item.resource {
-            Resource::Namespace(object) => {
-                Some(namespace(object.meta.name(), &object.meta.labels, &object.meta.annotations))
-            }
-            _ => None,
-        });
-        built_in.chain(written).map(|namespace| (Arc::clone(&namespace.name), namespace)).collect()
-    }
-
     /// The API server answers `namespaces "x" not found`.
-    fn refuse_unknown_namespaces(&mut self, namespaces: &BTreeMap<Arc<str>, Namespace>) {
+    fn refuse_unknown_namespaces(&mut self, namespaces: &Namespaces) {
         let (kept, refused): (Vec<Item>, Vec<Item>) =
             std::mem::take(&mut self.items).into_iter().partition(|item: &Item| {
                 item.resource.object().namespace.as_ref().is_none_or(|name| namespaces.contains_key(name))
@@ -127,59 +114,6 @@ impl<'a> Builder<'a> {
                 rule: None,
             });
         }
-    }
-
-    fn create_pods(&mut self, world: &World, admission: &mut Admission) -> Placement<'a> {
-        let nodes: Vec<Arc<str>> = world.nodes.iter().map(|node| Arc::clone(&node.name)).collect();
-        let accounts = self.service_accounts();
-        let mut placement = Placement::new(self.environment, self.stack.clone());
-        for item in &self.items {
-            for request in workload::pods(&item.resource, &item.document, &nodes) {
-                let home = item.resource.object().namespace.as_deref().unwrap_or_default();
-                let Some(pod) = admission.admit_pod(&request.document, world.namespace_labels(home)) else { continue };
-                if let Some(finding) = unknown_account(&pod, &accounts) {
-                    self.findings.push(finding);
-                    continue;
-                }
-                let home = world.namespaces.get(pod.meta.namespace());
-                placement.place(request.workload, &pod, request.node.as_deref(), home, origin(item));
-            }
-        }
-        placement
-    }
-
-    /// The resolver was there before any policy, so that admission has no say in it.
-    fn add_resolver(
-        &mut self,
-        world: &World,
-        sorted: &mut Sorted,
-        placement: &mut Placement<'_>,
-        admitted: &[AdmissionEvent],
-    ) {
-        if world.nodes.is_empty() {
-            return;
-        }
-        let events: Vec<AdmissionEvent> = self.events.iter().chain(admitted).cloned().collect();
-        let missing = Resolver::missing(&sorted.services, &placement.pods, &events);
-        if let Some(pod) = &missing.pod {
-            let home = world.namespaces.get(pod.meta.namespace());
-            placement.place(Arc::clone(&pod.meta.object.name), pod, None, home, platform::origin(pod));
-        }
-        // Installers give it the tenth address of the range, which is the first that is given out.
-        sorted.services.splice(0..0, missing.service);
-        self.findings.extend(missing.note);
-    }
-
-    fn service_accounts(&self) -> BTreeSet<(String, String)> {
-        self.items
-            .iter()
-            .filter_map(|item| match &item.resource {
-                Resource::ServiceAccount(object) => {
-                    Some((object.meta.namespace().to_owned(), object.meta.name().to_owned()))
-                }
-                _ => None,
-            })
-            .collect()
     }
 
     /// What the engine does not model is said at its place, whether or not a flow ever meets it.
@@ -212,6 +146,128 @@ impl<'a> Builder<'a> {
             }
         }
     }
+}
+
+/// A pod as admission left it, and the stored object that it belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct AdmittedPod {
+    pub(super) owner: ObjectRef,
+    workload: Arc<str>,
+    pod: Object<kubernetes::Pod>,
+    /// The node that its controller names, for a DaemonSet.
+    node: Option<Arc<str>>,
+    origin: RuleRef,
+}
+
+/// The pods that controllers make of `workloads`, admitted among the stored `items`; those that would never start are
+/// among the findings.
+pub(super) fn admit_pods(
+    workloads: &[&Item],
+    items: &[Item],
+    environment: &Environment,
+    admission: &mut Admission,
+) -> (Vec<AdmittedPod>, Vec<Diagnostic>) {
+    let nodes: Vec<Arc<str>> = environment.nodes.iter().map(|node| Arc::clone(&node.name)).collect();
+    let (namespaces, accounts) = (namespaces(items), service_accounts(items));
+    let none = Labels::new();
+    let (mut pods, mut findings) = (Vec::new(), Vec::new());
+    for item in workloads {
+        for request in workload::pods(&item.resource, &item.document, &nodes) {
+            let home = item.resource.object().namespace.as_deref().unwrap_or_default();
+            let labels = namespaces.get(home).map_or(&none, |namespace| &namespace.labels);
+            let Some(pod) = admission.admit_pod(&request.document, labels) else { continue };
+            if let Some(finding) = unknown_account(&pod, &accounts) {
+                findings.push(finding);
+                continue;
+            }
+            let owner = item.resource.object().clone();
+            let (workload, node) = (request.workload, request.node);
+            pods.push(AdmittedPod { owner, workload, pod, node, origin: origin(item) });
+        }
+    }
+    (pods, findings)
+}
+
+/// The world of what an API server stores: controllers place pods, make proxies and give addresses.
+pub(super) fn assemble(server: Arc<ApiServer>) -> Built {
+    let (environment, stack) = (&server.environment, &server.admission.stack);
+    let mut world = empty_world(&server);
+    let mut placement = Placement::new(environment, stack.clone());
+    for AdmittedPod { workload, pod, node, origin, .. } in &server.pods {
+        let home = world.namespaces.get(pod.meta.namespace());
+        placement.place(Arc::clone(workload), pod, node.as_deref(), home, origin.clone());
+    }
+    let mut sorted = Sorted::of(server.items.clone());
+    let mut made = proxies(&sorted.objects, stack);
+    placement.of_proxies(&made.proxies, &world);
+    made.findings.extend(add_resolver(&world, &mut sorted, &mut placement, &server.admission.events));
+    world.pods = placement.pods;
+    world.services = services(&sorted, &made.proxies, &world.pods, environment);
+    world.proxies = made.proxies;
+    world.objects = sorted.objects;
+    world.doubts = doubts(&world, &server.admission.doubts);
+    world.admission.clone_from(&server.admission.events);
+    Built { world, findings: made.findings }
+}
+
+/// The resolver was there before any policy, so that admission has no say in it.
+fn add_resolver(
+    world: &World,
+    sorted: &mut Sorted,
+    placement: &mut Placement<'_>,
+    events: &[AdmissionEvent],
+) -> Option<Diagnostic> {
+    if world.nodes.is_empty() {
+        return None;
+    }
+    let missing = Resolver::missing(&sorted.services, &placement.pods, events);
+    if let Some(pod) = &missing.pod {
+        let home = world.namespaces.get(pod.meta.namespace());
+        placement.place(Arc::clone(&pod.meta.object.name), pod, None, home, platform::origin(pod));
+    }
+    // Installers give it the tenth address of the range, which is the first that is given out.
+    sorted.services.splice(0..0, missing.service);
+    missing.note
+}
+
+fn empty_world(server: &Arc<ApiServer>) -> World {
+    let environment = &server.environment;
+    World {
+        stack: server.admission.stack.clone(),
+        namespaces: namespaces(&server.items),
+        nodes: environment.nodes.clone(),
+        pods: Vec::new(),
+        services: Vec::new(),
+        proxies: Vec::new(),
+        hosts: environment.hosts.clone(),
+        outside: environment.outside,
+        objects: Objects::default(),
+        admission: Vec::new(),
+        doubts: BTreeMap::new(),
+        api_server: Arc::clone(server),
+        removed: Vec::new(),
+    }
+}
+
+/// Namespaces that every cluster has, and those among `items`.
+pub(super) fn namespaces(items: &[Item]) -> Namespaces {
+    let built_in = BUILT_IN_NAMESPACES.iter().map(|name| namespace(name, &Labels::new(), &Labels::new()));
+    let written = items.iter().filter_map(|item| match &item.resource {
+        Resource::Namespace(object) => {
+            Some(namespace(object.meta.name(), &object.meta.labels, &object.meta.annotations))
+        }
+        _ => None,
+    });
+    built_in.chain(written).map(|namespace| (Arc::clone(&namespace.name), namespace)).collect()
+}
+
+/// ServiceAccounts among `items`, as namespace and name.
+pub(super) fn service_accounts(items: &[Item]) -> BTreeSet<(String, String)> {
+    let accounts = items.iter().filter_map(|item| match &item.resource {
+        Resource::ServiceAccount(object) => Some((object.meta.namespace().to_owned(), object.meta.name().to_owned())),
+        _ => None,
+    });
+    accounts.collect()
 }
 
 /// Admitted resources by what becomes of them.
@@ -283,7 +339,7 @@ fn concerns(object: &ObjectRef, pod: &Pod) -> bool {
     }
 }
 
-fn unknown_namespace(item: &Item, namespaces: &BTreeMap<Arc<str>, Namespace>) -> Diagnostic {
+fn unknown_namespace(item: &Item, namespaces: &Namespaces) -> Diagnostic {
     let object = item.resource.object();
     let name = object.namespace.as_deref().unwrap_or_default();
     let at = item.document.root.get("metadata").and_then(|metadata| metadata.get("namespace"));
@@ -298,7 +354,10 @@ fn unknown_namespace(item: &Item, namespaces: &BTreeMap<Arc<str>, Namespace>) ->
 }
 
 /// The ServiceAccount admission plugin refuses a pod whose account does not exist.
-fn unknown_account(pod: &Object<kubernetes::Pod>, accounts: &BTreeSet<(String, String)>) -> Option<Diagnostic> {
+pub(super) fn unknown_account(
+    pod: &Object<kubernetes::Pod>,
+    accounts: &BTreeSet<(String, String)>,
+) -> Option<Diagnostic> {
     let name = pod.body.spec.service_account_name.as_deref().filter(|name| *name != "default")?;
     let namespace = pod.meta.namespace();
     if accounts.contains(&(namespace.to_owned(), name.to_owned())) {

@@ -27,7 +27,7 @@ pub(super) struct Intake {
 }
 
 /// Findings for which an object cannot even be sent to an API server; all others are the server's refusals.
-const INPUT_ERRORS: &[&str] = &["not-an-object", "unknown-kind", "unknown-version", "missing-name"];
+pub(super) const INPUT_ERRORS: &[&str] = &["not-an-object", "unknown-kind", "unknown-version", "missing-name"];
 
 impl Intake {
     /// Takes in every document, in order.
@@ -118,7 +118,7 @@ fn cluster_scoped(document: &Document, object: &ObjectRef) -> Diagnostic {
     .hint("remove `metadata.namespace`")
 }
 
-fn named(document: &Document) -> ObjectRef {
+pub(super) fn named(document: &Document) -> ObjectRef {
     let text = |keys: &[&str]| {
         keys.iter().try_fold(&document.root, |node, key| node.get(key)).and_then(crate::manifest::Node::as_str)
     };

@@ -3,6 +3,8 @@
 mod addresses;
 mod admission;
 mod admit;
+mod api_request;
+mod api_server;
 mod build;
 mod endpoint;
 pub mod enrolment;
@@ -20,9 +22,12 @@ mod proxy_labels;
 mod proxy_parameters;
 mod service;
 mod stack;
+mod succession;
 mod workload;
 
 pub use admission::AdmissionEvent;
+pub use api_request::{Act, ApiRequest, ApiUser, Change};
+pub use api_server::{ApiAnswer, ApiServer, Objection};
 pub use build::{Built, build};
 pub use endpoint::{Endpoint, Host, HostId, Node, NodeId};
 pub use environment::Environment;
@@ -33,6 +38,7 @@ pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};
 pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
 pub use service::{Service, ServicePort, TargetPort};
 pub use stack::{CiliumOptions, EnforcementMode, IstioOptions, PathNormalization, Stack, Versions, at_least};
+pub use succession::Unmet;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,7 +47,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Labels, RuleRef};
+use crate::manifest::{Labels, ObjectRef, RuleRef};
 
 /// A transport protocol as network policies name it.
 #[derive(
@@ -96,6 +102,10 @@ pub struct World {
     pub admission: Vec<AdmissionEvent>,
     /// Pods about which nobody knows what admission makes of them, with the rules to blame.
     pub doubts: BTreeMap<PodId, Vec<RuleRef>>,
+    /// What answers requests to change objects.
+    pub api_server: Arc<ApiServer>,
+    /// Policy objects that were taken out of `objects` since (see [`World::without`]).
+    pub removed: Vec<ObjectRef>,
 }
 
 /// A namespace with its labels, the implied `kubernetes.io/metadata.name` among them.

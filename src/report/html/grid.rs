@@ -116,6 +116,7 @@ fn source_place(source: &Source) -> Place {
         Source::Outside => (0, "the Internet".to_owned(), "outside".to_owned()),
         Source::Node(name) => (2, "nodes".to_owned(), name.clone()),
         Source::Kubelet => (2, "nodes".to_owned(), "kubelet".to_owned()),
+        Source::User(user) => (3, "users of the API server".to_owned(), user.name.clone()),
     }
 }
 
@@ -128,5 +129,6 @@ fn destination_place(destination: &Destination) -> Place {
         Destination::Host(name) => (3, "outside hosts".to_owned(), name.clone()),
         Destination::Address(address) => (4, "addresses".to_owned(), address.to_string()),
         Destination::Name(name) => (5, "names resolved".to_owned(), name.clone()),
+        Destination::Object(change) => (6, "objects".to_owned(), change.target.kind.to_string()),
     }
 }

@@ -45,6 +45,7 @@ fn flow() -> Flow {
             token: None,
         }),
         tls: None,
+        after: Vec::new(),
     }
 }
 

@@ -71,6 +71,7 @@ fn observation(trace: Trace) -> Observation {
             .and_then(|answer| answer.request.as_ref())
             .map(|request| request.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect())
             .unwrap_or_default(),
+        admitted: answer.and_then(|answer| answer.admitted.clone()),
         logs: trace.checks().filter_map(|check| check.decision.log.clone()).collect(),
         trace: Some(trace),
     };
