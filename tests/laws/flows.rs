@@ -95,6 +95,7 @@ impl FlowSketch {
             port: (self.protocol != Protocol::Icmp).then_some(self.port),
             request: self.request().filter(|_| talks),
             tls: (self.tls && talks).then(|| HOSTS[0].to_owned()),
+            after: Vec::new(),
         }
     }
 

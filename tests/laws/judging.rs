@@ -42,11 +42,13 @@ fn allow(outcomes: BTreeSet<Outcome>) -> Expectation {
         via: BTreeSet::new(),
         answered_by: None,
         backend_headers: Vec::new(),
+        generates: None,
+        labels: Vec::new(),
     })
 }
 
 fn deny(by: Layer, outcome: &Outcome, layers: usize) -> Expectation {
-    Expectation::Deny(DenyExpectation { by, outcomes: BTreeSet::from([outcome.clone()]), layers })
+    Expectation::Deny(DenyExpectation { by, outcomes: BTreeSet::from([outcome.clone()]), layers, reason: None })
 }
 
 fn verdicts(world: &World, cases: &[Case]) -> Vec<(String, Verdict, String)> {
