@@ -88,7 +88,9 @@ fn expected() -> Expected {
 
 fn loaded(names: &[String]) -> Vec<Document> {
     let mut all = Loaded::default();
-    names.iter().for_each(|name| all.extend(load(Path::new(&format!("{FOLDER}/{name}"))).unwrap()));
+    for name in names {
+        all.extend(load(Path::new(&format!("{FOLDER}/{name}"))).unwrap());
+    }
     all.documents
 }
 
