@@ -11,6 +11,7 @@ mod lookup;
 mod outward;
 mod party;
 mod proxies;
+pub mod reach;
 mod target;
 mod trace;
 
