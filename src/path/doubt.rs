@@ -1,6 +1,6 @@
 //! Objects of kinds that are not modelled, and the flows that they could touch.
 
-use super::trace::{End, Trace};
+use super::trace::{End, Hop, Trace};
 use crate::manifest::RuleRef;
 use crate::world::World;
 
@@ -11,25 +11,34 @@ const UNREAD: &[&str] = &["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"];
 /// Leaves open how a flow ends that an object of an unmodelled kind could touch: one in a namespace on
 /// its way, in the mesh's root namespace, or in none.
 pub(super) fn admit_doubt(world: &World, mut trace: Trace) -> Trace {
-    let doubtful = world.objects.unmodelled.iter().find(|rule| touches(world, rule, &trace));
-    if let Some(rule) = doubtful {
+    if let Some(rule) = doubt_about(world, &trace.hops) {
         trace.end = End::Unknown(format!("{rule} is of a kind that airtight does not model"));
         trace.answer = None;
     }
     trace
 }
 
-fn touches(world: &World, rule: &RuleRef, trace: &Trace) -> bool {
+/// The object that leaves a way open.
+pub(super) fn doubt_about<'w>(world: &'w World, hops: &[Hop]) -> Option<&'w RuleRef> {
+    let ends = hops.iter().flat_map(|hop| [&hop.from, &hop.to]);
+    doubt_in(world, &mut ends.filter_map(|end| end.split_once('/')).map(|(home, _)| home))
+}
+
+/// The object that leaves a way through these namespaces open.
+pub(super) fn doubt_in<'w>(world: &'w World, namespaces: &mut dyn Iterator<Item = &str>) -> Option<&'w RuleRef> {
+    if world.objects.unmodelled.is_empty() {
+        return None;
+    }
+    let passed: Vec<&str> = namespaces.collect();
+    world.objects.unmodelled.iter().find(|rule| touches(world, rule, &passed))
+}
+
+fn touches(world: &World, rule: &RuleRef, passed: &[&str]) -> bool {
     if UNREAD.contains(&&*rule.object.kind) {
         return false;
     }
     match rule.object.namespace.as_deref() {
         None => true,
-        Some(namespace) => namespace == world.stack.istio.root_namespace || passes_through(namespace, trace),
+        Some(namespace) => namespace == world.stack.istio.root_namespace || passed.contains(&namespace),
     }
-}
-
-fn passes_through(namespace: &str, trace: &Trace) -> bool {
-    let ends = trace.hops.iter().flat_map(|hop| [&hop.from, &hop.to]);
-    ends.filter_map(|end| end.split_once('/')).any(|(home, _)| home == namespace)
 }

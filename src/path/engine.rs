@@ -216,7 +216,7 @@ impl<'w> Engine<'w> {
         if pods.is_empty() { Err(FlowError::UnknownWorkload(namespace.to_owned(), name.to_owned())) } else { Ok(pods) }
     }
 
-    fn after_lookup(&self, from: &Party<'w>, name: &str, target: Target<'w>, cargo: &Cargo) -> Vec<Course> {
+    pub(super) fn after_lookup(&self, from: &Party<'w>, name: &str, target: Target<'w>, cargo: &Cargo) -> Vec<Course> {
         let lookup = self.lookup(from, name, cargo);
         let cargo = Cargo { resolved: lookup.learned.then(|| name.to_owned()), ..cargo.clone() };
         self.send(from, &target, &cargo).into_iter().map(|course| course.after(&lookup.hops)).collect()
@@ -243,7 +243,7 @@ impl<'w> Engine<'w> {
     }
 
     /// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.
-    fn named(&self, from: &Party<'w>, name: &str, port: Option<u16>) -> Target<'w> {
+    pub(super) fn named(&self, from: &Party<'w>, name: &str, port: Option<u16>) -> Target<'w> {
         let captured = from.pod.is_some_and(|pod| dns_captured(&self.world.stack, pod));
         if let (true, Some(port)) = (captured, port)
             && let Some((namespace, entry)) = self.service_entry_named(name, Some(port))

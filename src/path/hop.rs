@@ -5,9 +5,22 @@ use super::engine::Engine;
 use super::party::Party;
 use super::trace::{Check, Hop, Wire};
 use crate::policy::cni::CniHop;
-use crate::policy::ztunnel::{Capture, inbound_capture};
+use crate::policy::ztunnel::{Bypass, Capture, inbound_capture};
 use crate::policy::{Checkpoint, Decision, Effect, MeshSource, Outcome, Reason};
 use crate::world::{Endpoint, HostId, Pod, Protocol};
+
+/// What the destination's ztunnel sees of a hop.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sight {
+    /// A tunnel that ends at it (or at the pod itself, if that speaks HBONE), with the certificate of who opened it.
+    Tunnel,
+    /// A connection in clear text.
+    Plaintext,
+    /// A connection that passes it by.
+    Bypassed(Bypass),
+    /// No connection.
+    Nothing,
+}
 
 impl Engine<'_> {
     /// Source side and destination side of the CNI, in this order.
@@ -37,7 +50,7 @@ impl Engine<'_> {
     }
 
     /// A pod about which nobody knows what admission makes of it.
-    fn doubt(&self, pod: &Pod) -> Option<Check> {
+    pub(super) fn doubt(&self, pod: &Pod) -> Option<Check> {
         let rules = self.world.doubts.get(&pod.id)?.clone();
         let detail = format!("what admission makes of {}/{} is not known", pod.namespace, pod.name);
         Some(check(Checkpoint::Admission, Decision::unknown(rules, detail)))
@@ -46,22 +59,24 @@ impl Engine<'_> {
     /// The destination's ztunnel, if it sees the hop.
     pub(super) fn ztunnel_check(&self, from: &Party<'_>, to: &Pod, wire: Wire, port: Option<u16>) -> Option<Check> {
         let port = port?;
-        let decision = match (wire, inbound_capture(self.world, to.id, from.endpoint)) {
-            (Wire::Hbone { .. }, _) => self.terminate(to, port, &from.mesh_source(self.world)),
-            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Plaintext) => {
-                self.ztunnel.inbound(self.world, to.id, port, &from.anonymous())
-            }
-            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Bypass(why)) => {
-                return Some(check(Checkpoint::ZtunnelInbound, Decision::allow(Reason::ProbeBypass, why.to_string())));
-            }
-            (Wire::Plain { .. }, _) => return None,
+        let inbound = |source: &MeshSource| self.ztunnel.inbound(self.world, to.id, port, source);
+        let decision = match self.sight(from.endpoint, to, wire) {
+            Sight::Tunnel => inbound(&from.mesh_source(self.world)),
+            Sight::Plaintext => inbound(&from.anonymous()),
+            Sight::Bypassed(why) => Decision::allow(Reason::ProbeBypass, why.to_string()),
+            Sight::Nothing => return None,
         };
         Some(check(Checkpoint::ZtunnelInbound, decision))
     }
 
-    /// The end of an HBONE tunnel: the pod's ztunnel, or the pod itself if it speaks HBONE.
-    fn terminate(&self, to: &Pod, port: u16, source: &MeshSource) -> Decision {
-        self.ztunnel.inbound(self.world, to.id, port, source)
+    /// What the destination's ztunnel sees of a hop.
+    pub(super) fn sight(&self, from: Endpoint, to: &Pod, wire: Wire) -> Sight {
+        match (wire, inbound_capture(self.world, to.id, from)) {
+            (Wire::Hbone { .. }, _) => Sight::Tunnel,
+            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Plaintext) => Sight::Plaintext,
+            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Bypass(why)) => Sight::Bypassed(why),
+            (Wire::Plain { .. }, _) => Sight::Nothing,
+        }
     }
 
     /// Whether a workload answers on this port.

@@ -12,6 +12,7 @@ mod lookup;
 mod outward;
 mod party;
 mod proxies;
+pub mod reach;
 mod target;
 mod trace;
 

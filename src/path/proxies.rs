@@ -229,7 +229,7 @@ impl<'w> Engine<'w> {
         }
     }
 
-    fn waypoint_gateway(&self, key: &GatewayKey) -> Option<&WaypointGateway> {
+    pub(super) fn waypoint_gateway(&self, key: &GatewayKey) -> Option<&WaypointGateway> {
         self.waypoint_gateways.iter().find(|gateway| gateway.key == *key)
     }
 

@@ -84,6 +84,17 @@ pub(super) enum PeerMatch {
     Name(NamePattern),
 }
 
+impl PeerMatch {
+    /// The prefixes that it compares addresses with.
+    pub(super) fn networks(&self) -> impl Iterator<Item = &IpNet> {
+        let addresses = match self {
+            Self::Addresses(addresses) => Some(addresses),
+            Self::Labels(_) | Self::Entity(_) | Self::Name(_) => None,
+        };
+        addresses.into_iter().flat_map(|addresses| addresses.within.iter().chain(&addresses.except))
+    }
+}
+
 /// Prefixes less exceptions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Addresses {

@@ -19,6 +19,12 @@ const PROBE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd16, 0x9254, 0x7127, 0x1337
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct IdentityId(u32);
 
+impl IdentityId {
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// What kind of thing an identity stands for; the API server's flag comes on top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Class {

@@ -4,6 +4,7 @@
 //! Every rule of every policy becomes an entry; the entries that bind an endpoint are found once for
 //! each identity, and a decision filters them by peer and port.
 
+mod bits;
 mod cilium;
 mod cluster;
 mod decide;
@@ -16,6 +17,7 @@ mod identity;
 mod kubernetes;
 mod l7;
 mod name;
+mod peers;
 mod port;
 mod proxy;
 mod sanitize;
@@ -24,8 +26,11 @@ mod services;
 mod speak;
 mod traps;
 
+pub use bits::BitSet;
 pub use dns::lookup_hop;
 pub use hop::{CniHop, Payload};
+pub use name::NamePatterns;
+pub use peers::{Groups, PodPeers};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -35,13 +40,15 @@ use dialect::Dialect;
 use draft::Draft;
 use entry::{Entry, PeerMatch, Peers, Subject};
 use identity::{Class, Identities, Identity, Peer, Rules};
+use ipnet::IpNet;
+use l7::Layer7;
 use port::container_port;
 use selector::Selectors;
 
 use crate::manifest::cilium::Direction;
 use crate::manifest::{Diagnostic, RuleRef};
 use crate::policy::{Decision, Reason};
-use crate::world::{Endpoint, Pod, Protocol, World};
+use crate::world::{Endpoint, Pod, PodId, Protocol, World};
 
 /// Every network policy of a world, ready to decide.
 #[derive(Debug)]
@@ -306,6 +313,33 @@ impl CniPolicy {
             Class::Host | Class::RemoteNode => self.dialect.addresses_match_nodes(),
             Class::Pod => self.dialect.addresses_match_pods(),
         }
+    }
+
+    /// What policies see of a pod as peer and as subject, as a number that equal pods share.
+    #[must_use]
+    pub fn identity_of(&self, pod: PodId) -> u32 {
+        self.identities.pod(pod).number()
+    }
+
+    /// Prefixes by which policies can tell pods (or nodes) apart: none, unless address rules match them.
+    pub fn networks(&self) -> impl Iterator<Item = IpNet> {
+        let inside = self.dialect.addresses_match_pods() || self.dialect.addresses_match_nodes();
+        let entries = inside.then_some(&self.entries);
+        entries.into_iter().flatten().flat_map(|entry| match &entry.peers {
+            Peers::Nobody | Peers::Everyone => Vec::new(),
+            Peers::Any(list) => list.iter().flat_map(PeerMatch::networks).copied().collect(),
+        })
+    }
+
+    /// Every pattern of its DNS rules, once.
+    #[must_use]
+    pub fn name_patterns(&self) -> NamePatterns {
+        let items = self.entries.iter().flat_map(|entry| entry.ports.iter().flatten());
+        let patterns = items.flat_map(|item| match &item.layer7 {
+            Layer7::Dns(names) => names.as_slice(),
+            Layer7::Open | Layer7::Http(_) | Layer7::ServerNames(_) | Layer7::Unmodelled(_) => &[],
+        });
+        NamePatterns::of(patterns.map(|(pattern, _)| pattern))
     }
 
     /// The number of a named port in an egress rule.

@@ -1,5 +1,7 @@
 //! Domain names and patterns of names (Cilium `pkg/fqdn/matchpattern`).
 
+use std::collections::HashSet;
+
 use super::dialect::{Dialect, ServerNameWildcards};
 use crate::manifest::cilium::DnsRule;
 
@@ -12,6 +14,23 @@ pub(super) enum NamePattern {
     Labels(Vec<String>),
     /// One or more labels, then these.
     Below(Vec<String>),
+}
+
+/// Distinct patterns of names.
+#[derive(Debug, Clone, Default)]
+pub struct NamePatterns(Vec<NamePattern>);
+
+impl NamePatterns {
+    pub(super) fn of<'a>(patterns: impl Iterator<Item = &'a NamePattern>) -> Self {
+        let mut seen = HashSet::new();
+        Self(patterns.filter(|pattern| seen.insert(*pattern)).cloned().collect())
+    }
+
+    /// Which of them a name matches: DNS rules treat names with equal answers alike.
+    #[must_use]
+    pub fn signature(&self, name: &str) -> Vec<bool> {
+        self.0.iter().map(|pattern| pattern.matches(name)).collect()
+    }
 }
 
 impl NamePattern {

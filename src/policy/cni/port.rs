@@ -92,6 +92,11 @@ impl PortMatch {
         }
     }
 
+    /// Whether it is a port by name.
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self, Self::Named(..))
+    }
+
     /// Whether it takes `transport`; `names` gives the number of a named port.
     pub(super) fn takes(&self, transport: Transport, names: impl Fn(&str, Protocol) -> Option<u16>) -> bool {
         match self {

@@ -120,6 +120,24 @@ impl WaypointPolicy {
         filters.run(protocol, target, source, payload)
     }
 
+    /// Whether what is said on a connection could change what the waypoint does with it: a rule reads requests,
+    /// tokens are verified, or a policy cannot be evaluated.
+    #[must_use]
+    pub fn reads_requests(&self, world: &World, waypoint: &WaypointGateway, target: &WaypointTarget<'_>) -> bool {
+        let (policies, class, root_namespace) = match WaypointImplementation::of_class(&waypoint.class) {
+            WaypointImplementation::Istio => (&self.istio, "istio-waypoint", world.stack.istio.root_namespace.as_str()),
+            WaypointImplementation::Kgateway => (&self.kgateway, "kgateway-waypoint", "istio-system"),
+            WaypointImplementation::Agentgateway => return false,
+            WaypointImplementation::Other => return true,
+        };
+        let chain = Chain { waypoint: &waypoint.key, class, root_namespace, service: target.service() };
+        let mut attached = policies.iter().filter(|policy| policy.targets.attach(&chain));
+        !self.jwt_rules(&chain).is_empty()
+            || attached.any(|policy| {
+                policy.unusable.is_some() || policy.rules.iter().any(|(_, rule, _)| rule.needs_http())
+            })
+    }
+
     fn jwt_rules(&self, chain: &Chain<'_>) -> Vec<&(JwtRule, RuleRef)> {
         self.jwt.iter().filter(|policy| policy.targets.attach(chain)).flat_map(|policy| &policy.rules).collect()
     }

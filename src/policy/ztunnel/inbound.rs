@@ -25,9 +25,9 @@ pub struct ZtunnelPolicy {
     workloads: Vec<Workload>,
 }
 
-/// What istiod lists on one workload.
-#[derive(Debug, Clone, Default)]
-struct Workload {
+/// What istiod lists on one workload: pods with equal lists are treated alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Workload {
     policies: Vec<usize>,
     /// The objects that make it STRICT as a whole.
     strict: Vec<RuleRef>,
@@ -52,78 +52,189 @@ impl ZtunnelPolicy {
     /// opened the tunnel (the waypoint, if there is one); plaintext has no identity.
     #[must_use]
     pub fn inbound(&self, world: &World, destination: PodId, port: u16, source: &MeshSource) -> Decision {
+        let caller = Caller::of(source.clone());
+        self.speak(world, destination, port, &caller, self.ruling(world, destination, port, &caller))
+    }
+
+    /// The same in short: which rule decides.
+    #[must_use]
+    pub fn ruling(&self, world: &World, destination: PodId, port: u16, caller: &Caller) -> Ruling {
         let pod = world.pod(destination);
+        let certified = caller.source.identity.is_some();
         match pod.enrolment {
-            Enrolment::Ambient => self.assert(pod, port, source),
-            Enrolment::AmbientOutbound => match &source.identity {
-                None => not_captured(pod, "bypasses inbound capture"),
-                Some(_) if at_least(&world.stack.versions.istio, 1, 29) => self.assert(pod, port, source),
-                Some(_) => bypassed_tunnel(pod),
-            },
-            Enrolment::None => not_captured(pod, "is not in the mesh"),
-            Enrolment::Native => not_captured(pod, "ends the tunnel itself"),
-            Enrolment::NativeOutbound => not_captured(pod, "takes what it receives in clear text"),
-            Enrolment::Sidecar => Decision::unknown(
-                vec![pod.origin.clone()],
-                format!("{}/{} has a sidecar, whose policies are not modelled", pod.namespace, pod.name),
-            ),
+            Enrolment::Ambient => self.assert(pod, port, caller),
+            Enrolment::AmbientOutbound if certified && at_least(&world.stack.versions.istio, 1, 29) => {
+                self.assert(pod, port, caller)
+            }
+            Enrolment::AmbientOutbound
+            | Enrolment::None
+            | Enrolment::Native
+            | Enrolment::NativeOutbound
+            | Enrolment::Sidecar => Ruling::Enrolment { certified },
         }
     }
 
-    fn assert(&self, pod: &Pod, port: u16, source: &MeshSource) -> Decision {
+    fn assert(&self, pod: &Pod, port: u16, caller: &Caller) -> Ruling {
         let workload = &self.workloads[pod.id.0 as usize];
         if !workload.uncertain.is_empty() {
-            return Decision::unknown(
-                workload.uncertain.clone(),
-                format!("{}/{} has no labels: istiod may list every selector policy on it", pod.namespace, pod.name),
-            );
+            return Ruling::Uncertain;
         }
         if OWN_PORTS.contains(&port) {
-            let detail = format!("ztunnel refuses connections that aim at its own port {port}");
-            return Decision::deny(Reason::NotListening, Outcome::Reset, detail)
-                .logged("connection failed error=\"attempted recursive call to ourselves\"");
+            return Ruling::OwnPort;
         }
-        let connection = Connection {
-            identity: source.identity.as_ref(),
-            principal: source.identity.as_ref().map(SpiffeId::principal),
-            source: source.address,
-            destination: same_family(&pod.addresses, source.address),
-            port,
-        };
-        self.judge(pod, workload, &connection, source)
+        self.judge(pod, workload, &connection(pod, port, caller))
     }
 
-    fn judge(&self, pod: &Pod, workload: &Workload, connection: &Connection<'_>, source: &MeshSource) -> Decision {
-        let log = |error: Option<&str>| access_log(pod, connection, error);
-        let (allow, deny): (Vec<&Authorization>, Vec<&Authorization>) =
-            self.applying(pod, workload).partition(|policy| policy.action == RbacAction::Allow);
-        let shown = format!("{} to {}/{}:{}", source.shown(), pod.namespace, pod.name, connection.port);
-        for policy in &deny {
-            if let Some(rule) = policy.matched(connection) {
+    fn judge(&self, pod: &Pod, workload: &Workload, connection: &Connection<'_>) -> Ruling {
+        let of = |action| self.applying(pod, workload).filter(move |(_, policy)| policy.action == action);
+        let matched = |(index, policy): (usize, &Authorization)| Some((index, policy.matched(connection)?));
+        if let Some((policy, rule)) = of(RbacAction::Deny).find_map(matched) {
+            return Ruling::Denied { policy, rule };
+        }
+        if of(RbacAction::Allow).next().is_none() {
+            return Ruling::Unopposed;
+        }
+        match of(RbacAction::Allow).find_map(matched) {
+            Some((policy, rule)) => Ruling::Allowed { policy, rule },
+            None => Ruling::Unmatched,
+        }
+    }
+
+    /// A ruling in words.
+    fn speak(&self, world: &World, destination: PodId, port: u16, caller: &Caller, ruling: Ruling) -> Decision {
+        let pod = world.pod(destination);
+        let workload = &self.workloads[pod.id.0 as usize];
+        let connection = connection(pod, port, caller);
+        let log = |error: Option<&str>| access_log(pod, &connection, error);
+        let shown = || format!("{} to {}/{}:{port}", caller.source.shown(), pod.namespace, pod.name);
+        match ruling {
+            Ruling::Enrolment { certified } => by_enrolment(pod, certified),
+            Ruling::Uncertain => Decision::unknown(
+                workload.uncertain.clone(),
+                format!("{}/{} has no labels: istiod may list every selector policy on it", pod.namespace, pod.name),
+            ),
+            Ruling::OwnPort => {
+                let detail = format!("ztunnel refuses connections that aim at its own port {port}");
+                Decision::deny(Reason::NotListening, Outcome::Reset, detail)
+                    .logged("connection failed error=\"attempted recursive call to ourselves\"")
+            }
+            Ruling::Denied { policy, rule } => {
+                let policy = &self.policies[policy];
                 let error = format!("explicitly denied by: {}", policy.key());
-                return denied(policy, rule, workload, &shown).logged(log(Some(&error)));
+                denied(policy, &policy.rules[rule], workload, &shown()).logged(log(Some(&error)))
+            }
+            Ruling::Unopposed => {
+                let detail = format!("no ALLOW policy is in force for {}, and no DENY rule matches", shown());
+                Decision::allow(Reason::NoPolicy, detail).logged(log(None))
+            }
+            Ruling::Allowed { policy, rule } => {
+                let policy = &self.policies[policy];
+                let detail = format!("AuthorizationPolicy {} allows {}", policy.key(), shown());
+                Decision::allow(Reason::AllowRule, detail).by(policy.rules[rule].origin.clone()).logged(log(None))
+            }
+            Ruling::Unmatched => {
+                let applying = self.applying(pod, workload).map(|(_, policy)| policy);
+                let allow: Vec<_> = applying.filter(|policy| policy.action == RbacAction::Allow).collect();
+                let names: Vec<String> = allow.iter().map(|policy| policy.key()).collect();
+                let names = names.join(", ");
+                let detail = format!("{}: ALLOW policies are in force ({names}), and no rule matches", shown());
+                Decision::deny(Reason::NoAllowMatched, Outcome::Reset, detail)
+                    .by(allow.iter().flat_map(|policy| policy.origin.clone()).collect())
+                    .logged(log(Some("allow policies exist, but none allowed")))
             }
         }
-        if allow.is_empty() {
-            let detail = format!("no ALLOW policy is in force for {shown}, and no DENY rule matches");
-            return Decision::allow(Reason::NoPolicy, detail).logged(log(None));
-        }
-        let matched = allow.iter().find_map(|policy| Some((policy, policy.matched(connection)?)));
-        if let Some((policy, rule)) = matched {
-            let detail = format!("AuthorizationPolicy {} allows {shown}", policy.key());
-            return Decision::allow(Reason::AllowRule, detail).by(rule.origin.clone()).logged(log(None));
-        }
-        let names: Vec<String> = allow.iter().map(|policy| policy.key()).collect();
-        let detail = format!("{shown}: ALLOW policies are in force ({}), and no rule matches", names.join(", "));
-        Decision::deny(Reason::NoAllowMatched, Outcome::Reset, detail)
-            .by(allow.iter().flat_map(|policy| policy.origin.clone()).collect())
-            .logged(log(Some("allow policies exist, but none allowed")))
+    }
+
+    /// What istiod lists on a pod.
+    #[must_use]
+    pub fn listed_on(&self, pod: PodId) -> &Workload {
+        &self.workloads[pod.0 as usize]
     }
 
     /// Policies of the namespace, of the mesh, and of the workload, in ztunnel's order.
-    fn applying<'a>(&'a self, pod: &Pod, workload: &'a Workload) -> impl Iterator<Item = &'a Authorization> {
+    fn applying<'a>(&'a self, pod: &Pod, workload: &'a Workload) -> impl Iterator<Item = (usize, &'a Authorization)> {
         let namespace = self.namespaces.get(&pod.namespace).into_iter().flatten();
-        namespace.chain(&self.global).chain(&workload.policies).map(|index| &self.policies[*index])
+        namespace.chain(&self.global).chain(&workload.policies).map(|index| (*index, &self.policies[*index]))
+    }
+}
+
+/// Who opens a connection, with the identity as policies write it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Caller {
+    source: MeshSource,
+    principal: Option<String>,
+}
+
+impl Caller {
+    /// A source, made ready to be compared with many policies.
+    #[must_use]
+    pub fn of(source: MeshSource) -> Self {
+        let principal = source.identity.as_ref().map(SpiffeId::principal);
+        Self { source, principal }
+    }
+
+    /// The source.
+    #[must_use]
+    pub fn source(&self) -> &MeshSource {
+        &self.source
+    }
+}
+
+/// What decides about a connection; policies and rules are indices. Connections to one pod and port with equal
+/// rulings get decisions that are equal but for the names of their sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ruling {
+    /// How the destination stands to the mesh, and whether the source shows a certificate.
+    Enrolment {
+        /// Whether it does.
+        certified: bool,
+    },
+    /// Which policies are listed on the destination is not certain.
+    Uncertain,
+    /// The connection aims at a port of ztunnel.
+    OwnPort,
+    /// A DENY rule matches.
+    Denied {
+        /// The policy.
+        policy: usize,
+        /// Its rule.
+        rule: usize,
+    },
+    /// No ALLOW policy is in force.
+    Unopposed,
+    /// An ALLOW rule matches.
+    Allowed {
+        /// The policy.
+        policy: usize,
+        /// Its rule.
+        rule: usize,
+    },
+    /// ALLOW policies are in force, and none matches.
+    Unmatched,
+}
+
+fn connection<'a>(pod: &Pod, port: u16, caller: &'a Caller) -> Connection<'a> {
+    Connection {
+        identity: caller.source.identity.as_ref(),
+        principal: caller.principal.as_deref(),
+        source: caller.source.address,
+        destination: same_family(&pod.addresses, caller.source.address),
+        port,
+    }
+}
+
+/// The decision about pods that ztunnel does not guard in the ordinary way.
+fn by_enrolment(pod: &Pod, certified: bool) -> Decision {
+    match pod.enrolment {
+        Enrolment::AmbientOutbound if certified => bypassed_tunnel(pod),
+        Enrolment::Ambient | Enrolment::AmbientOutbound => not_captured(pod, "bypasses inbound capture"),
+        Enrolment::None => not_captured(pod, "is not in the mesh"),
+        Enrolment::Native => not_captured(pod, "ends the tunnel itself"),
+        Enrolment::NativeOutbound => not_captured(pod, "takes what it receives in clear text"),
+        Enrolment::Sidecar => Decision::unknown(
+            vec![pod.origin.clone()],
+            format!("{}/{} has a sidecar, whose policies are not modelled", pod.namespace, pod.name),
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ mod upstream;
 
 pub use capture::{Bypass, Capture, inbound_capture};
 pub(in crate::policy) use convert::{is_dry_run, range as parse_range};
-pub use inbound::ZtunnelPolicy;
+pub use inbound::{Caller, Ruling, Workload, ZtunnelPolicy};
 pub use lint::lint;
 pub use route::{OutboundTarget, Route, route};
 pub use upstream::{Upstream, UpstreamAddress};

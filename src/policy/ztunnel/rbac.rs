@@ -13,7 +13,7 @@ use crate::policy::SpiffeId;
 pub(super) struct Connection<'a> {
     pub(super) identity: Option<&'a SpiffeId>,
     /// The identity as policies write it; none for plaintext.
-    pub(super) principal: Option<String>,
+    pub(super) principal: Option<&'a str>,
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) port: u16,
@@ -93,9 +93,9 @@ impl Authorization {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The first rule that the connection matches.
-    pub(super) fn matched(&self, connection: &Connection<'_>) -> Option<&RbacRule> {
-        self.rules.iter().find(|rule| rule.matches(connection))
+    /// The first rule that the connection matches, by index.
+    pub(super) fn matched(&self, connection: &Connection<'_>) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.matches(connection))
     }
 }
 
@@ -122,7 +122,7 @@ impl Match {
             && self.source_ips.hold(|range| range.contains(&connection.source))
             && self.destination_ports.hold(|port| *port == connection.port)
             && self.service_accounts.hold(|account| connection.identity.is_some_and(|id| account.matches(id)))
-            && self.principals.hold(|value| connection.principal.as_deref().is_some_and(|id| value.matches(id)))
+            && self.principals.hold(|value| connection.principal.is_some_and(|id| value.matches(id)))
             && self.namespaces.hold(|value| value.matches(namespace))
     }
 }

@@ -1,0 +1,174 @@
+//! Ways that are travelled hop by hop, as a trace travels them, once for each cell.
+
+use super::cells::Cells;
+use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
+use super::doubts::unmodelled;
+use super::ground::GroundId;
+use super::verdict::Verdict;
+use crate::path::cargo::{Cargo, Relay};
+use crate::path::course::Course;
+use crate::path::doubt::doubt_about;
+use crate::path::engine::Engine;
+use crate::path::party::Party;
+use crate::path::target::Target;
+use crate::policy::waypoint::{Binding, WaypointTarget};
+use crate::policy::{Checkpoint, Effect, Layer, Request};
+use crate::world::{GatewayKey, HostId, Protocol, Service};
+
+/// Settles every cell that is open yet.
+pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
+    let traveller = Traveller { engine, grid };
+    for row in 0..grid.rows.len() {
+        for target in 0..grid.targets.len() {
+            if !cells.is_open(row, target) || !grid.wanted(row, target) {
+                continue;
+            }
+            if let Some((verdict, courses)) = traveller.travel(row, target) {
+                let grounds = grounds(engine, &courses, cells);
+                cells.settle(row, target, verdict, &grounds);
+            }
+        }
+    }
+}
+
+/// The grounds of all courses, each once, and that of a doubt.
+fn grounds(engine: &Engine<'_>, courses: &[Course], cells: &mut Cells) -> Vec<GroundId> {
+    let mut grounds = Vec::new();
+    for course in courses {
+        if let Some(rule) = doubt_about(engine.world, &course.hops) {
+            grounds.push(unmodelled(rule, &mut cells.grounds));
+        }
+        for hop in &course.hops {
+            let telling = hop.checkpoints.iter().filter(|check| {
+                check.decision.effect != Effect::Allow
+                    || (!check.decision.rules.is_empty() && check.checkpoint != Checkpoint::Application)
+            });
+            grounds.extend(telling.map(|check| cells.grounds.add(hop.wire, check.clone())));
+        }
+    }
+    grounds
+}
+
+struct Traveller<'a, 'w> {
+    engine: &'a Engine<'w>,
+    grid: &'a Grid,
+}
+
+impl<'w> Traveller<'_, 'w> {
+    /// The verdict of a cell and the courses behind it; none if there is no pair of ends.
+    fn travel(&self, row: usize, target: usize) -> Option<(Verdict, Vec<Course>)> {
+        let aim = &self.grid.targets[target];
+        match &aim.place {
+            Place::Class(_) => {
+                let (from, to) = self.grid.pods(self.engine.world, row, target)?;
+                Some(self.judged(self.engine.send(&from, &Target::Pod(to, Some(aim.port)), &bare(aim.protocol))))
+            }
+            Place::Service(index) => self.to_service(self.party(row)?, &self.engine.world.services[*index], aim),
+            Place::Host(id) => Some(self.to_host(&self.inside(row)?, *id, aim.port)),
+            Place::Gateway(key) => self.to_gateway(row, key, aim),
+        }
+    }
+
+    /// A flow whose ways end differently depends on the choice; one in doubt is open.
+    fn judged(&self, courses: Vec<Course>) -> (Verdict, Vec<Course>) {
+        let doubtful = courses.iter().any(|course| doubt_about(self.engine.world, &course.hops).is_some());
+        let verdict =
+            if doubtful { Verdict::Unknown } else { Verdict::whichever(courses.iter().map(Verdict::of_course)) };
+        (verdict, courses)
+    }
+
+    fn party(&self, row: usize) -> Option<Party<'w>> {
+        let world = self.engine.world;
+        match self.grid.rows[row].who {
+            Who::Class(class) => Some(Party::pod(world.pod(self.grid.class(class).pods[0]))),
+            Who::Node { control_plane } => nodes(world, control_plane).next().map(|node| Party::node(world, node)),
+            Who::Outside => None,
+        }
+    }
+
+    /// A source in the cluster.
+    fn inside(&self, row: usize) -> Option<Party<'w>> {
+        match self.grid.rows[row].who {
+            Who::Class(_) => self.party(row),
+            Who::Node { .. } | Who::Outside => None,
+        }
+    }
+
+    fn to_service(&self, from: Party<'w>, service: &'w Service, aim: &Aim) -> Option<(Verdict, Vec<Course>)> {
+        let engine = self.engine;
+        let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
+        let send = |cargo: &Cargo| {
+            self.judged(engine.after_lookup(&from, &name, Target::Service(service, aim.port), cargo))
+        };
+        let (verdict, courses) = send(&bare(aim.protocol));
+        if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&courses) {
+            return Some((verdict, courses));
+        }
+        let get = Request {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            host: name.clone(),
+            headers: Vec::new(),
+            token: None,
+        };
+        let (requested, with_request) = send(&Cargo { request: Some(get), ..bare(aim.protocol) });
+        Some(match (verdict, requested) {
+            (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, courses),
+            (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, courses),
+            (Verdict::ByRequest | Verdict::Denied(_), Verdict::Denied(Layer::Waypoint) | Verdict::Allowed)
+                if self.reads_requests(service, aim.port) =>
+            {
+                (Verdict::ByRequest, with_request)
+            }
+            (Verdict::ByRequest | Verdict::Denied(_), _) => (requested, with_request),
+        })
+    }
+
+    /// Whether a Service's waypoint decides by more than who calls.
+    fn reads_requests(&self, service: &'w Service, port: u16) -> bool {
+        let Binding::Bound { gateway, .. } = self.engine.bindings.service(&service.namespace, &service.name) else {
+            return true;
+        };
+        let Some(waypoint) = self.engine.waypoint_gateway(gateway) else { return true };
+        let target = WaypointTarget::Service { service, port };
+        self.engine.waypoints.reads_requests(self.engine.world, waypoint, &target)
+    }
+
+    fn to_host(&self, from: &Party<'w>, id: HostId, port: u16) -> (Verdict, Vec<Course>) {
+        let (engine, world) = (self.engine, self.engine.world);
+        let host = world.host(id);
+        let name = host_name(world, id);
+        let tls = host.tls_ports.contains(&port).then(|| name.clone());
+        let cargo = Cargo { tls, ..bare(Protocol::Tcp) };
+        if host.names.is_empty() {
+            let courses = host.addresses.first().map(|address| {
+                engine.send(from, &Target::at(world, *address, Some(port)), &cargo)
+            });
+            return self.judged(courses.unwrap_or_default());
+        }
+        let target = engine.named(from, &name, Some(port));
+        self.judged(engine.after_lookup(from, &name, target, &cargo))
+    }
+
+    /// Only users come to a Gateway's own address.
+    fn to_gateway(&self, row: usize, key: &GatewayKey, aim: &Aim) -> Option<(Verdict, Vec<Course>)> {
+        if self.grid.rows[row].who != Who::Outside {
+            return None;
+        }
+        let world = self.engine.world;
+        let service = world.service(&key.0, &key.1)?;
+        let courses =
+            self.engine.send(&Party::outside(world), &Target::Service(service, aim.port), &bare(aim.protocol));
+        Some(self.judged(courses))
+    }
+}
+
+fn judged_by_waypoint(courses: &[Course]) -> bool {
+    let checks = courses.iter().flat_map(|course| &course.hops).flat_map(|hop| &hop.checkpoints);
+    checks.into_iter().any(|check| check.checkpoint == Checkpoint::Waypoint)
+}
+
+/// A bare connection.
+pub(super) fn bare(protocol: Protocol) -> Cargo {
+    Cargo { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
+}
