@@ -90,6 +90,7 @@ fn outcome(built: &Built) -> Outcome {
         port: Some(80),
         request: None,
         tls: None,
+        after: Vec::new(),
     };
     Engine::compile(&built.world).trace(&flow).unwrap().outcome().cloned().unwrap()
 }

@@ -223,16 +223,7 @@ impl<'a, 'w> Straight<'a, 'w> {
         let ztunnel = pair.ztunnel(start, end, grounds);
         let [unmodelled, admission] = start.doubts;
         let [unmodelled_there, admission_there] = end.doubts;
-        Some([
-            unmodelled,
-            unmodelled_there,
-            admission,
-            admission_there,
-            egress,
-            ingress,
-            ztunnel,
-            end.application,
-        ])
+        Some([unmodelled, unmodelled_there, admission, admission_there, egress, ingress, ztunnel, end.application])
     }
 }
 
@@ -245,9 +236,14 @@ fn wire(engine: &Engine<'_>, from: &Pod, end: &End<'_>, address: Address) -> Opt
                 Binding::Bound { .. } | Binding::Unknown { .. } => return None,
             }
         }
-        (Enrolment::Ambient | Enrolment::AmbientOutbound | Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar, Protocol::Tcp) => {
-            end.pod.enrolment.accepts_hbone()
-        }
+        (
+            Enrolment::Ambient
+            | Enrolment::AmbientOutbound
+            | Enrolment::Native
+            | Enrolment::NativeOutbound
+            | Enrolment::Sidecar,
+            Protocol::Tcp,
+        ) => end.pod.enrolment.accepts_hbone(),
         (_, Protocol::Tcp | Protocol::Udp | Protocol::Sctp | Protocol::Icmp) => false,
     };
     Some(if hbone {

@@ -92,9 +92,10 @@ impl Grid {
         };
         grid.rows = grid.all_rows(world);
         grid.row_labels = grid.rows.iter().map(|row| grid.label_of(row.who)).collect();
-        (grid.rows, grid.row_labels) = std::iter::zip(std::mem::take(&mut grid.rows), std::mem::take(&mut grid.row_labels))
-            .filter(|(_, label)| scope.takes_source(label))
-            .unzip();
+        (grid.rows, grid.row_labels) =
+            std::iter::zip(std::mem::take(&mut grid.rows), std::mem::take(&mut grid.row_labels))
+                .filter(|(_, label)| scope.takes_source(label))
+                .unzip();
         let targets = grid.all_targets(world);
         let labelled = targets.into_iter().map(|target| (grid.label_to(world, &target.place), target));
         (grid.target_labels, grid.targets) =
@@ -284,12 +285,7 @@ fn host_targets(world: &World) -> Vec<Target> {
     let numbered = (0_u32..).map(HostId).zip(&world.hosts);
     let ports = numbered.flat_map(|(id, host)| {
         let ports: BTreeSet<u16> = host.ports.iter().chain(&host.tls_ports).copied().collect();
-        ports.into_iter().map(move |port| Target {
-            place: Place::Host(id),
-            protocol: Protocol::Tcp,
-            port,
-            near: None,
-        })
+        ports.into_iter().map(move |port| Target { place: Place::Host(id), protocol: Protocol::Tcp, port, near: None })
     });
     ports.collect()
 }

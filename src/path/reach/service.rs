@@ -132,11 +132,8 @@ fn captured(engine: &Engine<'_>, service: &Service, aim: &Aim) -> Option<Vec<(Po
         Binding::Bound { .. } | Binding::Unknown { .. } => return None,
     }
     let source = world.pods.iter().find(|pod| pod.enrolment.sends_through_ztunnel())?;
-    let target = OutboundTarget::ServiceVip {
-        namespace: service.namespace.clone(),
-        name: service.name.clone(),
-        port: aim.port,
-    };
+    let target =
+        OutboundTarget::ServiceVip { namespace: service.namespace.clone(), name: service.name.clone(), port: aim.port };
     let (Route::Direct(upstreams), _) = route(world, &engine.bindings, source.id, &target) else { return None };
     let pods = upstreams.iter().map(|upstream| match upstream.to {
         UpstreamAddress::Pod(pod) => Some((pod, upstream.port)),

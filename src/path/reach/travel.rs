@@ -1,8 +1,8 @@
 //! Ways that are travelled hop by hop, as a trace travels them, once for each cell.
 
 use super::cells::Cells;
-use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
 use super::doubts::unmodelled;
+use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
 use super::ground::GroundId;
 use super::verdict::Verdict;
 use crate::path::cargo::{Cargo, Relay};
@@ -97,9 +97,8 @@ impl<'w> Traveller<'_, 'w> {
     fn to_service(&self, from: Party<'w>, service: &'w Service, aim: &Aim) -> Option<(Verdict, Vec<Course>)> {
         let engine = self.engine;
         let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
-        let send = |cargo: &Cargo| {
-            self.judged(engine.after_lookup(&from, &name, Target::Service(service, aim.port), cargo))
-        };
+        let send =
+            |cargo: &Cargo| self.judged(engine.after_lookup(&from, &name, Target::Service(service, aim.port), cargo));
         let (verdict, courses) = send(&bare(aim.protocol));
         if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&courses) {
             return Some((verdict, courses));
@@ -141,9 +140,10 @@ impl<'w> Traveller<'_, 'w> {
         let tls = host.tls_ports.contains(&port).then(|| name.clone());
         let cargo = Cargo { tls, ..bare(Protocol::Tcp) };
         if host.names.is_empty() {
-            let courses = host.addresses.first().map(|address| {
-                engine.send(from, &Target::at(world, *address, Some(port)), &cargo)
-            });
+            let courses = host
+                .addresses
+                .first()
+                .map(|address| engine.send(from, &Target::at(world, *address, Some(port)), &cargo));
             return self.judged(courses.unwrap_or_default());
         }
         let target = engine.named(from, &name, Some(port));

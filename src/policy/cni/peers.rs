@@ -144,9 +144,8 @@ impl CniPolicy {
 
     fn selected_peers<'a>(&self, selector: SelectorId, peers: &'a PodPeers<'_>) -> &'a BitSet {
         peers.selected[selector.0 as usize].get_or_init(|| {
-            let matches = |index: usize| {
-                self.identities.get(peers.list[index].identity).selected_by(&self.selectors, selector)
-            };
+            let matches =
+                |index: usize| self.identities.get(peers.list[index].identity).selected_by(&self.selectors, selector);
             BitSet::of(peers.list.len(), matches)
         })
     }

@@ -133,9 +133,8 @@ impl WaypointPolicy {
         let chain = Chain { waypoint: &waypoint.key, class, root_namespace, service: target.service() };
         let mut attached = policies.iter().filter(|policy| policy.targets.attach(&chain));
         !self.jwt_rules(&chain).is_empty()
-            || attached.any(|policy| {
-                policy.unusable.is_some() || policy.rules.iter().any(|(_, rule, _)| rule.needs_http())
-            })
+            || attached
+                .any(|policy| policy.unusable.is_some() || policy.rules.iter().any(|(_, rule, _)| rule.needs_http()))
     }
 
     fn jwt_rules(&self, chain: &Chain<'_>) -> Vec<&(JwtRule, RuleRef)> {
