@@ -32,7 +32,6 @@ pub(super) fn destination(text: &str, world: &World) -> Result<(Destination, Opt
     let (place, port) = split_port(text)?;
     let parts: Vec<&str> = place.split('/').collect();
     let destination = match parts.as_slice() {
-        ["pod", namespace, name] => Destination::Pod((*namespace).to_owned(), (*name).to_owned()),
         ["gateway", namespace, name] => Destination::Gateway((*namespace).to_owned(), (*name).to_owned()),
         ["node", name] => Destination::Node((*name).to_owned()),
         // A workload without a Service of its name is dialled at its own address.
@@ -41,7 +40,7 @@ pub(super) fn destination(text: &str, world: &World) -> Result<(Destination, Opt
         {
             Destination::Service((*namespace).to_owned(), (*name).to_owned())
         }
-        [namespace, name] => Destination::Pod((*namespace).to_owned(), (*name).to_owned()),
+        ["pod", namespace, name] | [namespace, name] => Destination::Pod((*namespace).to_owned(), (*name).to_owned()),
         [host] => match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => Destination::Address(address),
             Err(_) if host.is_empty() => return Err(argument(text, "a destination", TARGETS)),

@@ -57,7 +57,7 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
     let trace = engine.trace(&flow)?;
     match args.output {
         OutputFormat::Table => {
-            write!(output.out, "{}", render_trace(&trace, Style::of(&std::io::stdout()))).map_err(CliError::Output)?
+            write!(output.out, "{}", render_trace(&trace, Style::of(&std::io::stdout()))).map_err(CliError::Output)?;
         }
         OutputFormat::Json | OutputFormat::Yaml => output.serialized(&trace, args.output)?,
     }
@@ -98,8 +98,11 @@ fn protocol(text: &str) -> Result<Protocol, CliError> {
 fn host_name(to: &Destination) -> String {
     match to {
         Destination::Service(namespace, name) => format!("{name}.{namespace}"),
-        Destination::Pod(_, name) | Destination::Gateway(_, name) | Destination::Node(name) => name.clone(),
-        Destination::Host(name) | Destination::Name(name) => name.clone(),
+        Destination::Pod(_, name)
+        | Destination::Gateway(_, name)
+        | Destination::Node(name)
+        | Destination::Host(name)
+        | Destination::Name(name) => name.clone(),
         Destination::Address(address) => address.to_string(),
         Destination::Object(_) => "kubernetes.default.svc".to_owned(),
     }

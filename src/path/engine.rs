@@ -216,6 +216,7 @@ impl<'w> Engine<'w> {
         if pods.is_empty() { Err(FlowError::UnknownWorkload(namespace.to_owned(), name.to_owned())) } else { Ok(pods) }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers make the target for this call")]
     pub(super) fn after_lookup(&self, from: &Party<'w>, name: &str, target: Target<'w>, cargo: &Cargo) -> Vec<Course> {
         let lookup = self.lookup(from, name, cargo);
         let cargo = Cargo { resolved: lookup.learned.then(|| name.to_owned()), ..cargo.clone() };

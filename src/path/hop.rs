@@ -80,6 +80,7 @@ impl Engine<'_> {
     }
 
     /// Whether a workload answers on this port.
+    #[expect(clippy::unused_self, reason = "one of the checks that a hop asks the engine for")]
     pub(super) fn application_check(&self, to: &Pod, protocol: Protocol, port: Option<u16>) -> Check {
         let listening = match port {
             None => true,
@@ -129,9 +130,8 @@ impl Engine<'_> {
 /// What a client sees of a live host on which nothing listens.
 fn unanswered(protocol: Protocol) -> Outcome {
     match protocol {
-        Protocol::Tcp | Protocol::Sctp => Outcome::Refused,
         // The ICMP "port unreachable" of a closed UDP port reaches a connected socket as a refusal.
-        Protocol::Udp => Outcome::Refused,
+        Protocol::Tcp | Protocol::Sctp | Protocol::Udp => Outcome::Refused,
         Protocol::Icmp => Outcome::Timeout,
     }
 }

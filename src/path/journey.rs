@@ -122,12 +122,12 @@ impl<'w> Engine<'w> {
     ) -> Vec<Course> {
         let Some(entry) = service_port(service, cargo.protocol, port) else {
             let why = format!("Service {}/{} has no {} port {port}", service.namespace, service.name, cargo.protocol);
-            return vec![self.no_backend(from, service, port, Outcome::Timeout, why, cargo)];
+            return vec![Self::no_backend(from, service, port, Outcome::Timeout, why, cargo)];
         };
         let pods = representatives(self.world, service, from.endpoint);
         if pods.is_empty() && service.external_endpoints.is_empty() {
             let why = format!("Service {}/{} has no backend", service.namespace, service.name);
-            return vec![self.no_backend(from, service, port, Outcome::Refused, why, cargo)];
+            return vec![Self::no_backend(from, service, port, Outcome::Refused, why, cargo)];
         }
         let inside = pods.into_iter().flat_map(|pod| {
             let port = target_port(entry, pod);
@@ -142,7 +142,6 @@ impl<'w> Engine<'w> {
     }
 
     fn no_backend(
-        &self,
         from: &Party<'w>,
         service: &Service,
         port: u16,

@@ -23,7 +23,7 @@ impl<'w> Engine<'w> {
         picked: Check,
     ) -> Vec<Course> {
         let (Some(pod), Some(gateway)) = (self.proxy_pod(waypoint), self.waypoint_gateway(waypoint)) else {
-            return vec![self.missing_proxy(from, waypoint, picked, cargo)];
+            return vec![Self::missing_proxy(from, waypoint, picked, cargo)];
         };
         let Some((service_port, target)) = self.waypoint_target(to) else { return Vec::new() };
         let wire = Wire::Hbone { inner: service_port };
@@ -233,7 +233,7 @@ impl<'w> Engine<'w> {
         self.waypoint_gateways.iter().find(|gateway| gateway.key == *key)
     }
 
-    fn missing_proxy(&self, from: &Party<'w>, key: &GatewayKey, picked: Check, cargo: &Cargo) -> Course {
+    fn missing_proxy(from: &Party<'w>, key: &GatewayKey, picked: Check, cargo: &Cargo) -> Course {
         let why = format!("no proxy runs for Gateway {}/{}", key.0, key.1);
         let decision = Decision::deny(Reason::WaypointUnavailable, Outcome::Reset, why);
         let end = Party { label: format!("{}/{}", key.0, key.1), ..from.clone() };

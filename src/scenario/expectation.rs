@@ -53,9 +53,8 @@ pub fn default_denials(layer: Layer, flow: &Flow) -> BTreeSet<Outcome> {
         (Layer::Cni, true) => &[403, 503],
         (Layer::Cni, false) => &[403],
         (Layer::Ztunnel, true) => &[503],
-        (Layer::Ztunnel, false) => &[],
+        (Layer::Ztunnel, false) | (Layer::Admission, _) => &[],
         (Layer::Waypoint, _) => &[401, 403],
-        (Layer::Admission, _) => &[],
         (Layer::Gateway, _) => &[401, 403, 404, 500, 503],
         (Layer::Application, _) => &[401, 403, 404, 405],
     };

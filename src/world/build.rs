@@ -181,8 +181,7 @@ pub(super) fn admit_pods(
                 continue;
             }
             let owner = item.resource.object().clone();
-            let (workload, node) = (request.workload, request.node);
-            pods.push(AdmittedPod { owner, workload, pod, node, origin: origin(item) });
+            pods.push(AdmittedPod { owner, workload: request.workload, pod, node: request.node, origin: origin(item) });
         }
     }
     (pods, findings)

@@ -144,6 +144,7 @@ pub(super) fn build_from(mut documents: Vec<Document>, latest: bool) -> Built {
 }
 
 /// The world of a text, as regressions write it.
+#[expect(dead_code, reason = "for the regressions that are written out")]
 pub(super) fn world_of(text: &str, latest: bool) -> World {
     let built = build_from(yaml::parse(&Arc::from("world.yaml"), text).unwrap(), latest);
     assert_eq!(refused(&built.world), Vec::<String>::new());

@@ -50,7 +50,6 @@ impl Verdict {
         for stamp in stamps {
             match (stamp.effect, found) {
                 (Effect::Allow, _) => {}
-                (Effect::Unknown, Self::Allowed) => return Self::Unknown,
                 // Some requests come to this point, and what becomes of them is not known.
                 (Effect::Unknown, _) => return Self::Unknown,
                 (Effect::Deny, _) if stamp.by_request => found = Self::ByRequest,
