@@ -36,6 +36,20 @@ pub enum CliError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that is there already would be overwritten.
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    /// A file could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing could be drafted.
+    #[error("{0}")]
+    Draft(#[from] crate::run::draft::DraftError),
     /// A report could not be written or read.
     #[error("{0}")]
     Report(#[from] crate::report::ReportError),
@@ -57,6 +71,9 @@ impl CliError {
             Self::Argument { .. } => "argument",
             Self::Flow(_) => "flow",
             Self::Read { .. } => "unreadable",
+            Self::Exists(_) => "exists",
+            Self::Write { .. } => "unwritable",
+            Self::Draft(_) => "draft",
             Self::Report(_) => "report",
             Self::Output(_) => "output",
             Self::Testbed(_) => "testbed",
@@ -72,6 +89,9 @@ impl CliError {
             | Self::Argument { .. }
             | Self::Flow(_)
             | Self::Read { .. }
+            | Self::Exists(_)
+            | Self::Write { .. }
+            | Self::Draft(_)
             | Self::Report(_)
             | Self::Output(_) => ExitStatus::InputError,
             Self::Testbed(_) => ExitStatus::NoTestbed,
@@ -86,6 +106,9 @@ impl CliError {
             Self::Argument { hint, .. } => Some(hint.clone()),
             Self::Flow(_) => Some("`airtight list --workloads` shows what there is".to_owned()),
             Self::Read { .. } => Some("check the path and its permissions".to_owned()),
+            Self::Exists(_) => Some("add --force to replace it, or name another file with --out".to_owned()),
+            Self::Write { .. } => Some("check the folder and its permissions".to_owned()),
+            Self::Draft(error) => Some(error.hint().to_owned()),
             Self::Report(error) => Some(error.hint().to_owned()),
             Self::Testbed(error) => error.hint.clone(),
             Self::Output(_) => Some("free some space, or send the output elsewhere".to_owned()),

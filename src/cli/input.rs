@@ -53,6 +53,16 @@ impl Inputs {
         Ok(Self { manifests, scenarios, stack, environment, origin })
     }
 
+    /// Loads manifests alone.
+    ///
+    /// # Errors
+    /// Every file that cannot be read or parsed.
+    pub fn of_manifests(paths: &[PathBuf], stack_name: &str) -> Result<Self, CliError> {
+        let (mut manifests, origin) = tree(paths, "manifests", embedded::manifests)?;
+        let environment = environment(&mut manifests.documents)?;
+        Ok(Self { manifests, scenarios: Loaded::default(), stack: stack(stack_name)?, environment, origin })
+    }
+
     /// The world of the manifests.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ pub mod embedded;
 mod endpoint;
 mod error;
 pub mod explain;
+pub mod init;
 pub mod input;
 pub mod list;
 mod output;
@@ -54,6 +55,9 @@ enum Command {
     /// Run the matrix on a testbed and write the reports
     Run(Box<run::RunArgs>),
     /// List the cases or the workloads
+    /// Draft scenarios from a policy set, each case confirmed by the model
+    Init(Box<init::InitArgs>),
+    /// List the cases, the workloads or the policies
     List(Box<list::ListArgs>),
     /// Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
     Explain(Box<explain::ExplainArgs>),
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     match command {
         Command::Run(args) => run::run(args, output),
+        Command::Init(args) => init::init(args, output),
         Command::List(args) => list::list(args, output),
         Command::Explain(args) => explain::explain(args, output),
         Command::Report(args) => render::report(args, output),

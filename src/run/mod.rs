@@ -5,6 +5,7 @@ mod affected;
 mod audience;
 mod clock;
 mod context;
+pub mod draft;
 mod event;
 mod record;
 mod rounds;

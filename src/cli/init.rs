@@ -1,0 +1,93 @@
+//! `airtight init`: scenarios drafted from a policy set.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::error::CliError;
+use super::input::Inputs;
+use super::output::Output;
+use crate::run::ExitStatus;
+use crate::run::draft::{Draft, draft};
+
+/// What to draft from, and where to.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Files or folders with manifests, workloads among them [default: ./manifests if it is there, else the built-in
+    /// reference set]
+    #[arg(long, short = 'm', value_name = "PATH", env = "AIRTIGHT_MANIFESTS")]
+    manifests: Vec<PathBuf>,
+    /// Component versions: `reference`, `latest`, or a stack file
+    #[arg(long, value_name = "NAME", default_value = "reference", env = "AIRTIGHT_STACK")]
+    stack: String,
+    /// File to write, or `-` for standard output
+    #[arg(long, value_name = "FILE", default_value = "scenarios.yaml")]
+    out: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+    /// Draft for the policies of this namespace only
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+/// Drafts scenarios and writes them.
+///
+/// # Errors
+/// When inputs cannot be read, nothing can be drafted, or the file is there already.
+pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let to_stdout = args.out == Path::new("-");
+    if !to_stdout && !args.force && args.out.exists() {
+        return Err(CliError::Exists(args.out.clone()));
+    }
+    let inputs = Inputs::of_manifests(&args.manifests, &args.stack)?;
+    let built = inputs.world()?;
+    let refused: Vec<_> = built.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
+    output.diagnostics(&refused, &inputs.sources())?;
+    let drafted = draft(&built.world, args.namespace.as_deref(), jiff::Zoned::now().date())?;
+    if to_stdout {
+        output.out.write_all(drafted.text.as_bytes()).map_err(CliError::Output)?;
+    } else {
+        replace(&args.out, &drafted.text).map_err(|source| CliError::Write { path: args.out.clone(), source })?;
+    }
+    tell(&drafted, args, output).map_err(CliError::Output)?;
+    Ok(ExitStatus::Passed)
+}
+
+/// Writes beside the file and renames, so that nobody ever reads half of it.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".airtight-init").permissions(readable()).tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map(|_| ()).map_err(|error| error.error)
+}
+
+/// A temporary file is its owner's alone; scenarios are for everyone.
+#[cfg(unix)]
+fn readable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}
+
+fn tell(drafted: &Draft, args: &InitArgs, output: &mut Output<'_>) -> std::io::Result<()> {
+    let covered = drafted.rules - drafted.undrafted.len();
+    writeln!(
+        output.err,
+        "drafted {} cases ({} allowed, {} denied) from {covered} of {} allow rules",
+        drafted.allowed + drafted.denied,
+        drafted.allowed,
+        drafted.denied,
+        drafted.rules,
+    )?;
+    for (rule, why) in &drafted.undrafted {
+        writeln!(output.err, "  not drafted: {rule}: {why}")?;
+    }
+    for rule in &drafted.unnoticed {
+        writeln!(output.err, "  noticed by no case: {rule}")?;
+    }
+    if args.out == Path::new("-") {
+        return Ok(());
+    }
+    let manifests = args.manifests.iter().map(|path| format!(" --manifests {}", path.display())).collect::<String>();
+    writeln!(output.err, "next: airtight run{manifests} --scenarios {}", args.out.display())
+}

@@ -1,0 +1,114 @@
+//! Policies that no chosen case would miss, and cases that do.
+
+use std::collections::BTreeSet;
+
+use super::choose::{Choices, Chooser};
+use super::survey::{Ending, Survey, TriedId, ending};
+use crate::manifest::{Meta, ObjectRef, RuleRef};
+use crate::path::Engine;
+use crate::testbed::model::Model;
+use crate::world::{Objects, World};
+
+/// How many flows are tried for one policy that nothing notices yet.
+const PATIENCE: usize = 2_000;
+
+/// Adds cases that notice what is not noticed yet, for each policy that `wanted` takes; returns the policies of which
+/// none was found.
+pub(super) fn complete(
+    world: &World,
+    survey: &Survey,
+    choices: &mut Choices,
+    wanted: impl Fn(&ObjectRef) -> bool,
+) -> Vec<RuleRef> {
+    let mut chooser = Chooser::new(survey);
+    let mut unnoticed = Vec::new();
+    for policy in policies(&world.objects).into_iter().filter(|policy| wanted(&policy.object)) {
+        let without = World { objects: world.objects.without(&policy.object), ..world.clone() };
+        let engine = Engine::compile(&without);
+        let ablated = Ablated { survey, engine: &engine };
+        if choices.cases.keys().any(|id| ablated.differs(*id)) {
+            continue;
+        }
+        match ablated.search(&policy.object, &mut chooser, &policy.whole()) {
+            Some(Found::Allowed(id)) => choices.allow(id, Some(policy.whole())),
+            Some(Found::Denied(id, twin)) => choices.deny(id, twin, [policy.whole()]),
+            None => unnoticed.push(policy.whole()),
+        }
+    }
+    unnoticed
+}
+
+/// The world without one policy.
+struct Ablated<'a> {
+    survey: &'a Survey,
+    engine: &'a Engine<'a>,
+}
+
+/// A flow that notices, with its twin if it is a denied one.
+enum Found {
+    Allowed(TriedId),
+    Denied(TriedId, TriedId),
+}
+
+impl Ablated<'_> {
+    fn differs(&self, id: TriedId) -> bool {
+        ending(&Model::new(self.engine).observe_one(&self.survey.flow(id))) != self.survey.tried[id].end
+    }
+
+    /// Only flows in whose trace the policy has a say can notice that it is gone.
+    fn search(&self, object: &ObjectRef, chooser: &mut Chooser<'_>, rule: &RuleRef) -> Option<Found> {
+        let survey = self.survey;
+        let own: BTreeSet<usize> =
+            (0..survey.rules.len()).filter(|rule| *survey.rules[*rule].object == *object).collect();
+        let met = |id: &TriedId| survey.tried[*id].met.iter().any(|rule| own.contains(rule));
+        let mut candidates: Vec<TriedId> = (0..survey.tried.len()).filter(met).collect();
+        candidates.sort_by_key(|id| (chooser.effort(*id), *id));
+        for id in candidates.into_iter().take(PATIENCE) {
+            match &survey.tried[id].end {
+                Ending::Through(_) if self.differs(id) => return Some(Found::Allowed(id)),
+                Ending::Denied { .. } if self.differs(id) => {
+                    if let Some(twin) = chooser.twin(id, rule) {
+                        return Some(Found::Denied(id, twin));
+                    }
+                }
+                Ending::Through(_) | Ending::Denied { .. } | Ending::Vacuous | Ending::Unknown(_) => {}
+            }
+        }
+        None
+    }
+}
+
+/// Every policy and routing object in force.
+fn policies(objects: &Objects) -> Vec<&Meta> {
+    macro_rules! metas {
+        ($($field:ident),* $(,)?) => {{
+            let mut metas: Vec<&Meta> = Vec::new();
+            $(metas.extend(objects.$field.iter().map(|object| &object.meta));)*
+            metas
+        }};
+    }
+    let mut metas = metas![
+        network_policies,
+        cilium_policies,
+        cilium_clusterwide_policies,
+        cluster_network_policies,
+        cidr_groups,
+        peer_authentications,
+        authorization_policies,
+        request_authentications,
+        service_entries,
+        destination_rules,
+        http_routes,
+        grpc_routes,
+        tls_routes,
+        reference_grants,
+        backend_tls_policies,
+        traffic_policies,
+        backends,
+        direct_responses,
+        agentgateway_backends,
+        agentgateway_policies,
+    ];
+    metas.sort_by(|a, b| a.at.cmp(&b.at));
+    metas
+}

@@ -1,0 +1,227 @@
+//! Every source at every aim, traced once: who gets through by which rules, who is stopped by which.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::aim::{Aim, aims, sources};
+use crate::judge::Observation;
+use crate::manifest::{ObjectRef, RuleRef};
+use crate::path::{Engine, Flow, Source};
+use crate::policy::{Checkpoint, Effect, Layer, Outcome, Reason};
+use crate::scenario::got_through;
+use crate::testbed::model::Model;
+
+/// Index of a rule in its survey.
+pub(super) type RuleId = usize;
+
+/// Index of a flow in its survey.
+pub(super) type TriedId = usize;
+
+/// All that was tried.
+pub(super) struct Survey {
+    pub(super) sources: Vec<Source>,
+    pub(super) aims: Vec<Aim>,
+    pub(super) tried: Vec<Tried>,
+    pub(super) rules: Vec<RuleRef>,
+    /// The flows of each aim.
+    ranges: Vec<Range<TriedId>>,
+    /// Aims by target and port, whatever the request.
+    sites: BTreeMap<Site, Vec<usize>>,
+}
+
+type Site = (crate::path::Destination, crate::world::Protocol, Option<u16>);
+
+/// One flow and how it ended.
+pub(super) struct Tried {
+    pub(super) source: usize,
+    pub(super) aim: usize,
+    pub(super) end: Ending,
+    /// Rules that let it on somewhere, and whether each did so alone.
+    pub(super) allowed_by: Vec<(RuleId, bool)>,
+    /// Rules of the checkpoint that ended it.
+    pub(super) denied_by: Vec<RuleId>,
+    /// All rules in its trace.
+    pub(super) met: Vec<RuleId>,
+    pub(super) hops: usize,
+}
+
+/// How a flow ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It got through.
+    Through(Outcome),
+    /// A layer ended it.
+    Denied {
+        layer: Layer,
+        outcome: Outcome,
+        /// What failed was the lookup before the flow itself.
+        at_lookup: bool,
+    },
+    /// It ended, and no policy is needed to explain why.
+    Vacuous,
+    /// The model cannot tell.
+    Unknown(String),
+}
+
+impl Survey {
+    pub(super) fn of(engine: &Engine<'_>) -> Self {
+        let world = engine.world();
+        let (sources, aims) = (sources(world), aims(world));
+        let mut ledger = Ledger::default();
+        let (mut tried, mut ranges) = (Vec::new(), Vec::new());
+        let mut sites: BTreeMap<Site, Vec<usize>> = BTreeMap::new();
+        for (aim_id, aim) in aims.iter().enumerate() {
+            let first = tried.len();
+            for (source_id, source) in sources.iter().enumerate().filter(|(_, source)| aim.suits(source, world)) {
+                let seen = Model::new(engine).observe_one(&aim.flow(source));
+                tried.push(ledger.tried(source_id, aim_id, &seen));
+            }
+            ranges.push(first..tried.len());
+            sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim_id);
+        }
+        Self { sources, aims, tried, rules: ledger.rules, ranges, sites }
+    }
+
+    pub(super) fn flow(&self, id: TriedId) -> Flow {
+        let tried = &self.tried[id];
+        self.aims[tried.aim].flow(&self.sources[tried.source])
+    }
+
+    pub(super) fn source(&self, id: TriedId) -> &Source {
+        &self.sources[self.tried[id].source]
+    }
+
+    pub(super) fn aim(&self, id: TriedId) -> &Aim {
+        &self.aims[self.tried[id].aim]
+    }
+
+    /// The flows of other sources at the same aim.
+    pub(super) fn same_aim(&self, id: TriedId) -> impl Iterator<Item = TriedId> {
+        self.ranges[self.tried[id].aim].clone().filter(move |other| *other != id)
+    }
+
+    /// The flow of one source at an aim.
+    fn at(&self, source: usize, aim: usize) -> Option<TriedId> {
+        self.ranges[aim].clone().find(|id| self.tried[*id].source == source)
+    }
+
+    /// The flows of the same source that differ in one thing of the request.
+    pub(super) fn same_site(&self, id: TriedId) -> Vec<TriedId> {
+        let aim = self.aim(id);
+        let site = (aim.to.clone(), aim.protocol, aim.port);
+        let others = self.sites.get(&site).into_iter().flatten();
+        let near = others.filter(|other| one_difference(aim, &self.aims[**other]));
+        near.filter_map(|other| self.at(self.tried[id].source, *other)).collect()
+    }
+
+    /// The flows of the same source to another host, address or name of the same kind.
+    pub(super) fn same_kind(&self, id: TriedId) -> Vec<TriedId> {
+        use crate::path::Destination as To;
+        let aim = self.aim(id);
+        let comparable = |other: &Aim| match (&aim.to, &other.to) {
+            (To::Host(_) | To::Address(_), To::Host(_) | To::Address(_)) | (To::Name(_), To::Name(_)) => true,
+            (
+                To::Host(_)
+                | To::Address(_)
+                | To::Name(_)
+                | To::Service(..)
+                | To::Pod(..)
+                | To::Gateway(..)
+                | To::Node(_),
+                _,
+            ) => false,
+        };
+        let alike = |other: &Aim| {
+            aim.to != other.to
+                && (aim.protocol, aim.port) == (other.protocol, other.port)
+                && aim.request.is_none()
+                && other.request.is_none()
+                && aim.tls.is_some() == other.tls.is_some()
+        };
+        let others = self.aims.iter().enumerate().filter(|(_, other)| comparable(other) && alike(other));
+        others.filter_map(|(other, _)| self.at(self.tried[id].source, other)).collect()
+    }
+}
+
+/// Whether two requests to one place differ in exactly one thing.
+fn one_difference(a: &Aim, b: &Aim) -> bool {
+    let (Some(mine), Some(other)) = (&a.request, &b.request) else { return false };
+    let things = [
+        mine.method != other.method,
+        mine.path != other.path,
+        mine.host != other.host,
+        mine.headers != other.headers,
+        mine.token != other.token,
+    ];
+    things.into_iter().filter(|differs| *differs).count() == 1 && a.tls.is_some() == b.tls.is_some()
+}
+
+/// Rules in the order in which they were met.
+#[derive(Default)]
+struct Ledger {
+    rules: Vec<RuleRef>,
+    ids: BTreeMap<(Arc<ObjectRef>, Option<Arc<str>>), RuleId>,
+}
+
+impl Ledger {
+    fn id(&mut self, rule: &RuleRef) -> RuleId {
+        let key = (Arc::clone(&rule.object), rule.rule.clone());
+        *self.ids.entry(key).or_insert_with(|| {
+            self.rules.push(rule.clone());
+            self.rules.len() - 1
+        })
+    }
+
+    fn tried(&mut self, source: usize, aim: usize, seen: &Observation) -> Tried {
+        let end = ending(seen);
+        let mut tried =
+            Tried { source, aim, end, allowed_by: Vec::new(), denied_by: Vec::new(), met: Vec::new(), hops: 0 };
+        let Some(trace) = &seen.evidence.trace else { return tried };
+        tried.hops = trace.hops.len();
+        for check in trace.checks() {
+            let rules: Vec<RuleId> = check.decision.rules.iter().map(|rule| self.id(rule)).collect();
+            if check.decision.effect == Effect::Allow {
+                let alone = rules.len() == 1 || check.checkpoint == Checkpoint::Gateway;
+                tried.allowed_by.extend(rules.iter().map(|rule| (*rule, alone)));
+            }
+            tried.met.extend(rules);
+        }
+        if let Some(denial) = trace.denial() {
+            tried.denied_by = denial.decision.rules.iter().map(|rule| self.id(rule)).collect();
+        }
+        tried.met.sort_unstable();
+        tried.met.dedup();
+        tried
+    }
+}
+
+/// How an observation of the model ended.
+pub(super) fn ending(seen: &Observation) -> Ending {
+    let Some(outcome) = &seen.outcome else {
+        return Ending::Unknown(seen.undecided.clone().unwrap_or_default());
+    };
+    let evidence = &seen.evidence;
+    if got_through(outcome) && evidence.denied_by.is_none() {
+        return Ending::Through(outcome.clone());
+    }
+    let vacuous = evidence.trace.iter().flat_map(crate::path::Trace::checks).any(|check| {
+        let nothing_there = [
+            Reason::NotListening,
+            Reason::NoHealthyUpstream,
+            Reason::ProtocolMismatch,
+            Reason::NoSuchName,
+            Reason::L7Unparseable,
+        ];
+        check.decision.effect == Effect::Deny && nothing_there.contains(&check.decision.reason)
+    });
+    match evidence.denied_by {
+        Some(layer @ (Layer::Cni | Layer::Ztunnel | Layer::Waypoint | Layer::Gateway)) if !vacuous => {
+            Ending::Denied { layer, outcome: outcome.clone(), at_lookup: matches!(outcome, Outcome::DnsFailure(_)) }
+        }
+        Some(
+            Layer::Cni | Layer::Ztunnel | Layer::Waypoint | Layer::Gateway | Layer::Admission | Layer::Application,
+        )
+        | None => Ending::Vacuous,
+    }
+}
