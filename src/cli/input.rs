@@ -48,7 +48,7 @@ impl Inputs {
     pub fn load(args: &InputArgs) -> Result<Self, CliError> {
         let (mut manifests, origin) = tree(&args.manifests, "manifests", embedded::manifests)?;
         let (scenarios, _) = tree(&args.scenarios, "scenarios", embedded::scenarios)?;
-        let environment = environment(&mut manifests.documents)?;
+        let environment = environment(&mut manifests)?;
         let stack = stack(&args.stack)?;
         Ok(Self { manifests, scenarios, stack, environment, origin })
     }
@@ -59,7 +59,7 @@ impl Inputs {
     /// Every file that cannot be read or parsed.
     pub fn of_manifests(paths: &[PathBuf], stack_name: &str) -> Result<Self, CliError> {
         let (mut manifests, origin) = tree(paths, "manifests", embedded::manifests)?;
-        let environment = environment(&mut manifests.documents)?;
+        let environment = environment(&mut manifests)?;
         Ok(Self { manifests, scenarios: Loaded::default(), stack: stack(stack_name)?, environment, origin })
     }
 
@@ -143,13 +143,17 @@ fn listed(paths: &[PathBuf]) -> Result<(Loaded, String), CliError> {
     Ok((all, names.join(", ")))
 }
 
-/// Takes the `Environment` out of the manifests; the built-in one if they have none.
-fn environment(documents: &mut Vec<Document>) -> Result<Environment, CliError> {
+/// Takes the `Environment` out of the manifests; if they have none, the built-in one with the hosts that they name.
+fn environment(manifests: &mut Loaded) -> Result<Environment, CliError> {
     let (own, rest): (Vec<Document>, Vec<Document>) =
-        std::mem::take(documents).into_iter().partition(|document| is_kind(document, "Environment"));
-    *documents = rest;
+        std::mem::take(&mut manifests.documents).into_iter().partition(|document| is_kind(document, "Environment"));
+    manifests.documents = rest;
     match own.as_slice() {
-        [] => built_in_environment(),
+        [] => {
+            let mut environment = built_in_environment()?;
+            manifests.findings.extend(environment.assume_hosts(&manifests.documents));
+            Ok(environment)
+        }
         [one] => Environment::read(one).map_err(CliError::Input),
         [_, second, ..] => Err(CliError::Input(vec![
             Diagnostic::error("duplicate-object", "there are two Environment documents")

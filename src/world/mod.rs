@@ -5,6 +5,7 @@ mod admission;
 mod admit;
 mod api_request;
 mod api_server;
+mod assumed_hosts;
 mod build;
 mod endpoint;
 pub mod enrolment;

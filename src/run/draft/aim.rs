@@ -92,14 +92,10 @@ impl Aim {
     }
 }
 
-/// Everyone who can try a flow: workloads but no proxies, users outside, nodes, and the kubelet.
+/// Everyone who can try a flow: workloads and proxies, users outside, nodes, and the kubelet.
 pub(super) fn sources(world: &World) -> Vec<Source> {
-    let workloads: BTreeSet<(String, String)> = world
-        .pods
-        .iter()
-        .filter(|pod| pod.role == Role::Workload)
-        .map(|pod| (pod.namespace.to_string(), pod.workload.to_string()))
-        .collect();
+    let workloads: BTreeSet<(String, String)> =
+        world.pods.iter().map(|pod| (pod.namespace.to_string(), pod.workload.to_string())).collect();
     let workloads = workloads.into_iter().map(|(namespace, name)| Source::Workload(namespace, name));
     let nodes = world.nodes.iter().map(|node| Source::Node(node.name.to_string()));
     workloads.chain([Source::Outside]).chain(nodes).chain([Source::Kubelet]).collect()
@@ -127,6 +123,14 @@ pub(super) fn aims(world: &World) -> Vec<Aim> {
             for address in &host.addresses {
                 aims.bare(Destination::Address(*address), Protocol::Tcp, Some(*port), None);
             }
+        }
+    }
+    for object in &world.objects.service_entries {
+        let ports = object.body.spec.ports.iter().filter_map(|port| u16::try_from(port.number).ok());
+        let ports: Vec<u16> = ports.filter(|port| *port != 443).collect();
+        let known = |host: &&str| world.hosts.iter().flat_map(|known| &known.names).any(|name| &**name == *host);
+        for host in object.body.spec.hosts.iter().map(|host| host.as_str()).filter(known) {
+            aims.host(host, &ports, &[]);
         }
     }
     for node in world.nodes.iter().filter(|node| node.control_plane) {

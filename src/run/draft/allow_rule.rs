@@ -1,6 +1,6 @@
 //! Every rule of a policy set that lets something through.
 
-use crate::manifest::cilium::{CiliumNetworkPolicy, ClusterAction, PortItem};
+use crate::manifest::cilium::{CiliumNetworkPolicy, ClusterAction, PortItem, Section};
 use crate::manifest::istio::Action;
 use crate::manifest::{Meta, Object, RuleRef};
 use crate::world::World;
@@ -44,7 +44,7 @@ pub(super) fn allow_rules(world: &World) -> Vec<RuleRef> {
 fn cilium(object: &Object<CiliumNetworkPolicy>) -> Vec<RuleRef> {
     let mut rules = Vec::new();
     for (path, rule) in object.body.rules() {
-        for section in rule.sections().iter().filter(|section| !section.deny) {
+        for section in rule.sections().iter().filter(|section| !section.deny && !is_empty(section)) {
             let place = format!("{path}.{}", section.path);
             let inner: Vec<RuleRef> = section
                 .ports
@@ -61,6 +61,17 @@ fn cilium(object: &Object<CiliumNetworkPolicy>) -> Vec<RuleRef> {
         }
     }
     rules
+}
+
+/// A section without peers and ports isolates, and lets nothing through.
+fn is_empty(section: &Section<'_>) -> bool {
+    let peers = section.endpoints.is_some()
+        || section.nodes.is_some()
+        || section.entities.is_some()
+        || section.cidr.is_some()
+        || section.cidr_set.is_some();
+    let others = !section.fqdns.is_empty() || !section.services.is_empty() || section.groups;
+    !peers && !others && section.ports.is_empty() && section.icmps.is_empty()
 }
 
 fn layer7(meta: &Meta, item: &PortItem<'_>, place: &str) -> Vec<RuleRef> {

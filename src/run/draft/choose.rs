@@ -72,14 +72,14 @@ impl<'s> Chooser<'s> {
         let ids: Vec<RuleId> = (0..survey.rules.len()).filter(|id| covers(rule, &survey.rules[*id])).collect();
         let mut best: Option<((bool, u8, u8, u8, bool, usize, TriedId), TriedId)> = None;
         for (id, tried) in survey.tried.iter().enumerate() {
-            if !matches!(tried.end, Ending::Through(_)) {
+            if !matches!(tried.end, Ending::Through { .. }) {
                 continue;
             }
             let by = tried.allowed_by.iter().filter(|(by, _)| ids.contains(by));
             let Some(shared) = by.map(|(_, alone)| !alone).min() else { continue };
             let aim = survey.aim(id);
             let boundary = self.boundary(id, rule).map_or(3, |(fitness, _)| fitness.0);
-            let source = source_rank(survey.source(id));
+            let source = survey.source_rank(id);
             let cost = (shared, boundary, source, target_rank(&aim.to), aim.request.is_some(), tried.hops, id);
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
                 best = Some((cost, id));
@@ -101,17 +101,17 @@ impl<'s> Chooser<'s> {
     /// How much a reader has to take in: less is better.
     pub(super) fn effort(&self, id: TriedId) -> (u8, u8, bool, usize) {
         let (survey, aim) = (self.survey, self.survey.aim(id));
-        (source_rank(survey.source(id)), target_rank(&aim.to), aim.request.is_some(), survey.tried[id].hops)
+        (survey.source_rank(id), target_rank(&aim.to), aim.request.is_some(), survey.tried[id].hops)
     }
 
     /// The allowed flow that a denied one is best compared with.
     pub(super) fn twin(&self, denied: TriedId, rule: &RuleRef) -> Option<TriedId> {
         let survey = self.survey;
-        let through = |id: &TriedId| matches!(survey.tried[*id].end, Ending::Through(_));
+        let through = |id: &TriedId| matches!(survey.tried[*id].end, Ending::Through { .. });
         let home = rule.object.namespace.as_deref();
         let near = |id: &TriedId| match survey.source(*id) {
-            Source::Workload(namespace, _) => (0, Some(namespace.as_str()) != home),
-            source @ (Source::Outside | Source::Node(_) | Source::Kubelet) => (source_rank(source), true),
+            Source::Workload(namespace, _) => (survey.source_rank(*id), Some(namespace.as_str()) != home),
+            Source::Outside | Source::Node(_) | Source::Kubelet => (survey.source_rank(*id), true),
         };
         let sources = survey.same_aim(denied).filter(through).min_by_key(|id| (near(id), *id));
         let others = || survey.same_site(denied).into_iter().chain(survey.same_kind(denied)).find(through);
@@ -147,16 +147,7 @@ fn fitness(survey: &Survey, id: TriedId, rule: &RuleRef) -> Option<Fitness> {
         (Source::Outside | Source::Node(_) | Source::Kubelet, _) => true,
     };
     let stand_in = matches!(survey.source(id), Source::Workload(namespace, _) if namespace == "kube-system");
-    Some((rank, stand_in, source_rank(survey.source(id)), abroad))
-}
-
-/// Workloads make the clearest examples; a user outside of a gateway is as good.
-fn source_rank(source: &Source) -> u8 {
-    match source {
-        Source::Workload(..) | Source::Outside => 0,
-        Source::Node(_) => 1,
-        Source::Kubelet => 2,
-    }
+    Some((rank, stand_in, survey.source_rank(id), abroad))
 }
 
 fn target_rank(to: &Destination) -> u8 {

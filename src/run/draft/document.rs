@@ -42,18 +42,23 @@ fn write_case(text: &mut String, case: &DraftedCase, world: &World) {
     for rule in &case.rules {
         comment(text, "  ", rule);
     }
+    if case.rules.is_empty() {
+        comment(text, "  ", "No rule of its own: it shows that the target of a denied case answers.");
+    }
     let _ = writeln!(text, "  - id: {}\n    title: {}", case.id, scalar(&case.title));
     let _ = writeln!(text, "    from: {}\n    to: {}", scalar(&case.flow.from.to_string()), target(&case.flow));
     if let Some(request) = &case.flow.request {
         write_request(text, request, &case.flow, world);
     }
     match &case.expect {
-        Expected::Allow(outcome) => {
+        Expected::Allow { outcome, by } => {
             let status = match outcome {
-                Outcome::Http(status) if !(200..300).contains(status) => format!("status: {status}"),
-                _ => String::new(),
+                Outcome::Http(status) if !(200..300).contains(status) => Some(format!("status: {status}")),
+                _ => None,
             };
-            let _ = writeln!(text, "    expect: {{allow: {{{status}}}}}");
+            let by = by.iter().map(|by| format!("answeredBy: {}", scalar(by)));
+            let conditions: Vec<String> = status.into_iter().chain(by).collect();
+            let _ = writeln!(text, "    expect: {{allow: {{{}}}}}", conditions.join(", "));
         }
         Expected::Deny { by, outcome, twin } => {
             let unusual = !default_denials(*by, &case.flow).contains(outcome);

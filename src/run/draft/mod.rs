@@ -176,13 +176,13 @@ fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
             Ending::Denied { layer, .. } => format!("{layer} stops it"),
             Ending::Unknown(why) => format!("the model cannot tell: {why}"),
             Ending::Vacuous => "nothing answers there".to_owned(),
-            Ending::Through(_) => "it gets through".to_owned(),
+            Ending::Through { .. } => "it gets through".to_owned(),
         };
         return format!("whatever it lets on ends elsewhere, such as {}: {end}", survey.flow(id));
     }
     let unknown = survey.tried.iter().find_map(|tried| match &tried.end {
         Ending::Unknown(why) if tried.met.iter().any(|met| survey.rules[*met].object == rule.object) => Some(why),
-        Ending::Unknown(_) | Ending::Through(_) | Ending::Denied { .. } | Ending::Vacuous => None,
+        Ending::Unknown(_) | Ending::Through { .. } | Ending::Denied { .. } | Ending::Vacuous => None,
     });
     match unknown {
         Some(why) => format!("the model cannot tell: {why}"),
@@ -193,7 +193,7 @@ fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
 /// What becomes of a case in a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expected {
-    Allow(Outcome),
+    Allow { outcome: Outcome, by: Option<String> },
     Deny { by: Layer, outcome: Outcome, twin: CaseId },
 }
 
@@ -270,8 +270,12 @@ fn drafted_case(
             let twin = ids.get(&twin)?.clone();
             (Expected::Deny { by: *layer, outcome: outcome.clone(), twin }, "does not reach")
         }
-        (Ending::Through(outcome), None) => (Expected::Allow(outcome.clone()), "reaches"),
-        (Ending::Denied { .. } | Ending::Through(_) | Ending::Vacuous | Ending::Unknown(_), _) => return None,
+        (Ending::Through { outcome, by }, None) => {
+            // Of a gateway's routes another might take the request, and answer as well.
+            let by = by.clone().filter(|_| matches!(flow.to, Destination::Gateway(..)));
+            (Expected::Allow { outcome: outcome.clone(), by }, "reaches")
+        }
+        (Ending::Denied { .. } | Ending::Through { .. } | Ending::Vacuous | Ending::Unknown(_), _) => return None,
     };
     Some(DraftedCase {
         tried: id,

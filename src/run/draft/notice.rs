@@ -65,13 +65,13 @@ impl Ablated<'_> {
         candidates.sort_by_key(|id| (chooser.effort(*id), *id));
         for id in candidates.into_iter().take(PATIENCE) {
             match &survey.tried[id].end {
-                Ending::Through(_) if self.differs(id) => return Some(Found::Allowed(id)),
+                Ending::Through { .. } if self.differs(id) => return Some(Found::Allowed(id)),
                 Ending::Denied { .. } if self.differs(id) => {
                     if let Some(twin) = chooser.twin(id, rule) {
                         return Some(Found::Denied(id, twin));
                     }
                 }
-                Ending::Through(_) | Ending::Denied { .. } | Ending::Vacuous | Ending::Unknown(_) => {}
+                Ending::Through { .. } | Ending::Denied { .. } | Ending::Vacuous | Ending::Unknown(_) => {}
             }
         }
         None

@@ -1,6 +1,6 @@
 //! Every source at every aim, traced once: who gets through by which rules, who is stopped by which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub(super) struct Survey {
     pub(super) rules: Vec<RuleRef>,
     /// The flows of each aim.
     ranges: Vec<Range<TriedId>>,
+    /// Sources that are proxies.
+    proxies: BTreeSet<usize>,
     /// Aims by target and port, whatever the request.
     sites: BTreeMap<Site, Vec<usize>>,
 }
@@ -50,7 +52,11 @@ pub(super) struct Tried {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
     /// It got through.
-    Through(Outcome),
+    Through {
+        outcome: Outcome,
+        /// Who answered.
+        by: Option<String>,
+    },
     /// A layer ended it.
     Denied {
         layer: Layer,
@@ -68,6 +74,13 @@ impl Survey {
     pub(super) fn of(engine: &Engine<'_>) -> Self {
         let world = engine.world();
         let (sources, aims) = (sources(world), aims(world));
+        let is_proxy = |source: &Source| match source {
+            Source::Workload(namespace, name) => {
+                world.workload(namespace, name).all(|pod| pod.role != crate::world::Role::Workload)
+            }
+            Source::Outside | Source::Node(_) | Source::Kubelet => false,
+        };
+        let proxies = (0..sources.len()).filter(|index| is_proxy(&sources[*index])).collect();
         let mut ledger = Ledger::default();
         let (mut tried, mut ranges) = (Vec::new(), Vec::new());
         let mut sites: BTreeMap<Site, Vec<usize>> = BTreeMap::new();
@@ -80,7 +93,7 @@ impl Survey {
             ranges.push(first..tried.len());
             sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim_id);
         }
-        Self { sources, aims, tried, rules: ledger.rules, ranges, sites }
+        Self { sources, aims, tried, rules: ledger.rules, ranges, proxies, sites }
     }
 
     pub(super) fn flow(&self, id: TriedId) -> Flow {
@@ -90,6 +103,18 @@ impl Survey {
 
     pub(super) fn source(&self, id: TriedId) -> &Source {
         &self.sources[self.tried[id].source]
+    }
+
+    /// How good an example the source is; less is better. Workloads make the clearest ones, and a user outside of a
+    /// gateway is as good; a proxy sends what others ask it to.
+    pub(super) fn source_rank(&self, id: TriedId) -> u8 {
+        let source = self.tried[id].source;
+        match &self.sources[source] {
+            Source::Workload(..) if self.proxies.contains(&source) => 3,
+            Source::Workload(..) | Source::Outside => 0,
+            Source::Node(_) => 1,
+            Source::Kubelet => 2,
+        }
     }
 
     pub(super) fn aim(&self, id: TriedId) -> &Aim {
@@ -203,7 +228,7 @@ pub(super) fn ending(seen: &Observation) -> Ending {
     };
     let evidence = &seen.evidence;
     if got_through(outcome) && evidence.denied_by.is_none() {
-        return Ending::Through(outcome.clone());
+        return Ending::Through { outcome: outcome.clone(), by: evidence.answered_by.clone() };
     }
     let vacuous = evidence.trace.iter().flat_map(crate::path::Trace::checks).any(|check| {
         let nothing_there = [
