@@ -1,6 +1,7 @@
 //! `airtight init`: scenarios drafted from a policy set.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -58,15 +59,14 @@ pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
 /// Writes beside the file and renames, so that nobody ever reads half of it.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".airtight-init").permissions(readable()).tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".airtight-init");
+    // A temporary file is its owner's alone; scenarios are for everyone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.persist(path).map(|_| ()).map_err(|error| error.error)
-}
-
-/// A temporary file is its owner's alone; scenarios are for everyone.
-#[cfg(unix)]
-fn readable() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }
 
 fn tell(drafted: &Draft, args: &InitArgs, output: &mut Output<'_>) -> std::io::Result<()> {
@@ -88,6 +88,9 @@ fn tell(drafted: &Draft, args: &InitArgs, output: &mut Output<'_>) -> std::io::R
     if args.out == Path::new("-") {
         return Ok(());
     }
-    let manifests = args.manifests.iter().map(|path| format!(" --manifests {}", path.display())).collect::<String>();
-    writeln!(output.err, "next: airtight run{manifests} --scenarios {}", args.out.display())
+    let mut next = "next: airtight run".to_owned();
+    for path in &args.manifests {
+        let _ = write!(next, " --manifests {}", path.display());
+    }
+    writeln!(output.err, "{next} --scenarios {}", args.out.display())
 }

@@ -147,7 +147,7 @@ impl Named {
     /// Where a rule names no port, the host serves the web.
     fn name(&mut self, name: &str, ports: &BTreeSet<u16>) {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let in_cluster = name.ends_with(".cluster.local") || name.ends_with(".svc");
+        let in_cluster = name.ends_with(".cluster.local") || name.rsplit('.').next() == Some("svc");
         if !name.contains('.') || name.contains('*') || in_cluster {
             return;
         }

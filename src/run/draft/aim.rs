@@ -11,7 +11,7 @@ use crate::policy::Request;
 use crate::world::{Pod, Protocol, Role, World};
 
 /// A name that every cluster resolves.
-const API_SERVER: &str = "kubernetes.default.svc.cluster.local";
+pub(super) const API_SERVER: &str = "kubernetes.default.svc.cluster.local";
 
 /// Something to aim at: all of a flow but its source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

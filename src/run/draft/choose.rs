@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::aim::API_SERVER;
 use super::allow_rule::covers;
 use super::survey::{Ending, RuleId, Survey, TriedId};
 use crate::manifest::{ObjectRef, RuleRef};
@@ -53,6 +54,10 @@ impl Choices {
 /// How good a denied flow is as the other side of an allowed one; less is better.
 type Fitness = (u8, bool, u8, bool);
 
+/// How good a flow is as the example of a rule; less is better: shared with other rules, its boundary, source, target,
+/// with a request, hops, and the flow itself.
+type Cost = (bool, u8, u8, u8, bool, usize, TriedId);
+
 /// What is looked up again and again while choosing.
 pub(super) struct Chooser<'s> {
     survey: &'s Survey,
@@ -70,7 +75,7 @@ impl<'s> Chooser<'s> {
     pub(super) fn example(&mut self, rule: &RuleRef) -> Option<TriedId> {
         let survey = self.survey;
         let ids: Vec<RuleId> = (0..survey.rules.len()).filter(|id| covers(rule, &survey.rules[*id])).collect();
-        let mut best: Option<((bool, u8, u8, u8, bool, usize, TriedId), TriedId)> = None;
+        let mut best: Option<Cost> = None;
         for (id, tried) in survey.tried.iter().enumerate() {
             if !matches!(tried.end, Ending::Through { .. }) {
                 continue;
@@ -80,12 +85,12 @@ impl<'s> Chooser<'s> {
             let aim = survey.aim(id);
             let boundary = self.boundary(id, rule).map_or(3, |(fitness, _)| fitness.0);
             let source = survey.source_rank(id);
-            let cost = (shared, boundary, source, target_rank(&aim.to), aim.request.is_some(), tried.hops, id);
-            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, id));
+            let cost: Cost = (shared, boundary, source, target_rank(&aim.to), aim.request.is_some(), tried.hops, id);
+            if best.is_none_or(|least| cost < least) {
+                best = Some(cost);
             }
         }
-        best.map(|(_, id)| id)
+        best.map(|cost| cost.6)
     }
 
     /// The nearest denied flow to the same aim, from another source.
@@ -152,8 +157,9 @@ fn fitness(survey: &Survey, id: TriedId, rule: &RuleRef) -> Option<Fitness> {
 
 fn target_rank(to: &Destination) -> u8 {
     match to {
-        Destination::Name(_) | Destination::Gateway(..) => 0,
-        Destination::Service(..) | Destination::Host(_) => 1,
+        Destination::Name(name) if name == API_SERVER => 0,
+        Destination::Gateway(..) => 0,
+        Destination::Name(_) | Destination::Service(..) | Destination::Host(_) => 1,
         Destination::Pod(..) | Destination::Address(_) => 2,
         Destination::Node(_) => 3,
     }

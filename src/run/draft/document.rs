@@ -149,7 +149,11 @@ fn write_rest(text: &mut String, drafted: &Drafted) {
         }
     }
     if !drafted.unnoticed.is_empty() {
-        comment(text, "", "Noticed by none of these cases: they would all pass without the object:");
+        comment(
+            text,
+            "",
+            "Noticed by none of these cases, which would all pass without the object; another may do the same as well:",
+        );
         for rule in &drafted.unnoticed {
             comment(text, "", &format!("- {rule}"));
         }

@@ -75,8 +75,8 @@ impl DraftError {
             }
             Self::NoRules(_) => "name the folder that holds the policies, and their namespace with --namespace",
             Self::Nothing(_) => {
-                "`airtight lint`-like findings of `airtight run` say which objects are refused; `airtight list \
-                 --workloads` shows what the policies could select"
+                "`airtight list --workloads` shows what the policies could select; what the API server would refuse of \
+                 them is said above"
             }
             Self::Unreadable(_) => "this is a fault of airtight: please report it with the policies",
         }

@@ -63,7 +63,9 @@ pub(super) fn of_policies(world: &World) -> Requests {
         let root = object.meta.namespace() == world.stack.istio.root_namespace;
         let namespace = Some(object.meta.namespace()).filter(|_| !root);
         for rule in object.body.spec.rules() {
-            of_rule(rule, &tokens).into_iter().for_each(|wanted| add(namespace, wanted));
+            for wanted in of_rule(rule, &tokens) {
+                add(namespace, wanted);
+            }
         }
     }
     let objects = &world.objects;
@@ -72,10 +74,9 @@ pub(super) fn of_policies(world: &World) -> Requests {
         for (_, rule) in object.body.rules() {
             let sections = rule.sections();
             let items = sections.iter().flat_map(|section| &section.ports).filter_map(|item| item.rules);
-            items
-                .flat_map(|rules| rules.http.iter().flatten())
-                .filter_map(|rule| of_http_rule(rule))
-                .for_each(|wanted| add(namespace, wanted));
+            for wanted in items.flat_map(|rules| rules.http.iter().flatten()).filter_map(|rule| of_http_rule(rule)) {
+                add(namespace, wanted);
+            }
         }
     }
     requests
@@ -135,8 +136,8 @@ impl Tokens {
 
 /// One request for each path and each method of each operation.
 fn of_rule(rule: &Rule, tokens: &Tokens) -> Vec<Wanted> {
-    let sources = rule.from.iter().flatten().filter_map(|from| from.source.as_ref());
-    let token = sources.filter_map(|source| of_source(source, tokens)).next();
+    let mut sources = rule.from.iter().flatten().filter_map(|from| from.source.as_ref());
+    let token = sources.find_map(|source| of_source(source, tokens));
     let mut base = Wanted { token, ..Wanted::plain() };
     for condition in &rule.when {
         apply(condition, tokens, &mut base);

@@ -1,0 +1,92 @@
+//! The examples of the documentation are what the program takes.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use airtight::judge::Verdict;
+use airtight::manifest::{self, Document, yaml};
+use airtight::path::Engine;
+use airtight::run::judge_all;
+use airtight::scenario::{Catalogue, Filter, load, schema};
+use airtight::testbed::model::Model;
+use airtight::world::{Environment, Stack, World, build};
+
+/// Blocks of one language in a Markdown text.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    text.split(opening.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+fn guide() -> String {
+    fs::read_to_string("docs/scenarios.md").unwrap()
+}
+
+fn examples() -> Vec<Document> {
+    let text = blocks(&guide(), "yaml").join("---\n");
+    yaml::parse(&Arc::from("docs/scenarios.md"), &text).unwrap()
+}
+
+fn only(path: &str) -> Document {
+    yaml::parse(&Arc::from(path), &fs::read_to_string(path).unwrap()).unwrap().remove(0)
+}
+
+fn world() -> World {
+    let environment = Environment::read(&only("manifests/environment.yaml")).unwrap();
+    let stack = Stack::read(&only("kind/stacks/reference.yaml")).unwrap();
+    let folders = ["manifests/workloads", "manifests/system", "manifests/policies"];
+    let documents: Vec<Document> =
+        folders.iter().flat_map(|folder| manifest::load(Path::new(folder)).unwrap().documents).collect();
+    build(&documents, &environment, stack).unwrap().world
+}
+
+#[test]
+fn the_scenarios_of_the_guide_pass_on_the_reference_set() {
+    let world = world();
+    let catalogue = Catalogue::embedded().unwrap();
+    let plan = load(&examples(), &world, &catalogue, jiff::civil::date(2026, 1, 15)).unwrap_or_else(|findings| {
+        let lines: Vec<String> = findings.iter().map(|f| format!("{f} | {:?}", f.hint)).collect();
+        panic!("{}", lines.join("\n"))
+    });
+    assert!(plan.cases.len() >= 8);
+    let engine = Engine::compile(&world);
+    for record in judge_all(&plan, &mut Model::new(&engine)) {
+        assert_eq!(record.judgement.verdict, Verdict::Pass, "{}: {}", record.case.id, record.judgement.why);
+    }
+}
+
+#[test]
+fn the_scenarios_of_the_guide_satisfy_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for document in examples() {
+        let value = document.root.to_json();
+        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+}
+
+#[test]
+fn the_filters_of_the_guide_parse() {
+    let filters: Vec<String> =
+        blocks(&guide(), "filter").iter().flat_map(|block| block.lines()).map(str::to_owned).collect();
+    assert!(filters.len() >= 4);
+    for filter in filters {
+        filter.parse::<Filter>().unwrap();
+    }
+}
+
+/// Every field of the published schema is explained.
+#[test]
+fn the_guide_names_every_field() {
+    let guide = guide();
+    let schema = schema();
+    let definitions = schema["$defs"].as_object().unwrap();
+    for name in ["Case", "Target", "Request", "TokenInRequest", "Expect", "Allow", "Deny", "WaiverOfCase", "Spec"] {
+        for field in definitions[name]["properties"].as_object().unwrap().keys() {
+            let known = guide.contains(&format!("`{field}")) || guide.contains(&format!("{field}:"));
+            assert!(known, "docs/scenarios.md does not name `{field}` of {name}");
+        }
+    }
+}
