@@ -36,6 +36,7 @@ impl Aim {
             port: self.port,
             request: self.request.clone(),
             tls: self.tls.clone(),
+            after: Vec::new(),
         }
     }
 
@@ -53,8 +54,10 @@ impl Aim {
                 | Destination::Host(_)
                 | Destination::Address(_)
                 | Destination::Node(_)
-                | Destination::Name(_) => false,
+                | Destination::Name(_)
+                | Destination::Object(_) => false,
             },
+            Source::User(_) => false,
             Source::Node(_) => self.request.is_none() && matches!(self.to, Destination::Pod(..)),
             Source::Kubelet => match &self.to {
                 Destination::Pod(namespace, name) => {
@@ -66,7 +69,8 @@ impl Aim {
                 | Destination::Address(_)
                 | Destination::Gateway(..)
                 | Destination::Node(_)
-                | Destination::Name(_) => false,
+                | Destination::Name(_)
+                | Destination::Object(_) => false,
             },
         }
     }
@@ -82,7 +86,8 @@ impl Aim {
             | Destination::Address(_)
             | Destination::Gateway(..)
             | Destination::Node(_)
-            | Destination::Name(_) => false,
+            | Destination::Name(_)
+            | Destination::Object(_) => false,
         }
     }
 

@@ -116,7 +116,7 @@ impl<'s> Chooser<'s> {
         let home = rule.object.namespace.as_deref();
         let near = |id: &TriedId| match survey.source(*id) {
             Source::Workload(namespace, _) => (survey.source_rank(*id), Some(namespace.as_str()) != home),
-            Source::Outside | Source::Node(_) | Source::Kubelet => (survey.source_rank(*id), true),
+            Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => (survey.source_rank(*id), true),
         };
         let sources = survey.same_aim(denied).filter(through).min_by_key(|id| (near(id), *id));
         let others = || survey.same_site(denied).into_iter().chain(survey.same_kind(denied)).find(through);
@@ -149,7 +149,7 @@ fn fitness(survey: &Survey, id: TriedId, rule: &RuleRef) -> Option<Fitness> {
     let abroad = match (survey.source(id), rule.object.namespace.as_deref()) {
         (Source::Workload(namespace, _), Some(home)) => namespace != home,
         (Source::Workload(..), None) => false,
-        (Source::Outside | Source::Node(_) | Source::Kubelet, _) => true,
+        (Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_), _) => true,
     };
     let stand_in = matches!(survey.source(id), Source::Workload(namespace, _) if namespace == "kube-system");
     Some((rank, stand_in, survey.source_rank(id), abroad))
@@ -161,6 +161,6 @@ fn target_rank(to: &Destination) -> u8 {
         Destination::Gateway(..) => 0,
         Destination::Name(_) | Destination::Service(..) | Destination::Host(_) => 1,
         Destination::Pod(..) | Destination::Address(_) => 2,
-        Destination::Node(_) => 3,
+        Destination::Node(_) | Destination::Object(_) => 3,
     }
 }

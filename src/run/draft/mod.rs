@@ -295,12 +295,20 @@ fn home(survey: &Survey, id: TriedId) -> String {
             _,
         )
         | (
-            Destination::Host(_) | Destination::Address(_) | Destination::Node(_) | Destination::Name(_),
+            Destination::Host(_)
+            | Destination::Address(_)
+            | Destination::Node(_)
+            | Destination::Name(_)
+            | Destination::Object(_),
             Source::Workload(namespace, _),
         ) => namespace.clone(),
         (
-            Destination::Host(_) | Destination::Address(_) | Destination::Node(_) | Destination::Name(_),
-            Source::Outside | Source::Node(_) | Source::Kubelet,
+            Destination::Host(_)
+            | Destination::Address(_)
+            | Destination::Node(_)
+            | Destination::Name(_)
+            | Destination::Object(_),
+            Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_),
         ) => "cluster".to_owned(),
     }
 }
@@ -310,7 +318,7 @@ fn title(flow: &Flow, verb: &str) -> String {
     let from = match &flow.from {
         Source::Outside => "a user outside".to_owned(),
         Source::Kubelet => "the kubelet".to_owned(),
-        source @ (Source::Workload(..) | Source::Node(_)) => source.to_string(),
+        source @ (Source::Workload(..) | Source::Node(_) | Source::User(_)) => source.to_string(),
     };
     let to = match &flow.to {
         Destination::Name(name) => {
@@ -322,7 +330,8 @@ fn title(flow: &Flow, verb: &str) -> String {
         | Destination::Host(_)
         | Destination::Address(_)
         | Destination::Gateway(..)
-        | Destination::Node(_)) => to.to_string(),
+        | Destination::Node(_)
+        | Destination::Object(_)) => to.to_string(),
     };
     let port = match (flow.port, flow.protocol) {
         (Some(port), protocol) => format!(" on {protocol} {port}"),

@@ -78,7 +78,7 @@ impl Survey {
             Source::Workload(namespace, name) => {
                 world.workload(namespace, name).all(|pod| pod.role != crate::world::Role::Workload)
             }
-            Source::Outside | Source::Node(_) | Source::Kubelet => false,
+            Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => false,
         };
         let proxies = (0..sources.len()).filter(|index| is_proxy(&sources[*index])).collect();
         let mut ledger = Ledger::default();
@@ -113,7 +113,7 @@ impl Survey {
             Source::Workload(..) if self.proxies.contains(&source) => 3,
             Source::Workload(..) | Source::Outside => 0,
             Source::Node(_) => 1,
-            Source::Kubelet => 2,
+            Source::Kubelet | Source::User(_) => 2,
         }
     }
 
@@ -153,7 +153,8 @@ impl Survey {
                 | To::Service(..)
                 | To::Pod(..)
                 | To::Gateway(..)
-                | To::Node(_),
+                | To::Node(_)
+                | To::Object(_),
                 _,
             ) => false,
         };
