@@ -8,6 +8,7 @@ pub mod explain;
 pub mod init;
 pub mod input;
 pub mod list;
+pub mod matrix;
 mod output;
 pub mod render;
 pub mod run;
@@ -60,6 +61,8 @@ enum Command {
     List(Box<list::ListArgs>),
     /// Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
     Explain(Box<explain::ExplainArgs>),
+    /// Show who reaches whom, for all pods at once
+    Matrix(Box<matrix::MatrixArgs>),
     /// Render another report from a run.json
     Report(render::ReportArgs),
     /// Print the JSON Schema of scenarios or of run.json
@@ -98,6 +101,7 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         Command::Init(args) => init::init(args, output),
         Command::List(args) => list::list(args, output),
         Command::Explain(args) => explain::explain(args, output),
+        Command::Matrix(args) => matrix::matrix(args, output),
         Command::Report(args) => render::report(args, output),
         Command::Schema(args) => schema::schema(args, output),
         Command::Completions { shell } => completions(*shell, output),

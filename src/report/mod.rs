@@ -12,6 +12,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod reach;
 mod standing;
 mod tally;
 pub mod terminal;

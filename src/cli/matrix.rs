@@ -1,0 +1,131 @@
+//! `airtight matrix`: who reaches whom, for all pods at once.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::input::{InputArgs, Inputs};
+use super::output::{Output, OutputFormat};
+use crate::path::Engine;
+use crate::path::reach::{Reachability, Scope, View};
+use crate::report::{ReportError, Style, reach};
+use crate::run::ExitStatus;
+
+/// Which part of the matrix to show.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// What flows aim at: pods' own addresses, or the names of Services (so that waypoints are on the way)
+    #[arg(long, value_enum, default_value_t)]
+    by: By,
+    /// Sources: NAMESPACE, NAMESPACE/WORKLOAD, node or outside; may be repeated
+    #[arg(long, value_name = "SOURCE")]
+    from: Vec<String>,
+    /// Destinations: NAMESPACE, NAMESPACE/NAME or the name of a host; may be repeated
+    #[arg(long, value_name = "DESTINATION")]
+    to: Vec<String>,
+    /// The namespace of one end at least
+    #[arg(long, short)]
+    namespace: Option<String>,
+    /// The destination's port
+    #[arg(long)]
+    port: Option<u16>,
+    /// List denied pairs as well
+    #[arg(long)]
+    all: bool,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Format,
+    /// Write a page with the picture of the matrix
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the picture alone
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum By {
+    /// Addresses of pods.
+    #[default]
+    Pod,
+    /// Names of Services.
+    Service,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// For people: what gets through, and by which rules.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// Computes and shows the matrix.
+///
+/// # Errors
+/// When inputs cannot be read, or a file cannot be written.
+pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let inputs = Inputs::load(&args.input)?;
+    let built = inputs.world()?;
+    let engine = Engine::compile(&built.world);
+    output.diagnostics(&built.findings, &inputs.sources())?;
+    let matrix = Reachability::compute(&engine, &args.scope());
+    if matrix.rows().is_empty() || matrix.targets().is_empty() {
+        writeln!(output.err, "no pair of source and destination is selected").map_err(CliError::Output)?;
+        return Ok(ExitStatus::NothingSelected);
+    }
+    if let Some(path) = &args.html {
+        write(path, &reach::page(&matrix)?)?;
+    }
+    if let Some(path) = &args.svg {
+        write(path, &reach::svg(&matrix))?;
+    }
+    if args.html.is_some() || args.svg.is_some() {
+        return Ok(ExitStatus::Passed);
+    }
+    args.show(&matrix, output)?;
+    Ok(ExitStatus::Passed)
+}
+
+impl MatrixArgs {
+    fn scope(&self) -> Scope {
+        Scope {
+            view: match self.by {
+                By::Pod => View::Pod,
+                By::Service => View::Service,
+            },
+            from: self.from.clone(),
+            to: self.to.clone(),
+            namespace: self.namespace.clone(),
+            port: self.port,
+        }
+    }
+
+    fn show(&self, matrix: &Reachability<'_, '_>, output: &mut Output<'_>) -> Result<(), CliError> {
+        match self.output {
+            Format::Table => {
+                reach::list(output.out, matrix, self.all, Style::of(&std::io::stdout())).map_err(CliError::Output)
+            }
+            Format::Csv => reach::csv(output.out, matrix).map_err(CliError::Output),
+            Format::Yaml => output.serialized(&reach::Document::of(matrix), OutputFormat::Yaml),
+            Format::Json => {
+                let written = serde_json::to_writer(&mut *output.out, &reach::Document::of(matrix));
+                written.map_err(|error| CliError::Output(error.into()))?;
+                writeln!(output.out).map_err(CliError::Output)
+            }
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |source| CliError::Report(ReportError::Write { path: path.to_owned(), source });
+    std::fs::write(path, text).map_err(failed)
+}

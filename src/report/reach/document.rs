@@ -1,0 +1,126 @@
+//! The matrix as data.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use serde::ser::{SerializeMap, SerializeStruct};
+use serde::{Serialize, Serializer};
+
+use super::summary::Summary;
+use super::{layer, word};
+use crate::manifest::RuleRef;
+use crate::path::reach::{Cell, Reachability};
+
+/// The matrix as data: `summary`, `classes`, `cells` and the `rules` to which cells refer by index.
+///
+/// Cells are serialized one by one, so that a matrix of millions of them needs no second copy in memory.
+#[derive(Debug)]
+pub struct Document<'a> {
+    reach: &'a Reachability<'a, 'a>,
+}
+
+impl<'a> Document<'a> {
+    /// The document of a matrix.
+    #[must_use]
+    pub fn of(reach: &'a Reachability<'a, 'a>) -> Self {
+        Self { reach }
+    }
+}
+
+/// Rules by index, in the order in which cells name them.
+#[derive(Default)]
+struct Rules<'a> {
+    ids: RefCell<HashMap<&'a RuleRef, usize>>,
+}
+
+impl<'a> Rules<'a> {
+    fn id(&self, rule: &'a RuleRef) -> usize {
+        let mut ids = self.ids.borrow_mut();
+        let next = ids.len();
+        *ids.entry(rule).or_insert(next)
+    }
+
+    fn in_order(&self) -> Vec<&'a RuleRef> {
+        let ids = self.ids.borrow();
+        let mut rules: Vec<(&RuleRef, usize)> = ids.iter().map(|(rule, id)| (*rule, *id)).collect();
+        rules.sort_by_key(|(_, id)| *id);
+        rules.into_iter().map(|(rule, _)| rule).collect()
+    }
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rules = Rules::default();
+        let mut document = serializer.serialize_struct("Document", 4)?;
+        document.serialize_field("summary", &Counts(Summary::of(self.reach)))?;
+        let classes: Vec<ClassView<'_>> = self.reach.classes().iter().map(ClassView::of).collect();
+        document.serialize_field("classes", &classes)?;
+        document.serialize_field("cells", &Cells { reach: self.reach, rules: &rules })?;
+        document.serialize_field("rules", &rules.in_order())?;
+        document.end()
+    }
+}
+
+struct Counts(Summary);
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("cells", &self.0.total())?;
+        for (word, number) in self.0.words() {
+            map.serialize_entry(word, &number)?;
+        }
+        map.serialize_entry("denied-by", &self.0.layers().into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct ClassView<'a> {
+    name: &'a str,
+    pods: usize,
+    enrolment: crate::world::Enrolment,
+}
+
+impl<'a> ClassView<'a> {
+    fn of(class: &'a crate::path::reach::Class) -> Self {
+        Self { name: &class.name, pods: class.pods.len(), enrolment: class.enrolment }
+    }
+}
+
+struct Cells<'a> {
+    reach: &'a Reachability<'a, 'a>,
+    rules: &'a Rules<'a>,
+}
+
+impl Serialize for Cells<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.reach.cells().map(|cell| self.view(&cell)))
+    }
+}
+
+#[derive(Serialize)]
+struct CellView {
+    from: String,
+    to: String,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<crate::policy::Layer>,
+    rules: Vec<usize>,
+}
+
+impl<'a> Cells<'a> {
+    fn view(&self, cell: &Cell<'a>) -> CellView {
+        let mut rules: Vec<usize> =
+            cell.deciding().flat_map(|ground| &ground.rules).map(|rule| self.rules.id(rule)).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        CellView {
+            from: self.reach.row_name(cell.row),
+            to: self.reach.target_name(cell.target),
+            verdict: word(cell.verdict),
+            layer: layer(cell.verdict),
+            rules,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The matrix for a terminal: who may reach what, source by source, and why.
+
+use std::io::{self, Write};
+
+use super::summary::Summary;
+use super::{deciding, layer, word};
+use crate::path::reach::{Reachability, Verdict};
+use crate::report::Style;
+use crate::report::text::one_line;
+
+/// Writes what gets through or could (with `all`: what is denied as well), source by source.
+///
+/// # Errors
+/// Those of `out`.
+pub fn list(out: &mut dyn Write, reach: &Reachability<'_, '_>, all: bool, style: Style) -> io::Result<()> {
+    let mut source = None;
+    for cell in reach.cells().filter(|cell| all || layer(cell.verdict).is_none()) {
+        if source != Some(cell.row) {
+            source = Some(cell.row);
+            writeln!(out, "{}", style.bold(&one_line(&reach.row_name(cell.row))))?;
+        }
+        let target = one_line(&reach.target_name(cell.target));
+        let verdict = match layer(cell.verdict) {
+            Some(layer) => format!("{} by {layer}", word(cell.verdict)),
+            None => word(cell.verdict).to_owned(),
+        };
+        let mark = mark(cell.verdict);
+        writeln!(out, "  {mark} {target}  {verdict} ({})", one_line(&deciding(&cell)))?;
+    }
+    if source.is_some() {
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", Summary::of(reach).line(reach))
+}
+
+fn mark(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Allowed => '●',
+        Verdict::ByRequest => '◐',
+        Verdict::Denied(_) => '×',
+        Verdict::Unknown => '?',
+        Verdict::Absent => ' ',
+    }
+}

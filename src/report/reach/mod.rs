@@ -1,0 +1,59 @@
+//! Who reaches whom: the matrix of all pods as text, data and picture.
+
+mod csv;
+mod document;
+mod list;
+mod page;
+mod picture;
+mod summary;
+mod tiles;
+
+pub use csv::csv;
+pub use document::Document;
+pub use list::list;
+pub use page::page;
+pub use picture::svg;
+
+use crate::path::reach::{Cell, Verdict};
+use crate::policy::Layer;
+
+/// A verdict in one word.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allowed => "allowed",
+        Verdict::ByRequest => "by request",
+        Verdict::Denied(_) => "denied",
+        Verdict::Unknown => "unknown",
+        Verdict::Absent => "absent",
+    }
+}
+
+/// The layer that denies.
+fn layer(verdict: Verdict) -> Option<Layer> {
+    match verdict {
+        Verdict::Denied(layer) => Some(layer),
+        Verdict::Allowed | Verdict::ByRequest | Verdict::Unknown | Verdict::Absent => None,
+    }
+}
+
+/// How many rules a line names before it counts them.
+const NAMED: usize = 2;
+
+/// The rules that decided a cell, each once, the first few by name.
+fn deciding(cell: &Cell<'_>) -> String {
+    let mut rules: Vec<String> = Vec::new();
+    for rule in cell.deciding().flat_map(|ground| &ground.rules) {
+        let text = match &rule.rule {
+            Some(path) => format!("{} {path}", rule.object),
+            None => rule.object.to_string(),
+        };
+        if !rules.contains(&text) {
+            rules.push(text);
+        }
+    }
+    match rules.len().saturating_sub(NAMED) {
+        0 if rules.is_empty() => "no rule".to_owned(),
+        0 => rules.join("; "),
+        more => format!("{}; and {more} more", rules[..NAMED].join("; ")),
+    }
+}
