@@ -67,6 +67,7 @@ fn every_pod_pair(world: &World) {
                     port: Some(target.port),
                     request: None,
                     tls: None,
+                    after: Vec::new(),
                 };
                 let trace = engine.trace(&flow).unwrap();
                 let cell = reach.cell(rows[&row], index);
@@ -97,6 +98,7 @@ fn every_service(world: &World) {
                 port: Some(target.port),
                 request: None,
                 tls: None,
+                after: Vec::new(),
             };
             agree(&engine.trace(&flow).unwrap(), reach.cell(row, index).verdict, &flow);
             compared += 1;

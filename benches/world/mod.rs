@@ -197,7 +197,9 @@ fn policy(text: &mut String, kind: usize, index: usize, round: usize, namespaces
         }
         _ => {
             head("security.istio.io/v1", "PeerAuthentication", "mtls", round, Some(index))
-                + if index % 2 == 0 { "  mtls: {mode: STRICT}\n" } else {
+                + if index % 2 == 0 {
+                    "  mtls: {mode: STRICT}\n"
+                } else {
                     "  selector: {matchLabels: {app: db}}\n  mtls: {mode: STRICT}\n  portLevelMtls: {\"5432\": {mode: PERMISSIVE}}\n"
                 }
         }

@@ -52,12 +52,7 @@ impl Axis {
         }
         let longest = |text: fn(&Line) -> &str| lines.iter().map(|line| text(line).chars().count()).max().unwrap_or(0);
         let width = |length: usize| if length == 0 { 0 } else { length.min(LONGEST) * GLYPH + 10 };
-        Self {
-            at,
-            length: next,
-            groups: width(longest(|line| &line.group)),
-            names: width(longest(|line| &line.name)),
-        }
+        Self { at, length: next, groups: width(longest(|line| &line.group)), names: width(longest(|line| &line.name)) }
     }
 
     fn labels(&self) -> usize {
@@ -100,7 +95,8 @@ fn labels(out: &mut String, tiles: &Tiles, (down, across): (&Axis, &Axis), (left
             let _ = write!(out, "<text class=\"group\" x=\"2\" y=\"{y}\">{}</text>", label(&line.group));
         }
         let x = left - 6;
-        let _ = write!(out, "<text class=\"name\" text-anchor=\"end\" x=\"{x}\" y=\"{y}\">{}</text>", label(&line.name));
+        let _ =
+            write!(out, "<text class=\"name\" text-anchor=\"end\" x=\"{x}\" y=\"{y}\">{}</text>", label(&line.name));
     }
     for (column, line) in tiles.columns.iter().enumerate() {
         let x = left + across.at[column] + 12;
