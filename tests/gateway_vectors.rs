@@ -234,7 +234,7 @@ fn world(file: &str, vector: &Vector, versions: &StackVersions, reverse: bool) -
 
 /// A Gateway may be without a proxy, a field may be one that is not modelled, a version not served; any other finding means that the vector's manifests are not what they seem.
 fn of_a_proxy(finding: &Diagnostic) -> bool {
-    ["unknown-gateway-class", "unserved-gateway-class", "missing-parameters", "unmodelled", "unserved-version"]
+    ["unknown-gateway-class", "unserved-gateway-class", "missing-parameters", "unmodelled", "unserved-version", "assumed-resolver"]
         .contains(&finding.code.as_str())
 }
 
