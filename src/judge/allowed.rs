@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::observation::Evidence;
 use super::rules::Finding;
 use crate::manifest::ObjectRef;
-use crate::policy::{Layer, Outcome};
+use crate::policy::{Layer, Outcome, Reason};
 use crate::scenario::{AllowExpectation, Case, got_through};
 
 pub(super) fn allowed(case: &Case, expect: &AllowExpectation, outcome: &Outcome, evidence: &Evidence) -> Finding {
@@ -16,7 +16,7 @@ pub(super) fn allowed(case: &Case, expect: &AllowExpectation, outcome: &Outcome,
             ended_by(evidence)
         ));
     }
-    if let Some(finding) = denied_though_accepted(outcome, evidence) {
+    if let Some(finding) = denied_though_accepted(expect, outcome, evidence) {
         return finding;
     }
     let conditions = [
@@ -41,10 +41,11 @@ fn ended_by(evidence: &Evidence) -> String {
 }
 
 /// A client that got through while an observer saw a denial cannot both be right. A status of 400 or more may be the
-/// workload's own.
-fn denied_though_accepted(outcome: &Outcome, evidence: &Evidence) -> Option<Finding> {
+/// workload's own, and a redirect that a case asks for by its status may be the gateway's own.
+fn denied_though_accepted(expect: &AllowExpectation, outcome: &Outcome, evidence: &Evidence) -> Option<Finding> {
     match evidence.denied_by {
         None => None,
+        Some(Layer::Gateway) if is_expected_redirect(expect, outcome, evidence) => None,
         Some(Layer::Application) if !got_through(outcome) => None,
         Some(layer @ (Layer::Admission | Layer::Cni | Layer::Ztunnel | Layer::Waypoint | Layer::Gateway))
             if !got_through(outcome) =>
@@ -53,6 +54,11 @@ fn denied_though_accepted(outcome: &Outcome, evidence: &Evidence) -> Option<Find
         }
         Some(layer) => Some(Finding::Unclear(format!("saw {outcome}, and evidence says that {layer} ended the flow"))),
     }
+}
+
+fn is_expected_redirect(expect: &AllowExpectation, outcome: &Outcome, evidence: &Evidence) -> bool {
+    let redirects = matches!(outcome, Outcome::Http(300..=399));
+    redirects && expect.outcomes.contains(outcome) && evidence.reason == Some(Reason::DirectResponse)
 }
 
 fn way(expect: &AllowExpectation, evidence: &Evidence) -> Option<Finding> {

@@ -16,7 +16,7 @@ use crate::policy::waypoint::{
 };
 use crate::policy::ztunnel::ZtunnelPolicy;
 use crate::policy::{waypoint, ztunnel};
-use crate::world::{Enrolment, NodeId, Unmet, World};
+use crate::world::{Endpoint, Enrolment, NodeId, Unmet, World};
 
 /// All policies of a world, compiled.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl<'w> Engine<'w> {
                 Ok(self.after_lookup(from, &full, Target::Service(service, port), cargo))
             }
             Destination::Pod(namespace, name) => {
-                let pods = self.pods_named(namespace, name, from)?;
+                let pods = self.pods_named(namespace, name, from, flow.from == Source::Kubelet)?;
                 Ok(pods.into_iter().flat_map(|pod| self.send(from, &Target::Pod(pod, flow.port), cargo)).collect())
             }
             Destination::Host(name) => {
@@ -198,6 +198,7 @@ impl<'w> Engine<'w> {
         namespace: &str,
         name: &str,
         from: &Party<'w>,
+        is_kubelet: bool,
     ) -> Result<Vec<&'w crate::world::Pod>, FlowError> {
         let on_node = from.pod.is_none_or(|pod| pod.host_network);
         let mut pods: Vec<_> = self
@@ -207,7 +208,7 @@ impl<'w> Engine<'w> {
             .filter(|pod| *pod.namespace == *namespace && (*pod.workload == *name || *pod.name == *name))
             .collect();
         // The kubelet that probes is the one of the pod's own node; replicas on other nodes have another.
-        if let crate::world::Endpoint::ProbeAddress(node) = from.endpoint {
+        if let (true, Endpoint::ProbeAddress(node) | Endpoint::Node(node)) = (is_kubelet, from.endpoint) {
             pods.retain(|pod| pod.node == node);
         }
         if !on_node {

@@ -42,7 +42,10 @@ impl<'w> Engine<'w> {
         let decision = self.waypoints.evaluate(self.world, gateway, &target, &source, cargo.waypoint_payload());
         checks.push(check(Checkpoint::Waypoint, decision));
         let relay = if cargo.request.is_some() && cargo.tls.is_none() { Relay::HttpProxy } else { Relay::TcpProxy };
-        let onward = Cargo { resolved: None, ..cargo.relayed(relay) };
+        let mut onward = Cargo { resolved: None, ..cargo.relayed(relay) };
+        if relay == Relay::HttpProxy {
+            onward.request = onward.request.map(|it| self.waypoints.forwarded(self.world, gateway, &target, &it));
+        }
         self.beyond_waypoint(from, &here, wire, checks, to, cargo, &onward)
     }
 
@@ -58,7 +61,8 @@ impl<'w> Engine<'w> {
         onward: &Cargo,
     ) -> Vec<Course> {
         checks.extend(self.unread_routes(to));
-        let routed = self.waypoint_route(from, here, to, cargo);
+        // Routes come after the filters, and see what these made of the request.
+        let routed = self.waypoint_route(from, here, to, onward);
         if let Some(routed) = &routed {
             checks.push(check(Checkpoint::Waypoint, routed.decision.clone()));
         }

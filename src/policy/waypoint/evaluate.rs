@@ -137,6 +137,36 @@ impl WaypointPolicy {
                 .any(|policy| policy.unusable.is_some() || policy.rules.iter().any(|(_, rule, _)| rule.needs_http()))
     }
 
+    /// The request as an Istio waypoint hands it on after [`Self::evaluate`] let it in: claims of a verified token
+    /// in the headers that rules name, where whatever the client sent is dropped, and no token unless a rule
+    /// forwards it (Envoy `source/extensions/filters/http/jwt_authn/authenticator.cc`).
+    #[must_use]
+    pub fn forwarded(
+        &self,
+        world: &World,
+        waypoint: &WaypointGateway,
+        target: &WaypointTarget<'_>,
+        request: &Request,
+    ) -> Request {
+        let root_namespace = world.stack.istio.root_namespace.as_str();
+        let class = "istio-waypoint";
+        let chain = Chain { waypoint: &waypoint.key, class, root_namespace, service: target.service() };
+        let is_http = matches!(target.protocol(), Some(PortProtocol::Http | PortProtocol::Sniffed));
+        let rules = self.jwt_rules(&chain);
+        if &*waypoint.class != class || !is_http || rules.is_empty() {
+            return request.clone();
+        }
+        let mut http = http_input(world, request);
+        if jwt::authenticate(&rules, request, &mut http).is_err() {
+            return request.clone();
+        }
+        let is_token = |name: &str| name.eq_ignore_ascii_case("authorization");
+        let token = request.token.clone().filter(|_| http.headers.iter().any(|(name, _)| is_token(name)));
+        let written = request.header("authorization").next().is_some();
+        let headers = http.headers.into_iter().filter(|(name, _)| written || !is_token(name)).collect();
+        Request { headers, token, ..request.clone() }
+    }
+
     fn jwt_rules(&self, chain: &Chain<'_>) -> Vec<&(JwtRule, RuleRef)> {
         self.jwt.iter().filter(|policy| policy.targets.attach(chain)).flat_map(|policy| &policy.rules).collect()
     }
@@ -217,13 +247,7 @@ impl<'a> Filters<'a> {
     where
         'a: 'r,
     {
-        let mut http = HttpInput {
-            method: &request.method,
-            host: &request.host,
-            path: normalize(&request.path, self.world.stack.istio.path_normalization),
-            headers: headers(request),
-            token: None,
-        };
+        let mut http = http_input(self.world, request);
         input.http = Some(http.clone());
         if let Some(decision) = self.custom(&input) {
             return decision;
@@ -321,6 +345,17 @@ fn denial_log(symptom: &Outcome, id: &str) -> String {
             format!("{status} rbac_access_denied_matched_policy[{id}] body=\"RBAC: access denied\"")
         }
         _ => format!("connection closed: rbac_access_denied_matched_policy[{id}]"),
+    }
+}
+
+/// A request as the first filter finds it.
+fn http_input<'r>(world: &World, request: &'r Request) -> HttpInput<'r> {
+    HttpInput {
+        method: &request.method,
+        host: &request.host,
+        path: normalize(&request.path, world.stack.istio.path_normalization),
+        headers: headers(request),
+        token: None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{Canary, Testbed, TestbedError};
 use crate::judge::{Evidence, Observation};
 use crate::path::{End, Engine, Flow, Trace};
-use crate::policy::{Effect, Layer};
+use crate::policy::{Effect, Layer, Request};
 
 /// Flows are not tried but computed, from the policies of a world.
 #[derive(Debug)]
@@ -67,15 +67,19 @@ fn observation(trace: Trace) -> Observation {
         reason: trace.denial().map(|check| check.decision.reason),
         passed: passed(&trace),
         answered_by: answer.map(|answer| answer.by.clone()),
-        backend_headers: answer
-            .and_then(|answer| answer.request.as_ref())
-            .map(|request| request.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect())
-            .unwrap_or_default(),
+        backend_headers: answer.and_then(|answer| answer.request.as_ref()).map(headers_seen).unwrap_or_default(),
         admitted: answer.and_then(|answer| answer.admitted.clone()),
         logs: trace.checks().filter_map(|check| check.decision.log.clone()).collect(),
         trace: Some(trace),
     };
     Observation { outcome, undecided, evidence, attempts: 1 }
+}
+
+/// Every request has a host, so that none without further headers looks as if nobody had observed it.
+fn headers_seen(request: &Request) -> Vec<(String, String)> {
+    let host = ("host".to_owned(), request.host.clone());
+    let others = request.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
+    std::iter::once(host).chain(others).collect()
 }
 
 /// Layers that let the flow on, up to where it ended.
