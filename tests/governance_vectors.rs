@@ -154,7 +154,9 @@ fn attempts_come_to_what_is_written() {
                 (line(&trace), generated, admitted.labels.unwrap_or_default())
             }
         };
-        if seen != vector.sees || generated != vector.generates || (!vector.labels.is_empty() && labels != vector.labels)
+        if seen != vector.sees
+            || generated != vector.generates
+            || (!vector.labels.is_empty() && labels != vector.labels)
         {
             let _ = writeln!(wrong, "{file}: {}\n  sees: '{seen}'\n  {generated:?}\n  {labels:?}", vector.name);
         }
