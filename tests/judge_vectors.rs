@@ -9,8 +9,8 @@ use std::fs;
 use std::sync::Arc;
 
 use airtight::judge::{Evidence, Judged, Judgement, Observation, Verdict, judge};
-use airtight::manifest::{Location, Position, yaml};
-use airtight::path::{Destination, Flow, Source};
+use airtight::manifest::{Location, ObjectRef, Position, yaml};
+use airtight::path::{Admitted, Destination, Flow, Source};
 use airtight::policy::{Layer, Outcome, Reason, Request};
 use airtight::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity, Waiver};
 use airtight::world::Protocol;
@@ -50,6 +50,8 @@ struct Allow {
     via: BTreeSet<Layer>,
     answered_by: Option<String>,
     backend_headers: Vec<(String, Option<String>)>,
+    generates: Option<BTreeSet<ObjectRef>>,
+    labels: Vec<(String, Option<String>)>,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +61,8 @@ struct Deny {
     outcomes: BTreeSet<Outcome>,
     #[serde(default = "one")]
     layers: usize,
+    #[serde(default)]
+    reason: Option<Reason>,
 }
 
 fn one() -> usize {
@@ -84,6 +88,8 @@ struct Seen {
     answered_by: Option<String>,
     #[serde(default)]
     backend_headers: Vec<(String, String)>,
+    #[serde(default)]
+    admitted: Option<Admitted>,
     #[serde(default)]
     attempts: Option<u32>,
 }
@@ -155,14 +161,14 @@ fn judgement(vector: &Vector) -> Judgement {
             via: allow.via.clone(),
             answered_by: allow.answered_by.clone(),
             backend_headers: allow.backend_headers.clone(),
-            generates: None,
-            labels: Vec::new(),
+            generates: allow.generates.clone(),
+            labels: allow.labels.clone(),
         }),
         (None, Some(deny)) => Expectation::Deny(DenyExpectation {
             by: deny.by,
             outcomes: deny.outcomes.clone(),
             layers: deny.layers,
-            reason: None,
+            reason: deny.reason,
         }),
         _ => panic!("{}: write `allow` or `deny`", vector.name),
     };
@@ -217,7 +223,7 @@ fn observation(seen: &Seen) -> Observation {
             passed: seen.passed.clone(),
             answered_by: seen.answered_by.clone(),
             backend_headers: seen.backend_headers.clone(),
-            admitted: None,
+            admitted: seen.admitted.clone(),
             trace: None,
             logs: Vec::new(),
         },

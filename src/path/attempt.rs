@@ -6,14 +6,13 @@
 //! missing; 400, 403 or 422 where the API server or a component's webhook refuses the object itself. A change that is
 //! accepted ends in 201 for an object that is new, and in 200 otherwise.
 
-use super::engine::Engine;
 use super::flow::Flow;
 use super::hop::check;
 use super::trace::{Admitted, Answer, Check, End, Hop, Trace, Wire};
 use crate::manifest::{Document, Node, ObjectRef, RuleRef};
 use crate::policy::{Checkpoint, Decision, Effect, Outcome, Reason};
 use crate::world::kyverno::{Refusal, Review};
-use crate::world::{ApiAnswer, ApiRequest, ApiUser, Change, Objection, Protocol};
+use crate::world::{ApiAnswer, ApiRequest, ApiUser, Change, Objection, Protocol, World};
 
 /// What the client of a webhook's refusal sees.
 const REFUSED: Outcome = Outcome::Http(400);
@@ -21,26 +20,24 @@ const REFUSED: Outcome = Outcome::Http(400);
 /// Who answers.
 const API_SERVER: &str = "kube-apiserver";
 
-impl Engine<'_> {
-    /// The trace of an attempt. Schemas and the components' webhooks come first, then Kyverno; what is not known of
-    /// either leaves the end open, whatever the other one says.
-    pub(super) fn attempt(&self, flow: &Flow, user: &ApiUser, change: &Change) -> Trace {
-        let request = ApiRequest { by: user.clone(), change: change.clone() };
-        let answer = self.world.api_server.answer(&request);
-        let checkpoints = checks(&request, &answer);
-        let end = end(&checkpoints, answer.status);
-        let accepted = checkpoints.iter().all(|check| check.decision.allows());
-        Trace {
-            flow: flow.clone(),
-            hops: vec![Hop {
-                from: user.to_string(),
-                to: API_SERVER.to_owned(),
-                wire: Wire::Plain { protocol: Protocol::Tcp, port: Some(6443) },
-                checkpoints,
-            }],
-            end,
-            answer: accepted.then(|| answered(&answer)),
-        }
+/// The trace of an attempt. Schemas and the components' webhooks come first, then Kyverno; what is not known of either
+/// leaves the end open, whatever the other one says.
+pub(super) fn attempt(world: &World, flow: &Flow, user: &ApiUser, change: &Change) -> Trace {
+    let request = ApiRequest { by: user.clone(), change: change.clone() };
+    let answer = world.api_server.answer(&request);
+    let checkpoints = checks(&request, &answer);
+    let end = end(&checkpoints, answer.status);
+    let accepted = checkpoints.iter().all(|check| check.decision.allows());
+    Trace {
+        flow: flow.clone(),
+        hops: vec![Hop {
+            from: user.to_string(),
+            to: API_SERVER.to_owned(),
+            wire: Wire::Plain { protocol: Protocol::Tcp, port: Some(6443) },
+            checkpoints,
+        }],
+        end,
+        answer: accepted.then(|| answered(&answer)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The engine: a world's policies compiled, and the trace of any flow through them.
 
+use super::attempt::attempt;
 use super::cargo::{Cargo, Relay};
 use super::course::{Course, combine};
 use super::doubt::admit_doubt;
@@ -102,7 +103,7 @@ impl<'w> Engine<'w> {
             return self.trace_after(flow);
         }
         if let (Source::User(user), Destination::Object(change)) = (&flow.from, &flow.to) {
-            return Ok(self.attempt(flow, user, change));
+            return Ok(attempt(self.world, flow, user, change));
         }
         let from = self.party(flow)?;
         if flow.port.is_none() && needs_port(flow) {
@@ -122,6 +123,9 @@ impl<'w> Engine<'w> {
     /// The trace of a flow in the world that the requests before it led to.
     fn trace_after(&self, flow: &Flow) -> Result<Trace, FlowError> {
         let world = self.world.after(&flow.after)?;
+        if let (Source::User(user), Destination::Object(change)) = (&flow.from, &flow.to) {
+            return Ok(attempt(&world, flow, user, change));
+        }
         let now = Flow { after: Vec::new(), ..flow.clone() };
         let trace = Engine::compile(&world).trace(&now)?;
         Ok(Trace { flow: flow.clone(), ..trace })

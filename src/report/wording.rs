@@ -74,12 +74,21 @@ fn allow_words(allow: &AllowExpectation, flow: &Flow) -> String {
         Some(value) => format!("the backend sees `{}: {}`", one_line(name), one_line(value)),
         None => format!("the backend sees no `{}`", one_line(name)),
     }));
+    parts.extend(allow.generates.iter().map(|objects| match objects.len() {
+        0 => "nothing is generated".to_owned(),
+        _ => format!("generated is {}", list(objects)),
+    }));
+    parts.extend(allow.labels.iter().map(|(name, value)| match value {
+        Some(value) => format!("stored with label `{}: {}`", one_line(name), one_line(value)),
+        None => format!("stored without label `{}`", one_line(name)),
+    }));
     parts.join(", ")
 }
 
 fn deny_words(deny: &DenyExpectation) -> String {
     let each = if deny.layers > 1 { format!(", {} layers each alone", deny.layers) } else { String::new() };
-    format!("deny by {}: {}{each}", deny.by, deny.describe())
+    let reason = deny.reason.map(|reason| format!(" for {reason}")).unwrap_or_default();
+    format!("deny by {}{reason}: {}{each}", deny.by, deny.describe())
 }
 
 /// What was seen, such as `timeout, denied by cni (default-deny)`.

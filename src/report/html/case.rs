@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::anchor::{self, CaseLink, Targets};
 use super::trace::TraceView;
 use crate::judge::{Evidence, Verdict};
+use crate::manifest::yaml;
+use crate::path::Flow;
 use crate::policy::{Layer, Request};
 use crate::report::failure::FailureKind;
 use crate::report::standing::Standing;
@@ -55,6 +57,8 @@ pub(super) struct CaseView {
     pub(super) took: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) logs: Vec<String>,
+    /// Objects that the flow brings with it, in YAML, each with what is done to it and by whom.
+    pub(super) objects: Vec<(String, String)>,
     pub(super) trace: Option<TraceView>,
 }
 
@@ -156,6 +160,7 @@ fn case_view(record: &CaseRecord, twins: &Twins<'_>) -> CaseView {
         took: took(record.duration_us),
         headers: evidence.map(headers).unwrap_or_default(),
         logs: evidence.map(logs).unwrap_or_default(),
+        objects: objects(&case.flow),
         trace: evidence.and_then(|evidence| evidence.trace.as_ref()).map(|trace| TraceView::of(trace, &twins.targets)),
     }
 }
@@ -211,6 +216,16 @@ fn request(request: &Request) -> Vec<(String, String)> {
 
 fn headers(evidence: &Evidence) -> Vec<(String, String)> {
     evidence.backend_headers.iter().map(|(name, value)| (one_line(name), one_line(value))).collect()
+}
+
+fn objects(flow: &Flow) -> Vec<(String, String)> {
+    let before = flow.after.iter().map(|request| (format!("Before: {request}"), &request.change));
+    let attempted = flow.attempt().map(|change| (format!("{}: {change}", flow.from), change));
+    let written = before.chain(attempted).filter_map(|(caption, change)| {
+        let text = yaml::to_string(&change.value()?).ok()?;
+        Some((one_line(&caption), visible(&text).into_owned()))
+    });
+    written.collect()
 }
 
 fn logs(evidence: &Evidence) -> Vec<String> {
