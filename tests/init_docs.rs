@@ -83,7 +83,21 @@ fn the_guide_names_every_field() {
     let guide = guide();
     let schema = schema();
     let definitions = schema["$defs"].as_object().unwrap();
-    for name in ["Case", "Target", "Request", "TokenInRequest", "Expect", "Allow", "Deny", "WaiverOfCase", "Spec"] {
+    for name in [
+        "Case",
+        "Target",
+        "Request",
+        "TokenInRequest",
+        "Expect",
+        "Allow",
+        "Deny",
+        "WaiverOfCase",
+        "Spec",
+        "Source",
+        "Step",
+        "Object",
+        "Stored",
+    ] {
         for field in definitions[name]["properties"].as_object().unwrap().keys() {
             let known = guide.contains(&format!("`{field}")) || guide.contains(&format!("{field}:"));
             assert!(known, "docs/scenarios.md does not name `{field}` of {name}");

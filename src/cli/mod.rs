@@ -54,10 +54,9 @@ enum ColorWhen {
 enum Command {
     /// Run the matrix on a testbed and write the reports
     Run(Box<run::RunArgs>),
-    /// List the cases or the workloads
     /// Draft scenarios from a policy set, each case confirmed by the model
     Init(Box<init::InitArgs>),
-    /// List the cases, the workloads or the policies
+    /// List the cases or the workloads
     List(Box<list::ListArgs>),
     /// Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
     Explain(Box<explain::ExplainArgs>),

@@ -77,6 +77,8 @@ fn target(flow: &Flow) -> String {
         Destination::Gateway(namespace, name) => format!("gateway: {namespace}/{name}"),
         Destination::Node(name) => format!("node: {}", scalar(name)),
         Destination::Name(name) => return format!("{{name: {}}}", scalar(name)),
+        // Changes to objects are not drafted.
+        Destination::Object(change) => format!("apply: {}", scalar(&change.to_string())),
     }];
     fields.extend(flow.port.map(|port| format!("port: {port}")));
     if flow.protocol != Protocol::Tcp {
@@ -134,9 +136,11 @@ fn default_host(flow: &Flow, world: &World) -> Option<String> {
             if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }
         }
         Destination::Host(name) => name.clone(),
-        Destination::Address(_) | Destination::Gateway(..) | Destination::Node(_) | Destination::Name(_) => {
-            return None;
-        }
+        Destination::Address(_)
+        | Destination::Gateway(..)
+        | Destination::Node(_)
+        | Destination::Name(_)
+        | Destination::Object(_) => return None,
     };
     Some(super::aim::authority(&host, flow.port?, flow.tls.is_some()))
 }

@@ -180,6 +180,9 @@ fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
         };
         return format!("whatever it lets on ends elsewhere, such as {}: {end}", survey.flow(id));
     }
+    if survey.tried.iter().any(|tried| tried.denied_by.iter().any(|by| covers(rule, &survey.rules[*by]))) {
+        return "whatever it takes, the proxy answers by itself: there is nobody to reach".to_owned();
+    }
     let unknown = survey.tried.iter().find_map(|tried| match &tried.end {
         Ending::Unknown(why) if tried.met.iter().any(|met| survey.rules[*met].object == rule.object) => Some(why),
         Ending::Unknown(_) | Ending::Through { .. } | Ending::Denied { .. } | Ending::Vacuous => None,
@@ -295,12 +298,20 @@ fn home(survey: &Survey, id: TriedId) -> String {
             _,
         )
         | (
-            Destination::Host(_) | Destination::Address(_) | Destination::Node(_) | Destination::Name(_),
+            Destination::Host(_)
+            | Destination::Address(_)
+            | Destination::Node(_)
+            | Destination::Name(_)
+            | Destination::Object(_),
             Source::Workload(namespace, _),
         ) => namespace.clone(),
         (
-            Destination::Host(_) | Destination::Address(_) | Destination::Node(_) | Destination::Name(_),
-            Source::Outside | Source::Node(_) | Source::Kubelet,
+            Destination::Host(_)
+            | Destination::Address(_)
+            | Destination::Node(_)
+            | Destination::Name(_)
+            | Destination::Object(_),
+            Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_),
         ) => "cluster".to_owned(),
     }
 }
@@ -310,7 +321,7 @@ fn title(flow: &Flow, verb: &str) -> String {
     let from = match &flow.from {
         Source::Outside => "a user outside".to_owned(),
         Source::Kubelet => "the kubelet".to_owned(),
-        source @ (Source::Workload(..) | Source::Node(_)) => source.to_string(),
+        source @ (Source::Workload(..) | Source::Node(_) | Source::User(_)) => source.to_string(),
     };
     let to = match &flow.to {
         Destination::Name(name) => {
@@ -322,7 +333,8 @@ fn title(flow: &Flow, verb: &str) -> String {
         | Destination::Host(_)
         | Destination::Address(_)
         | Destination::Gateway(..)
-        | Destination::Node(_)) => to.to_string(),
+        | Destination::Node(_)
+        | Destination::Object(_)) => to.to_string(),
     };
     let port = match (flow.port, flow.protocol) {
         (Some(port), protocol) => format!(" on {protocol} {port}"),

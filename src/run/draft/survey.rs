@@ -15,6 +15,9 @@ use crate::testbed::model::Model;
 /// Index of a rule in its survey.
 pub(super) type RuleId = usize;
 
+/// The rank of a proxy as a source: the last.
+pub(super) const PROXY: u8 = 3;
+
 /// Index of a flow in its survey.
 pub(super) type TriedId = usize;
 
@@ -78,7 +81,7 @@ impl Survey {
             Source::Workload(namespace, name) => {
                 world.workload(namespace, name).all(|pod| pod.role != crate::world::Role::Workload)
             }
-            Source::Outside | Source::Node(_) | Source::Kubelet => false,
+            Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => false,
         };
         let proxies = (0..sources.len()).filter(|index| is_proxy(&sources[*index])).collect();
         let mut ledger = Ledger::default();
@@ -110,10 +113,10 @@ impl Survey {
     pub(super) fn source_rank(&self, id: TriedId) -> u8 {
         let source = self.tried[id].source;
         match &self.sources[source] {
-            Source::Workload(..) if self.proxies.contains(&source) => 3,
+            Source::Workload(..) if self.proxies.contains(&source) => PROXY,
             Source::Workload(..) | Source::Outside => 0,
             Source::Node(_) => 1,
-            Source::Kubelet => 2,
+            Source::Kubelet | Source::User(_) => 2,
         }
     }
 
@@ -124,6 +127,11 @@ impl Survey {
     /// The flows of other sources at the same aim.
     pub(super) fn same_aim(&self, id: TriedId) -> impl Iterator<Item = TriedId> {
         self.ranges[self.tried[id].aim].clone().filter(move |other| *other != id)
+    }
+
+    /// Whether a rule of the object decided anywhere on the way of a flow.
+    pub(super) fn meets(&self, id: TriedId, object: &ObjectRef) -> bool {
+        self.tried[id].met.iter().any(|rule| *self.rules[*rule].object == *object)
     }
 
     /// The flow of one source at an aim.
@@ -153,7 +161,8 @@ impl Survey {
                 | To::Service(..)
                 | To::Pod(..)
                 | To::Gateway(..)
-                | To::Node(_),
+                | To::Node(_)
+                | To::Object(_),
                 _,
             ) => false,
         };
