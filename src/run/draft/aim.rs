@@ -1,6 +1,7 @@
 //! What flows can aim at, and who can try.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::sample;
 use super::wanted::{self, Requests, Wanted};
@@ -108,7 +109,7 @@ pub(super) fn sources(world: &World) -> Vec<Source> {
 
 /// Everything in a world that flows can aim at, each with the requests that policies speak of.
 pub(super) fn aims(world: &World) -> Vec<Aim> {
-    let mut aims = Aims { world, requests: wanted::of_policies(world), found: BTreeSet::new() };
+    let mut aims = Aims { world, requests: Rc::new(Requests::of(world)), found: BTreeSet::new() };
     for service in &world.services {
         let made_for_proxy = world.proxies.iter().any(|proxy| proxy.origin == service.origin);
         for port in service.ports.iter().filter(|_| !made_for_proxy) {
@@ -148,7 +149,7 @@ pub(super) fn aims(world: &World) -> Vec<Aim> {
 
 struct Aims<'w> {
     world: &'w World,
-    requests: Requests,
+    requests: Rc<Requests>,
     found: BTreeSet<Aim>,
 }
 
@@ -175,18 +176,22 @@ impl Aims<'_> {
         });
     }
 
-    /// A port, bare and with requests: those of the target's namespace for everyone, those of another one for the
-    /// sources in it, whose egress they may be about.
+    /// A port, bare and with requests: those of policies that guard it for everyone, those of policies that bind sources
+    /// for the sources in their namespace.
     fn endpoint(&mut self, to: &Destination, protocol: Protocol, port: u16, host: &str, namespace: Option<&str>) {
         self.bare(to.clone(), protocol, Some(port), None);
         if protocol != Protocol::Tcp {
             return;
         }
         self.request(to, port, &Wanted::plain(), host, None);
-        for (home, requests) in self.requests.clone() {
-            let foreign = home.as_deref().filter(|home| namespace.is_some_and(|namespace| namespace != *home));
-            for wanted in &requests {
-                self.request(to, port, wanted, host, foreign);
+        let requests = Rc::clone(&self.requests);
+        let near = |home: &Option<String>| namespace.is_none() || home.is_none() || home.as_deref() == namespace;
+        for wanted in requests.at.iter().filter(|(home, _)| near(home)).flat_map(|(_, wanted)| wanted) {
+            self.request(to, port, wanted, host, None);
+        }
+        for (home, wanted) in &requests.by {
+            for wanted in wanted {
+                self.request(to, port, wanted, host, home.as_deref());
             }
         }
     }
@@ -195,8 +200,14 @@ impl Aims<'_> {
         let to = Destination::Pod(pod.namespace.to_string(), pod.workload.to_string());
         let Some(address) = pod.addresses.first() else { return };
         let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+        // Requests that policies speak of are tried at the Service, if there is one.
+        let served = self.world.services.iter().any(|service| service.backends.contains(&pod.id));
         for port in &pod.ports {
-            self.endpoint(&to, port.protocol, port.number, &host, Some(&pod.namespace));
+            if served {
+                self.bare(to.clone(), port.protocol, Some(port.number), None);
+            } else {
+                self.endpoint(&to, port.protocol, port.number, &host, Some(&pod.namespace));
+            }
         }
     }
 
@@ -210,7 +221,7 @@ impl Aims<'_> {
         }
     }
 
-    /// Lookups: of the API server, of every host, and of what DNS rules name.
+    /// Lookups: of the API server, of every host, of what DNS rules name, and of a Service in each namespace.
     fn names(&mut self) {
         let hosts = self.world.hosts.iter().flat_map(|host| &host.names).map(ToString::to_string);
         let mut names: BTreeSet<String> = hosts.chain([API_SERVER.to_owned()]).collect();
@@ -226,7 +237,9 @@ impl Aims<'_> {
                 }));
             }
         }
-        names.extend(self.world.services.iter().map(|s| format!("{}.{}.svc.cluster.local", s.name, s.namespace)));
+        // One Service stands for all of its namespace: rules about names tell namespaces apart, if anything.
+        let firsts: BTreeMap<&str, &str> = self.world.services.iter().map(|s| (&*s.namespace, &*s.name)).collect();
+        names.extend(firsts.into_iter().map(|(namespace, name)| format!("{name}.{namespace}.svc.cluster.local")));
         for name in names {
             self.bare(Destination::Name(name), Protocol::Udp, Some(53), None);
         }

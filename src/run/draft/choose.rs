@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aim::API_SERVER;
+use super::aim::{API_SERVER, Aim};
 use super::allow_rule::covers;
-use super::survey::{Ending, RuleId, Survey, TriedId};
+use super::survey::{Ending, PROXY, RuleId, Survey, TriedId};
 use crate::manifest::{ObjectRef, RuleRef};
 use crate::path::{Destination, Source};
 
@@ -54,9 +54,9 @@ impl Choices {
 /// How good a denied flow is as the other side of an allowed one; less is better.
 type Fitness = (u8, bool, u8, bool);
 
-/// How good a flow is as the example of a rule; less is better: shared with other rules, its boundary, source, target,
-/// with a request, hops, and the flow itself.
-type Cost = (bool, u8, u8, u8, bool, usize, TriedId);
+/// How good a flow is as the example of a rule; less is better: from a proxy, shared with other rules, its boundary,
+/// source, target, request, hops, and the flow itself.
+type Cost = (bool, bool, u8, u8, u8, u8, usize, TriedId);
 
 /// What is looked up again and again while choosing.
 pub(super) struct Chooser<'s> {
@@ -85,12 +85,13 @@ impl<'s> Chooser<'s> {
             let aim = survey.aim(id);
             let boundary = self.boundary(id, rule).map_or(3, |(fitness, _)| fitness.0);
             let source = survey.source_rank(id);
-            let cost: Cost = (shared, boundary, source, target_rank(&aim.to), aim.request.is_some(), tried.hops, id);
+            let cost: Cost =
+                (source == PROXY, shared, boundary, source, target_rank(&aim.to), plainness(aim), tried.hops, id);
             if best.is_none_or(|least| cost < least) {
                 best = Some(cost);
             }
         }
-        best.map(|cost| cost.6)
+        best.map(|cost| cost.7)
     }
 
     /// The nearest denied flow to the same aim, from another source.
@@ -104,9 +105,9 @@ impl<'s> Chooser<'s> {
     }
 
     /// How much a reader has to take in: less is better.
-    pub(super) fn effort(&self, id: TriedId) -> (u8, u8, bool, usize) {
+    pub(super) fn effort(&self, id: TriedId) -> (u8, u8, u8, usize) {
         let (survey, aim) = (self.survey, self.survey.aim(id));
-        (survey.source_rank(id), target_rank(&aim.to), aim.request.is_some(), survey.tried[id].hops)
+        (survey.source_rank(id), target_rank(&aim.to), plainness(aim), survey.tried[id].hops)
     }
 
     /// The allowed flow that a denied one is best compared with.
@@ -153,6 +154,15 @@ fn fitness(survey: &Survey, id: TriedId, rule: &RuleRef) -> Option<Fitness> {
     };
     let stand_in = matches!(survey.source(id), Source::Workload(namespace, _) if namespace == "kube-system");
     Some((rank, stand_in, survey.source_rank(id), abroad))
+}
+
+/// A bare connection before a `GET`, and that before other requests.
+fn plainness(aim: &Aim) -> u8 {
+    match aim.request.as_ref().map(|request| request.method.as_str()) {
+        None => 0,
+        Some("GET") => 1,
+        Some(_) => 2,
+    }
 }
 
 fn target_rank(to: &Destination) -> u8 {

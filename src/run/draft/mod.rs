@@ -180,6 +180,9 @@ fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
         };
         return format!("whatever it lets on ends elsewhere, such as {}: {end}", survey.flow(id));
     }
+    if survey.tried.iter().any(|tried| tried.denied_by.iter().any(|by| covers(rule, &survey.rules[*by]))) {
+        return "whatever it takes, the proxy answers by itself: there is nobody to reach".to_owned();
+    }
     let unknown = survey.tried.iter().find_map(|tried| match &tried.end {
         Ending::Unknown(why) if tried.met.iter().any(|met| survey.rules[*met].object == rule.object) => Some(why),
         Ending::Unknown(_) | Ending::Through { .. } | Ending::Denied { .. } | Ending::Vacuous => None,

@@ -1,7 +1,5 @@
 //! Policies that no chosen case would miss, and cases that do.
 
-use std::collections::BTreeSet;
-
 use super::choose::{Choices, Chooser};
 use super::survey::{Ending, Survey, TriedId, ending};
 use crate::manifest::{Meta, ObjectRef, RuleRef};
@@ -10,7 +8,7 @@ use crate::testbed::model::Model;
 use crate::world::{Objects, World};
 
 /// How many flows are tried for one policy that nothing notices yet.
-const PATIENCE: usize = 2_000;
+const PATIENCE: usize = 300;
 
 /// Adds cases that notice what is not noticed yet, for each policy that `wanted` takes; returns the policies of which
 /// none was found.
@@ -26,7 +24,10 @@ pub(super) fn complete(
         let without = World { objects: world.objects.without(&policy.object), ..world.clone() };
         let engine = Engine::compile(&without);
         let ablated = Ablated { survey, engine: &engine };
-        if choices.cases.keys().any(|id| ablated.differs(*id)) {
+        // Where the policy had a say, it is most likely to be missed.
+        let (near, far): (Vec<TriedId>, Vec<TriedId>) =
+            choices.cases.keys().copied().partition(|id| survey.meets(*id, &policy.object));
+        if near.into_iter().chain(far).any(|id| ablated.differs(id)) {
             continue;
         }
         match ablated.search(&policy.object, &mut chooser, &policy.whole()) {
@@ -58,10 +59,7 @@ impl Ablated<'_> {
     /// Only flows in whose trace the policy has a say can notice that it is gone.
     fn search(&self, object: &ObjectRef, chooser: &mut Chooser<'_>, rule: &RuleRef) -> Option<Found> {
         let survey = self.survey;
-        let own: BTreeSet<usize> =
-            (0..survey.rules.len()).filter(|rule| *survey.rules[*rule].object == *object).collect();
-        let met = |id: &TriedId| survey.tried[*id].met.iter().any(|rule| own.contains(rule));
-        let mut candidates: Vec<TriedId> = (0..survey.tried.len()).filter(met).collect();
+        let mut candidates: Vec<TriedId> = (0..survey.tried.len()).filter(|id| survey.meets(*id, object)).collect();
         candidates.sort_by_key(|id| (chooser.effort(*id), *id));
         for id in candidates.into_iter().take(PATIENCE) {
             match &survey.tried[id].end {

@@ -15,6 +15,9 @@ use crate::testbed::model::Model;
 /// Index of a rule in its survey.
 pub(super) type RuleId = usize;
 
+/// The rank of a proxy as a source: the last.
+pub(super) const PROXY: u8 = 3;
+
 /// Index of a flow in its survey.
 pub(super) type TriedId = usize;
 
@@ -110,7 +113,7 @@ impl Survey {
     pub(super) fn source_rank(&self, id: TriedId) -> u8 {
         let source = self.tried[id].source;
         match &self.sources[source] {
-            Source::Workload(..) if self.proxies.contains(&source) => 3,
+            Source::Workload(..) if self.proxies.contains(&source) => PROXY,
             Source::Workload(..) | Source::Outside => 0,
             Source::Node(_) => 1,
             Source::Kubelet | Source::User(_) => 2,
@@ -124,6 +127,11 @@ impl Survey {
     /// The flows of other sources at the same aim.
     pub(super) fn same_aim(&self, id: TriedId) -> impl Iterator<Item = TriedId> {
         self.ranges[self.tried[id].aim].clone().filter(move |other| *other != id)
+    }
+
+    /// Whether a rule of the object decided anywhere on the way of a flow.
+    pub(super) fn meets(&self, id: TriedId, object: &ObjectRef) -> bool {
+        self.tried[id].met.iter().any(|rule| *self.rules[*rule].object == *object)
     }
 
     /// The flow of one source at an aim.

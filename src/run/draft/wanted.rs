@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sample;
-use crate::manifest::cilium::HttpRule;
+use crate::manifest::cilium::{Direction, HttpRule};
 use crate::manifest::gateway_api::{HttpRouteMatch, MatchType, PathMatchType};
 use crate::manifest::istio::{Condition, Operation, Rule, Source};
 use crate::policy::{Token, TokenState};
@@ -48,38 +48,56 @@ impl Wanted {
     }
 }
 
-/// Requests by the namespace of the policy that speaks of them; none: of cluster-wide ones.
-pub(super) type Requests = BTreeMap<Option<String>, BTreeSet<Wanted>>;
+/// Requests by the namespace of the policies that speak of them; none: of cluster-wide ones.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Requests {
+    /// Of policies that guard targets.
+    pub(super) at: BTreeMap<Option<String>, BTreeSet<Wanted>>,
+    /// Of policies that bind sources.
+    pub(super) by: BTreeMap<Option<String>, BTreeSet<Wanted>>,
+}
 
-/// The requests that AuthorizationPolicies and Cilium's HTTP rules speak of.
-pub(super) fn of_policies(world: &World) -> Requests {
-    let tokens = Tokens::of(world);
-    let mut requests = Requests::new();
-    let mut add = |namespace: Option<&str>, wanted: Wanted| {
-        requests.entry(namespace.map(str::to_owned)).or_default().extend(wanted.with_neighbours());
-    };
-    for object in &world.objects.authorization_policies {
-        // A policy of the root namespace is for the whole mesh.
-        let root = object.meta.namespace() == world.stack.istio.root_namespace;
-        let namespace = Some(object.meta.namespace()).filter(|_| !root);
-        for rule in object.body.spec.rules() {
-            for wanted in of_rule(rule, &tokens) {
-                add(namespace, wanted);
+impl Requests {
+    /// The requests that AuthorizationPolicies and Cilium's HTTP rules speak of.
+    pub(super) fn of(world: &World) -> Self {
+        let mut requests = Self::default();
+        let tokens = Tokens::of(world);
+        for object in &world.objects.authorization_policies {
+            // A policy of the root namespace is for the whole mesh.
+            let root = object.meta.namespace() == world.stack.istio.root_namespace;
+            let namespace = Some(object.meta.namespace()).filter(|_| !root);
+            let wanted = object.body.spec.rules().iter().flat_map(|rule| of_rule(rule, &tokens));
+            add(&mut requests.at, namespace, wanted);
+        }
+        let objects = &world.objects;
+        for object in objects.cilium_policies.iter().chain(&objects.cilium_clusterwide_policies) {
+            let namespace = object.meta.object.namespace.as_deref();
+            for (_, rule) in object.body.rules() {
+                for section in rule.sections() {
+                    let side = match section.direction {
+                        Direction::Ingress => &mut requests.at,
+                        Direction::Egress => &mut requests.by,
+                    };
+                    let rules = section.ports.iter().filter_map(|item| item.rules);
+                    let http = rules.flat_map(|rules| rules.http.iter().flatten());
+                    add(side, namespace, http.filter_map(|rule| of_http_rule(rule)));
+                }
             }
         }
+        requests
     }
-    let objects = &world.objects;
-    for object in objects.cilium_policies.iter().chain(&objects.cilium_clusterwide_policies) {
-        let namespace = object.meta.object.namespace.as_deref();
-        for (_, rule) in object.body.rules() {
-            let sections = rule.sections();
-            let items = sections.iter().flat_map(|section| &section.ports).filter_map(|item| item.rules);
-            for wanted in items.flat_map(|rules| rules.http.iter().flatten()).filter_map(|rule| of_http_rule(rule)) {
-                add(namespace, wanted);
-            }
-        }
+}
+
+fn add(
+    side: &mut BTreeMap<Option<String>, BTreeSet<Wanted>>,
+    namespace: Option<&str>,
+    wanted: impl Iterator<Item = Wanted>,
+) {
+    let mut wanted = wanted.peekable();
+    if wanted.peek().is_some() {
+        let list = side.entry(namespace.map(str::to_owned)).or_default();
+        list.extend(wanted.flat_map(Wanted::with_neighbours));
     }
-    requests
 }
 
 /// The requests that an HTTPRoute takes at `host`.
