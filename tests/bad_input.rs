@@ -344,7 +344,7 @@ fn empty_files_are_refused() {
     10 |     from: shop/web
        |           ^^^^^^^^
        |
-       = help: the manifests and the environment have no workload at all
+       = help: known are, among others: `kube-system/coredns`
 
     error[unknown-service]: there is no service `shop/api`
       --> scenarios/api.yaml:11:19
@@ -352,7 +352,7 @@ fn empty_files_are_refused() {
     11 |     to: {service: shop/api, port: 8080}
        |                   ^^^^^^^^
        |
-       = help: the manifests and the environment have no service at all
+       = help: known are, among others: `kube-system/kube-dns`
 
     error[unknown-workload]: there is no workload `shop/stranger`
       --> scenarios/api.yaml:16:11
@@ -360,7 +360,7 @@ fn empty_files_are_refused() {
     16 |     from: shop/stranger
        |           ^^^^^^^^^^^^^
        |
-       = help: the manifests and the environment have no workload at all
+       = help: known are, among others: `kube-system/coredns`
 
     error[unknown-service]: there is no service `shop/api`
       --> scenarios/api.yaml:17:19
@@ -368,7 +368,7 @@ fn empty_files_are_refused() {
     17 |     to: {service: shop/api, port: 8080}
        |                   ^^^^^^^^
        |
-       = help: the manifests and the environment have no service at all
+       = help: known are, among others: `kube-system/kube-dns`
 
     error[unknown-workload]: there is no workload `shop/web`
       --> scenarios/api.yaml:23:11
@@ -376,7 +376,7 @@ fn empty_files_are_refused() {
     23 |     from: shop/web
        |           ^^^^^^^^
        |
-       = help: the manifests and the environment have no workload at all
+       = help: known are, among others: `kube-system/coredns`
 
     error[unknown-workload]: there is no workload `shop/api`
       --> scenarios/api.yaml:24:15
@@ -384,7 +384,7 @@ fn empty_files_are_refused() {
     24 |     to: {pod: shop/api, port: 8080}
        |               ^^^^^^^^
        |
-       = help: the manifests and the environment have no workload at all
+       = help: known are, among others: `kube-system/coredns`
 
     error[input]: 6 errors in the input
     ");

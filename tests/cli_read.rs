@@ -107,12 +107,14 @@ fn list_shows_the_workloads() {
     assert_snapshot!(Shop::new().run(&["list", "--workloads"]), @r"
     exit 0
     --- stdout
-    service   shop/api                8080/TCP
-    service   shop/waypoint           15021/TCP 15008/TCP
-    workload  shop/api       ambient  8080/TCP
-    workload  shop/stranger  ambient
-    workload  shop/waypoint  native   15021/TCP 15008/TCP 15020/TCP 15090/TCP
-    workload  shop/web       ambient
+    service   kube-system/kube-dns           53/UDP 53/TCP
+    service   shop/api                       8080/TCP
+    service   shop/waypoint                  15021/TCP 15008/TCP
+    workload  kube-system/kube-dns  none     53/TCP 53/UDP
+    workload  shop/api              ambient  8080/TCP
+    workload  shop/stranger         ambient
+    workload  shop/waypoint         native   15021/TCP 15008/TCP 15020/TCP 15090/TCP
+    workload  shop/web              ambient
     ");
 }
 
@@ -158,9 +160,9 @@ fn explain_shows_the_way_through_the_waypoint() {
         ✓ ztunnel-inbound allows  no-policy
             no ALLOW policy is in force for cluster.local/ns/shop/sa/waypoint to shop/api:8080, and no
             DENY rule matches
-            log: info access connection complete src.addr=10.244.0.13
-            src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.10:15008
-            dst.hbone_addr=10.244.0.10:8080 dst.workload="api" dst.namespace="shop" direction="inbound"
+            log: info access connection complete src.addr=10.244.0.14
+            src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.11:15008
+            dst.hbone_addr=10.244.0.11:8080 dst.workload="api" dst.namespace="shop" direction="inbound"
         ✓ application allows  listening
             shop/api listens on TCP 8080
             Pod shop/api  manifests/shop.yaml:41:1
@@ -189,9 +191,9 @@ fn explain_shows_why_the_pods_own_address_is_closed() {
         ✓ ztunnel-inbound would allow  no-policy
             no ALLOW policy is in force for cluster.local/ns/shop/sa/web to shop/api:8080, and no DENY
             rule matches
-            log: info access connection complete src.addr=10.244.0.12
-            src.identity="spiffe://cluster.local/ns/shop/sa/web" dst.addr=10.244.0.10:15008
-            dst.hbone_addr=10.244.0.10:8080 dst.workload="api" dst.namespace="shop" direction="inbound"
+            log: info access connection complete src.addr=10.244.0.13
+            src.identity="spiffe://cluster.local/ns/shop/sa/web" dst.addr=10.244.0.11:15008
+            dst.hbone_addr=10.244.0.11:8080 dst.workload="api" dst.namespace="shop" direction="inbound"
         ✓ application would allow  listening
             shop/api listens on TCP 8080
             Pod shop/api  manifests/shop.yaml:41:1

@@ -22,7 +22,7 @@ fn a_run_whose_one_case_passes_ends_with_0_and_four_reports() {
     airtight: 1 case on model
       stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
-      loaded  9 objects from manifests
+      loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that
               allows nothing: timeout with the policy, http(200) without
       ✓ shop-api: 1 allowed
@@ -51,7 +51,7 @@ fn a_denied_case_brings_its_twin() {
     airtight: 2 cases on model
       stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
-      loaded  9 objects from manifests
+      loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that
               allows nothing: timeout with the policy, http(200) without
       ✓ shop-api: 1 denied, 1 allowed
@@ -94,7 +94,7 @@ fn a_failed_case_is_told_with_its_rule_and_ends_with_1() {
     airtight: 2 cases on model
       stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
-      loaded  9 objects from manifests
+      loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that
               allows nothing: timeout with the policy, http(200) without
       ✗ shop-api: 1 failed, 1 allowed
@@ -119,9 +119,9 @@ fn a_failed_case_is_told_with_its_rule_and_ends_with_1() {
         log      403 rbac_access_denied_matched_policy[none] body="RBAC: access denied"
         log      policy-verdict:none egress FORWARDED shop/waypoint-0 → shop/api TCP 15008
         log      policy-verdict:match ingress FORWARDED shop/waypoint-0 → shop/api TCP 15008
-        log      info access connection complete src.addr=10.244.0.13
-                 src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.10:15008
-                 dst.hbone_addr=10.244.0.10:8080 dst.workload="api" dst.namespace="shop"
+        log      info access connection complete src.addr=10.244.0.14
+                 src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.11:15008
+                 dst.hbone_addr=10.244.0.11:8080 dst.workload="api" dst.namespace="shop"
                  direction="inbound"
         hop 1  shop/stranger → shop/waypoint  HBONE TCP 15008 (inside: TCP 8080)
           ✓ ztunnel-outbound allows  via-waypoint
@@ -151,9 +151,9 @@ fn a_failed_case_is_told_with_its_rule_and_ends_with_1() {
           ✓ ztunnel-inbound would allow  no-policy
               no ALLOW policy is in force for cluster.local/ns/shop/sa/waypoint to shop/api:8080, and no
               DENY rule matches
-              log: info access connection complete src.addr=10.244.0.13
-              src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.10:15008
-              dst.hbone_addr=10.244.0.10:8080 dst.workload="api" dst.namespace="shop"
+              log: info access connection complete src.addr=10.244.0.14
+              src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.11:15008
+              dst.hbone_addr=10.244.0.11:8080 dst.workload="api" dst.namespace="shop"
               direction="inbound"
           ✓ application would allow  listening
               shop/api listens on TCP 8080
@@ -186,7 +186,7 @@ spec: {configPatches: []}",
     airtight: 1 case on model
       stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
-      loaded  10 objects from manifests
+      loaded  12 objects from manifests
     warning[unmodelled] airtight does not model EnvoyFilter shop/shop
       at manifests/policies.yaml:11:1
       hint    every case that it could touch is inconclusive
@@ -214,9 +214,9 @@ spec: {configPatches: []}",
         log      policy-verdict:none ingress FORWARDED shop/web → shop/waypoint-0 TCP 15008
         log      policy-verdict:none egress FORWARDED shop/waypoint-0 → shop/api TCP 15008
         log      policy-verdict:match ingress FORWARDED shop/waypoint-0 → shop/api TCP 15008
-        log      info access connection complete src.addr=10.244.0.13
-                 src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.10:15008
-                 dst.hbone_addr=10.244.0.10:8080 dst.workload="api" dst.namespace="shop"
+        log      info access connection complete src.addr=10.244.0.14
+                 src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.11:15008
+                 dst.hbone_addr=10.244.0.11:8080 dst.workload="api" dst.namespace="shop"
                  direction="inbound"
         hop 1  shop/web → shop/waypoint  HBONE TCP 15008 (inside: TCP 8080)
           ✓ ztunnel-outbound allows  via-waypoint
@@ -243,9 +243,9 @@ spec: {configPatches: []}",
           ✓ ztunnel-inbound allows  no-policy
               no ALLOW policy is in force for cluster.local/ns/shop/sa/waypoint to shop/api:8080, and no
               DENY rule matches
-              log: info access connection complete src.addr=10.244.0.13
-              src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.10:15008
-              dst.hbone_addr=10.244.0.10:8080 dst.workload="api" dst.namespace="shop"
+              log: info access connection complete src.addr=10.244.0.14
+              src.identity="spiffe://cluster.local/ns/shop/sa/waypoint" dst.addr=10.244.0.11:15008
+              dst.hbone_addr=10.244.0.11:8080 dst.workload="api" dst.namespace="shop"
               direction="inbound"
           ✓ application allows  listening
               shop/api listens on TCP 8080
@@ -270,7 +270,7 @@ fn nothing_selected_ends_with_4_and_says_so_in_the_reports() {
     airtight: 0 cases on model
       stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
-      loaded  9 objects from manifests
+      loaded  11 objects from manifests
 
     policy objects that no case notices (3)
       NetworkPolicy shop/api (manifests/policies.yaml:1:1): no case reaches it
@@ -349,7 +349,7 @@ fn a_file_in_the_way_of_the_reports_is_named_and_kept() {
     airtight: 1 case on model
       stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
-      loaded  9 objects from manifests
+      loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that
               allows nothing: timeout with the policy, http(200) without
       ✓ shop-api: 1 allowed
