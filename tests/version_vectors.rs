@@ -184,7 +184,15 @@ impl Case {
             headers: request.headers.clone(),
             token: None,
         });
-        Flow { from, to, protocol: Protocol::Tcp, port: Some(port.parse().unwrap()), request, tls: self.tls.clone(), after: Vec::new() }
+        Flow {
+            from,
+            to,
+            protocol: Protocol::Tcp,
+            port: Some(port.parse().unwrap()),
+            request,
+            tls: self.tls.clone(),
+            after: Vec::new(),
+        }
     }
 }
 

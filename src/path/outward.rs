@@ -47,7 +47,8 @@ impl<'w> Engine<'w> {
         }
         let entries = self.world.objects.service_entries.iter();
         let claims = entries.filter_map(|entry| Some((self.claim(entry, *address)?, entry)));
-        let rank = |(length, entry): &(u8, &Object<ServiceEntry>)| (*length, entry.meta.namespace() == &*from.namespace);
+        let rank =
+            |(length, entry): &(u8, &Object<ServiceEntry>)| (*length, entry.meta.namespace() == &*from.namespace);
         let (_, entry) = claims.max_by_key(rank)?;
         let host = self.host_behind(entry, name.as_deref(), *address)?;
         let (namespace, name) = (entry.meta.namespace().to_owned(), entry.meta.name().to_owned());
