@@ -138,7 +138,9 @@ impl Admission {
         let Some(rules) = self.doubts.get(object) else { return };
         let at = item.document.root.at;
         if let Some(meta) = item.resource.meta_mut() {
-            rules.iter().for_each(|rule| meta.doubt_admission(&rule.object, at));
+            for rule in rules {
+                meta.doubt_admission(&rule.object, at);
+            }
         }
     }
 
