@@ -96,6 +96,9 @@ pub struct Meta {
     pub unmodelled: Vec<UnmodelledField>,
 }
 
+/// What a doubt about admission begins with, in the place of a field's path.
+const ADMISSION: &str = "admission by ";
+
 impl Meta {
     /// Name of the object.
     #[must_use]
@@ -107,6 +110,17 @@ impl Meta {
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.object.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Writes down that admission by `policy` might have refused or changed the object, without being certain.
+    pub(crate) fn doubt_admission(&mut self, policy: &ObjectRef, at: Position) {
+        self.unmodelled.push(UnmodelledField { path: format!("{ADMISSION}{policy}"), at });
+    }
+
+    /// Whether it is open if the object exists as it is written.
+    #[must_use]
+    pub fn admission_in_doubt(&self) -> bool {
+        self.unmodelled.iter().any(|field| field.path.starts_with(ADMISSION))
     }
 
     /// A reference to one of its rules, by path and place.

@@ -32,6 +32,8 @@ impl<'w> Engine<'w> {
 
     /// The source's ztunnel picks the way (ztunnel `src/proxy/outbound.rs`).
     fn send_through_ztunnel(&self, from: &Party<'w>, pod: &'w Pod, to: &Target<'w>, cargo: &Cargo) -> Vec<Course> {
+        let claimed = self.claimed(pod, to);
+        let to = claimed.as_ref().unwrap_or(to);
         let Some(target) = outbound_target(to) else { return self.send_itself(from, to, cargo, false) };
         let relay = if cargo.relay == Relay::Client { Relay::Ztunnel } else { cargo.relay };
         let cargo = cargo.relayed(relay);

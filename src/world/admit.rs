@@ -9,7 +9,6 @@ use super::admission::AdmissionEvent;
 use super::intake::{Item, accept};
 use super::kyverno::{AdmissionRequest, Generated, Kyverno, KyvernoOptions, Might, Operation, Policies, Review, User};
 use super::{Namespace, Stack};
-use crate::manifest::decode::UnmodelledField;
 use crate::manifest::{
     Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, decode_resource, kubernetes,
 };
@@ -139,8 +138,9 @@ impl Admission {
         let Some(rules) = self.doubts.get(object) else { return };
         let at = item.document.root.at;
         if let Some(meta) = item.resource.meta_mut() {
-            let fields = rules.iter().map(|rule| UnmodelledField { path: format!("admission by {}", rule.object), at });
-            meta.unmodelled.extend(fields);
+            for rule in rules {
+                meta.doubt_admission(&rule.object, at);
+            }
         }
     }
 

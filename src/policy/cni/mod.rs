@@ -64,6 +64,8 @@ pub struct CniPolicy {
     named_ports: BTreeMap<String, Vec<(Protocol, Option<u16>)>>,
     /// Objects that change what any agent does, in ways that are not modelled.
     blind: Vec<RuleRef>,
+    /// Policies of which admission leaves open whether they exist as they are written.
+    in_doubt: Vec<RuleRef>,
 }
 
 /// Kinds that change decisions about any flow: agents' options, and where a connection ends.
@@ -97,6 +99,7 @@ impl CniPolicy {
                 .filter(|rule| BLINDING.contains(&&*rule.object.kind))
                 .cloned()
                 .collect(),
+            in_doubt: in_doubt(world),
             dialect,
             selectors,
             entries,
@@ -147,6 +150,7 @@ impl CniPolicy {
         };
         let (identity, pod, node) = self.subject(world, hop, subject)?;
         self.unasked(world, hop, source, destination)?;
+        self.certain_of(world, hop, pod)?;
         let towards = pod.and_then(|pod| pod.addresses.first().copied());
         let side = Side {
             policy: self,
@@ -199,6 +203,19 @@ impl CniPolicy {
     }
 
     /// The decision where policies are not looked at, or cannot be trusted alone.
+    /// A policy that admission might have refused or changed leaves open what happens to the pods that it could bind.
+    fn certain_of(&self, world: &World, hop: &CniHop<'_>, subject: Option<&Pod>) -> Result<(), Box<Decision>> {
+        let home = subject.map(|pod| &*pod.namespace);
+        let binds = |rule: &&RuleRef| rule.object.namespace.as_deref().is_none_or(|namespace| home == Some(namespace));
+        match self.in_doubt.iter().find(binds) {
+            None => Ok(()),
+            Some(rule) => {
+                let detail = format!("admission might refuse or change {}: {}", rule.object, hop.shown(world));
+                Err(Box::new(Decision::unknown(vec![rule.clone()], detail)))
+            }
+        }
+    }
+
     fn unasked(
         &self,
         world: &World,
@@ -350,6 +367,15 @@ impl CniPolicy {
         let known = self.named_ports.get(name)?;
         known.iter().find(|(own, _)| *own == protocol).and_then(|(_, number)| *number)
     }
+}
+
+fn in_doubt(world: &World) -> Vec<RuleRef> {
+    let objects = &world.objects;
+    let metas = (objects.network_policies.iter().map(|object| &object.meta))
+        .chain(objects.cilium_policies.iter().map(|object| &object.meta))
+        .chain(objects.cilium_clusterwide_policies.iter().map(|object| &object.meta))
+        .chain(objects.cluster_network_policies.iter().map(|object| &object.meta));
+    metas.filter(|meta| meta.admission_in_doubt()).map(crate::manifest::Meta::whole).collect()
 }
 
 fn by_namespace(entries: &[Entry]) -> HashMap<Option<Arc<str>>, Vec<u32>> {
