@@ -1,6 +1,7 @@
 //! Label selectors as Cilium reads them: keys carry the source of the label.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -164,6 +165,14 @@ impl Selector {
         &self.demands
     }
 
+    /// Keys and values without which nothing matches.
+    fn demanded_labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.demands.iter().filter_map(|(key, test)| match test {
+            Test::Is(value) => Some((key.key.as_str(), value.as_str())),
+            Test::In(_) | Test::NotIn(_) | Test::Exists | Test::DoesNotExist | Test::Never => None,
+        })
+    }
+
     /// The same selector with its demands in one order, so that equal selectors are equal values.
     fn canonical(mut self) -> Self {
         self.demands.sort();
@@ -196,6 +205,41 @@ pub(super) struct SelectorId(pub(super) u32);
 pub(super) struct Selectors {
     list: Vec<Selector>,
     ids: HashMap<Selector, SelectorId>,
+    by_label: OnceLock<ByLabel>,
+}
+
+/// Selectors by the rarest label that each demands, so that few of them need a look for one set of labels.
+#[derive(Debug, Default)]
+struct ByLabel {
+    /// Key, value, and indices of selectors.
+    demanding: HashMap<String, HashMap<String, Vec<u32>>>,
+    /// Those that demand no label by value.
+    rest: Vec<u32>,
+}
+
+impl ByLabel {
+    fn of(list: &[Selector]) -> Self {
+        let mut counts: HashMap<(&str, &str), u32> = HashMap::new();
+        for label in list.iter().flat_map(Selector::demanded_labels) {
+            *counts.entry(label).or_default() += 1;
+        }
+        let mut index = Self::default();
+        for (number, selector) in (0_u32..).zip(list) {
+            match selector.demanded_labels().min_by_key(|label| counts[label]) {
+                Some((key, value)) => {
+                    let values = index.demanding.entry(key.to_owned()).or_default();
+                    values.entry(value.to_owned()).or_default().push(number);
+                }
+                None => index.rest.push(number),
+            }
+        }
+        index
+    }
+
+    fn candidates<'a>(&'a self, labels: &'a [Label]) -> impl Iterator<Item = u32> + 'a {
+        let demanded = labels.iter().filter_map(|label| self.demanding.get(&label.key)?.get(&label.value)).flatten();
+        demanded.chain(&self.rest).copied()
+    }
 }
 
 impl Selectors {
@@ -207,6 +251,7 @@ impl Selectors {
         let id = SelectorId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.list.push(selector.clone());
         self.ids.insert(selector, id);
+        self.by_label = OnceLock::new();
         id
     }
 
@@ -221,8 +266,9 @@ impl Selectors {
     /// Which selectors match `labels`, as a bit set.
     pub(super) fn matching(&self, labels: &[Label]) -> Box<[u64]> {
         let mut bits = vec![0_u64; self.list.len().div_ceil(64)];
-        for (index, selector) in self.list.iter().enumerate() {
-            if selector.matches(labels) {
+        for index in self.by_label.get_or_init(|| ByLabel::of(&self.list)).candidates(labels) {
+            let index = index as usize;
+            if self.list[index].matches(labels) {
                 bits[index / 64] |= 1 << (index % 64);
             }
         }

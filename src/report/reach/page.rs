@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 
-use super::picture::{draw, mark};
+use super::picture::{Picture, mark};
 use super::summary::Summary;
 use super::tiles::{Shape, Tile, Tiles};
 use super::{deciding, layer, word};
@@ -27,6 +27,7 @@ pub fn page(reach: &Reachability<'_, '_>) -> Result<String, ReportError> {
 #[template(path = "matrix.html", whitespace = "minimize")]
 struct Page {
     lead: String,
+    names: String,
     picture: String,
     grouped: bool,
     key: Vec<Key>,
@@ -58,10 +59,12 @@ struct Entry {
 impl Page {
     fn of(reach: &Reachability<'_, '_>) -> Self {
         let tiles = Tiles::of(reach);
+        let picture = Picture::of(&tiles);
         let summary = Summary::of(reach);
         Self {
             lead: summary.line(reach),
-            picture: draw(&tiles),
+            names: picture.names(),
+            picture: picture.grid(),
             grouped: tiles.grouped,
             key: key(),
             counts: summary.words(),

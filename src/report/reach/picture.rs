@@ -11,7 +11,7 @@ const SIDE: usize = 16;
 /// Gap between groups.
 const GAP: usize = 6;
 /// Width of a character of a label, and the longest label in characters.
-const GLYPH: usize = 6;
+const GLYPH: usize = 7;
 const LONGEST: usize = 26;
 
 /// Colours by role, for light and dark.
@@ -28,7 +28,7 @@ text{font:11px ui-sans-serif,system-ui,'Segoe UI',Roboto,'Noto Sans','DejaVu San
 /// The picture as a file of its own.
 #[must_use]
 pub fn svg(reach: &Reachability<'_, '_>) -> String {
-    draw(&Tiles::of(reach))
+    Picture::of(&Tiles::of(reach)).whole()
 }
 
 /// Where each line begins, in pixels from the first.
@@ -40,80 +40,142 @@ struct Axis {
 }
 
 impl Axis {
-    fn of(lines: &[Line]) -> Self {
+    /// `between` is the room before each group of lines with names.
+    fn of(lines: &[Line], between: usize) -> Self {
         let mut at = Vec::new();
         let mut next = 0;
         for (index, line) in lines.iter().enumerate() {
-            if index > 0 && !line.name.is_empty() && lines[index - 1].group != line.group {
-                next += GAP;
+            if is_first(lines, index) && !line.name.is_empty() {
+                next += between;
             }
             at.push(next);
             next += SIDE;
         }
         let longest = |text: fn(&Line) -> &str| lines.iter().map(|line| text(line).chars().count()).max().unwrap_or(0);
         let width = |length: usize| if length == 0 { 0 } else { length.min(LONGEST) * GLYPH + 10 };
-        Self { at, length: next, groups: width(longest(|line| &line.group)), names: width(longest(|line| &line.name)) }
-    }
-
-    fn labels(&self) -> usize {
-        self.groups + self.names
-    }
-}
-
-pub(super) fn draw(tiles: &Tiles) -> String {
-    let (down, across) = (Axis::of(&tiles.rows), Axis::of(&tiles.columns));
-    let (left, top) = (down.labels(), across.labels());
-    let (width, height) = (left + across.length + 8, top + down.length + 8);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"Who reaches whom: sources down, destinations across\">\
-         <style>{STYLE}</style>"
-    );
-    bands(&mut out, tiles, (&down, &across), (left, top));
-    labels(&mut out, tiles, (&down, &across), (left, top));
-    marks(&mut out, tiles, (&down, &across), (left, top));
-    out.push_str("</svg>\n");
-    out
-}
-
-/// Every other row is shaded, so that an eye keeps to its line.
-fn bands(out: &mut String, tiles: &Tiles, (down, across): (&Axis, &Axis), (left, top): (usize, usize)) {
-    for row in (0..tiles.rows.len()).step_by(2) {
-        let y = top + down.at[row];
-        let _ = write!(
-            out,
-            "<rect class=\"band\" x=\"0\" y=\"{y}\" width=\"{}\" height=\"{SIDE}\"/>",
-            left + across.length
-        );
-    }
-}
-
-fn labels(out: &mut String, tiles: &Tiles, (down, across): (&Axis, &Axis), (left, top): (usize, usize)) {
-    for (row, line) in tiles.rows.iter().enumerate() {
-        let y = top + down.at[row] + 12;
-        if is_first(&tiles.rows, row) {
-            let _ = write!(out, "<text class=\"group\" x=\"2\" y=\"{y}\">{}</text>", label(&line.group));
+        Self {
+            at,
+            length: next,
+            groups: width(longest(|line| &line.group)),
+            names: width(longest(|line| &line.name)),
         }
-        let x = left - 6;
-        let _ =
-            write!(out, "<text class=\"name\" text-anchor=\"end\" x=\"{x}\" y=\"{y}\">{}</text>", label(&line.name));
     }
-    for (column, line) in tiles.columns.iter().enumerate() {
-        let x = left + across.at[column] + 12;
-        if is_first(&tiles.columns, column) {
-            let y = across.groups - 4;
-            let _ = write!(
-                out,
-                "<text class=\"group\" transform=\"translate({x} {y}) rotate(-90)\">{}</text>",
-                label(&line.group)
-            );
-        }
-        let y = top - 6;
-        let _ = write!(
-            out,
-            "<text class=\"name\" transform=\"translate({x} {y}) rotate(-90)\">{}</text>",
-            label(&line.name)
+}
+
+/// A picture whose parts can stand alone: names of sources, and everything else.
+pub(super) struct Picture<'a> {
+    tiles: &'a Tiles,
+    down: Axis,
+    across: Axis,
+    left: usize,
+    top: usize,
+}
+
+impl<'a> Picture<'a> {
+    pub(super) fn of(tiles: &'a Tiles) -> Self {
+        let (down, across) = (Axis::of(&tiles.rows, SIDE + 4), Axis::of(&tiles.columns, GAP));
+        // Names of groups stand above their rows.
+        let left = down.groups.max(down.names);
+        let top = across.groups + across.names;
+        Self { tiles, down, across, left, top }
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.left + self.across.length + 8, self.top + self.down.length + 8)
+    }
+
+    pub(super) fn whole(&self) -> String {
+        self.part(0, self.size().0, true, true)
+    }
+
+    /// The names of sources.
+    pub(super) fn names(&self) -> String {
+        self.part(0, self.left, true, false)
+    }
+
+    /// Everything but the names of sources.
+    pub(super) fn grid(&self) -> String {
+        self.part(self.left, self.size().0 - self.left, false, true)
+    }
+
+    fn part(&self, x: usize, width: usize, names: bool, grid: bool) -> String {
+        let height = self.size().1;
+        let mut out = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"{x} 0 {width} {height}\" role=\"img\" aria-label=\"{}\"><style>{STYLE}</style>",
+            if grid { "Who reaches whom: sources down, destinations across" } else { "Sources" }
         );
+        self.bands(&mut out);
+        if names {
+            self.row_names(&mut out);
+        }
+        if grid {
+            self.column_names(&mut out);
+            self.marks(&mut out);
+        }
+        out.push_str("</svg>\n");
+        out
+    }
+
+    /// Every other row is shaded, so that an eye keeps to its line.
+    fn bands(&self, out: &mut String) {
+        let width = self.left + self.across.length;
+        for row in (0..self.tiles.rows.len()).step_by(2) {
+            let y = self.top + self.down.at[row];
+            let _ = write!(out, "<rect class=\"band\" x=\"0\" y=\"{y}\" width=\"{width}\" height=\"{SIDE}\"/>");
+        }
+    }
+
+    fn row_names(&self, out: &mut String) {
+        for (row, line) in self.tiles.rows.iter().enumerate() {
+            let y = self.top + self.down.at[row] + 12;
+            if is_first(&self.tiles.rows, row) {
+                let y = if line.name.is_empty() { y } else { y - SIDE };
+                let _ = write!(out, "<text class=\"group\" x=\"2\" y=\"{y}\">{}</text>", label(&line.group));
+            }
+            if !line.name.is_empty() {
+                let x = self.left - 6;
+                let name = label(&line.name);
+                let _ = write!(out, "<text class=\"name\" text-anchor=\"end\" x=\"{x}\" y=\"{y}\">{name}</text>");
+            }
+        }
+    }
+
+    fn column_names(&self, out: &mut String) {
+        let mut upright = |class: &str, x: usize, y: usize, text: &str| {
+            let text = label(text);
+            let _ = write!(out, "<text class=\"{class}\" transform=\"translate({x} {y}) rotate(-90)\">{text}</text>");
+        };
+        for (column, line) in self.tiles.columns.iter().enumerate() {
+            let x = self.left + self.across.at[column] + 12;
+            if is_first(&self.tiles.columns, column) {
+                upright("group", x, self.across.groups - 4, &line.group);
+            }
+            upright("name", x, self.top - 6, &line.name);
+        }
+    }
+
+    /// Denied pairs are the many: one path for all of them. Each other mark says what it stands for.
+    fn marks(&self, out: &mut String) {
+        let tiles = self.tiles;
+        let mut denied = String::new();
+        for row in 0..tiles.rows.len() {
+            for column in 0..tiles.columns.len() {
+                let (x, y) = (self.left + self.across.at[column], self.top + self.down.at[row]);
+                let tile = tiles.tile(row, column);
+                match tile.shape() {
+                    Shape::Empty => {}
+                    Shape::Denied => {
+                        let _ = write!(denied, "M{} {}h3v3h-3z", x + 6, y + 6);
+                    }
+                    shape @ (Shape::Allowed | Shape::Some | Shape::ByRequest | Shape::Unknown) => {
+                        let title = title(&tiles.rows[row], &tiles.columns[column], tile);
+                        let _ = write!(out, "<g><title>{title}</title>{}</g>", mark(shape, tile, x, y));
+                    }
+                }
+            }
+        }
+        let _ = write!(out, "<path class=\"denied\" d=\"{denied}\"/>");
     }
 }
 
@@ -123,28 +185,6 @@ fn is_first(lines: &[Line], index: usize) -> bool {
 
 fn label(text: &str) -> String {
     escaped(&clip(&one_line(text), LONGEST))
-}
-
-/// Denied pairs are the many: one path for all of them. Each other mark says what it stands for.
-fn marks(out: &mut String, tiles: &Tiles, (down, across): (&Axis, &Axis), (left, top): (usize, usize)) {
-    let mut denied = String::new();
-    for row in 0..tiles.rows.len() {
-        for column in 0..tiles.columns.len() {
-            let (x, y) = (left + across.at[column], top + down.at[row]);
-            let tile = tiles.tile(row, column);
-            match tile.shape() {
-                Shape::Empty => {}
-                Shape::Denied => {
-                    let _ = write!(denied, "M{} {}h3v3h-3z", x + 6, y + 6);
-                }
-                shape @ (Shape::Allowed | Shape::Some | Shape::ByRequest | Shape::Unknown) => {
-                    let title = title(&tiles.rows[row], &tiles.columns[column], tile);
-                    let _ = write!(out, "<g><title>{title}</title>{}</g>", mark(shape, tile, x, y));
-                }
-            }
-        }
-    }
-    let _ = write!(out, "<path class=\"denied\" d=\"{denied}\"/>");
 }
 
 /// A mark in the tile at `x`, `y`.
