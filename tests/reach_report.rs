@@ -89,7 +89,8 @@ fn the_waypoint_is_on_the_way_to_a_service_only() {
     let world = world();
     let engine = Engine::compile(&world);
     let verdict = |view, from: &str, to: &str| {
-        let scope = Scope { view, from: vec![from.to_owned()], to: vec![to.to_owned()], port: Some(8080), ..Scope::default() };
+        let scope =
+            Scope { view, from: vec![from.to_owned()], to: vec![to.to_owned()], port: Some(8080), ..Scope::default() };
         let matrix = Reachability::compute(&engine, &scope);
         let verdicts: Vec<Verdict> = matrix.cells().map(|cell| cell.verdict).collect();
         assert_eq!(verdicts.len(), 1, "{from} → {to}");

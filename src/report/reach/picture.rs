@@ -53,12 +53,7 @@ impl Axis {
         }
         let longest = |text: fn(&Line) -> &str| lines.iter().map(|line| text(line).chars().count()).max().unwrap_or(0);
         let width = |length: usize| if length == 0 { 0 } else { length.min(LONGEST) * GLYPH + 10 };
-        Self {
-            at,
-            length: next,
-            groups: width(longest(|line| &line.group)),
-            names: width(longest(|line| &line.name)),
-        }
+        Self { at, length: next, groups: width(longest(|line| &line.group)), names: width(longest(|line| &line.name)) }
     }
 }
 
