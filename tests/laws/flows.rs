@@ -69,7 +69,9 @@ impl FlowSketch {
                 let (namespace, name) = pod(0);
                 Destination::Pod(namespace, name)
             }
-            (To::Gateway, _) if topology.has_edge() => Destination::Gateway(name("{en0}".to_owned()), "edge".to_owned()),
+            (To::Gateway, _) if topology.has_edge() => {
+                Destination::Gateway(name("{en0}".to_owned()), "edge".to_owned())
+            }
             (To::Service(_) | To::Gateway, _) => {
                 let index = if let To::Service(index) = self.to { index } else { 0 };
                 let (namespace, name) = service(index);
@@ -80,7 +82,8 @@ impl FlowSketch {
             (To::Node(index), _) => Destination::Node(NODES[index].to_owned()),
             (To::Name(index), _) => {
                 let (namespace, name) = service(index);
-                let names = [HOSTS[0].to_owned(), format!("{name}.{namespace}.svc.cluster.local"), "no.such".to_owned()];
+                let names =
+                    [HOSTS[0].to_owned(), format!("{name}.{namespace}.svc.cluster.local"), "no.such".to_owned()];
                 Destination::Name(names[index % 3].clone())
             }
         };
@@ -116,35 +119,42 @@ impl FlowSketch {
 
 pub(super) fn flow() -> impl Strategy<Value = FlowSketch> {
     let from = prop_oneof![
-        8 => (0..10_usize).prop_map(From::Pod),
-        1 => Just(From::Outside),
+        6 => (0..3_usize).prop_map(From::Pod),
+        6 => (0..10_usize).prop_map(From::Pod),
+        2 => Just(From::Outside),
         1 => (0..3_usize).prop_map(From::Node),
         1 => Just(From::Kubelet),
     ];
     let to = prop_oneof![
-        5 => (0..4_usize).prop_map(To::Service),
-        4 => (0..10_usize).prop_map(To::Pod),
-        3 => (0..2_usize).prop_map(To::Host),
+        7 => (0..2_usize).prop_map(To::Service),
+        2 => (0..4_usize).prop_map(To::Service),
+        3 => (0..3_usize).prop_map(To::Pod),
+        1 => (0..10_usize).prop_map(To::Pod),
+        4 => (0..2_usize).prop_map(To::Host),
         1 => (0..5_usize).prop_map(To::Address),
-        2 => Just(To::Gateway),
+        4 => Just(To::Gateway),
         1 => (0..3_usize).prop_map(To::Node),
         1 => (0..4_usize).prop_map(To::Name),
     ];
     let fitting = (from, to, any::<prop::sample::Index>()).prop_map(|(from, to, pick)| {
         let ports: &[u16] = match to {
-            To::Service(_) => &[80, 80, 80, 9000],
-            To::Pod(_) => &[8080, 8080, 9090, 15008],
-            To::Host(_) | To::Address(_) => &[443, 80, 8080],
-            To::Gateway => &[8080, 8080, 80],
+            To::Service(_) => &[80, 80, 80, 80, 80, 9000],
+            To::Pod(_) => &[8080, 8080, 8080, 8080, 9090, 15008],
+            To::Host(_) | To::Address(_) => &[443, 443, 80, 8080],
+            To::Gateway => &[8080, 8080, 8080, 80],
             To::Node(_) => &[10250, 6443, 30080, 8080],
             To::Name(_) => &[53],
         };
         (from, to, *pick.get(ports))
     });
-    let protocol = prop_oneof![12 => Just(Protocol::Tcp), 1 => Just(Protocol::Udp), 1 => Just(Protocol::Icmp)];
+    let protocol = prop_oneof![20 => Just(Protocol::Tcp), 1 => Just(Protocol::Udp), 1 => Just(Protocol::Icmp)];
     let state = prop::sample::select(vec![TokenState::Valid, TokenState::Valid, TokenState::Expired]);
-    let request = (0..2_usize, prop_oneof![10 => 0..3_usize, 1 => Just(3)], 0..3_usize, prop::option::weighted(0.3, state));
-    (fitting, protocol, prop::option::weighted(0.6, request), prop::bool::weighted(0.2)).prop_map(
-        |((from, to, port), protocol, request, tls)| FlowSketch { from, to, port, protocol, request, tls },
-    )
+    let request = (
+        0..2_usize,
+        prop_oneof![10 => 0..3_usize, 1 => Just(3)],
+        prop_oneof![3 => Just(0_usize), 2 => 0..3_usize],
+        prop::option::weighted(0.4, state),
+    );
+    (fitting, protocol, prop::option::weighted(0.7, request), prop::bool::weighted(0.15))
+        .prop_map(|((from, to, port), protocol, request, tls)| FlowSketch { from, to, port, protocol, request, tls })
 }

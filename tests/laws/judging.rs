@@ -37,7 +37,12 @@ fn case(number: usize, trace: &Trace, expect: Expectation, twin: Option<&str>) -
 }
 
 fn allow(outcomes: BTreeSet<Outcome>) -> Expectation {
-    Expectation::Allow(AllowExpectation { outcomes, via: BTreeSet::new(), answered_by: None, backend_headers: Vec::new() })
+    Expectation::Allow(AllowExpectation {
+        outcomes,
+        via: BTreeSet::new(),
+        answered_by: None,
+        backend_headers: Vec::new(),
+    })
 }
 
 fn deny(by: Layer, outcome: &Outcome, layers: usize) -> Expectation {
@@ -49,10 +54,7 @@ fn verdicts(world: &World, cases: &[Case]) -> Vec<(String, Verdict, String)> {
     let planned = cases.iter().map(|case| PlannedCase { case: case.clone(), suite: None, support: false });
     let plan = Plan { scenarios: vec![info], cases: planned.collect() };
     let records = judge_all(&plan, &mut Model::new(&Engine::compile(world)));
-    records
-        .into_iter()
-        .map(|record| (record.case.id.clone(), record.judgement.verdict, record.judgement.why))
-        .collect()
+    records.into_iter().map(|record| (record.case.id.clone(), record.judgement.verdict, record.judgement.why)).collect()
 }
 
 fn outcome(trace: &Trace) -> Option<&Outcome> {

@@ -18,6 +18,7 @@ mod judging;
 mod monotony;
 mod order;
 mod provenance;
+mod reach;
 mod regressions;
 mod renaming;
 mod trace;

@@ -21,7 +21,13 @@ fn plain(deny: bool) -> impl Strategy<Value = (bool, Value)> {
     })
 }
 
-fn network_policy(home: Option<String>, subject: &Value, deny: bool, section: (bool, Value), isolates: Option<bool>) -> Value {
+fn network_policy(
+    home: Option<String>,
+    subject: &Value,
+    deny: bool,
+    section: (bool, Value),
+    isolates: Option<bool>,
+) -> Value {
     let shape = network::Shape { egress: section.0, deny, layer7: false };
     network::cilium_policy(home, subject, vec![(shape, section.1)], isolates.map(|isolates| (isolates, isolates)))
 }

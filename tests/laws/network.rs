@@ -16,8 +16,9 @@ fn namespace() -> impl Strategy<Value = String> {
 /// A selector of pods by their own labels.
 pub(super) fn pods() -> impl Strategy<Value = Value> {
     prop_oneof![
-        2 => Just(json!({})),
-        3 => value().prop_map(|app| json!({"matchLabels": {"app": app}})),
+        9 => Just(json!({})),
+        3 => (0..2_usize).prop_map(|app| json!({"matchLabels": {"app": format!("{{v{app}}}")}})),
+        1 => value().prop_map(|app| json!({"matchLabels": {"app": app}})),
         1 => value().prop_map(|tier| json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": [tier]}]})),
         1 => (0..10_usize).prop_map(|pod| json!({"matchLabels": {"pod": format!("{{p{pod}}}")}})),
     ]
@@ -35,6 +36,7 @@ fn range() -> impl Strategy<Value = Value> {
 
 fn kubernetes_peer() -> impl Strategy<Value = Value> {
     prop_oneof![
+        1 => Just(json!({"namespaceSelector": {}})),
         2 => pods().prop_map(|pods| json!({"podSelector": pods})),
         2 => value().prop_map(|team| json!({"namespaceSelector": {"matchLabels": {"team": team}}})),
         1 => (namespace(), pods()).prop_map(|(namespace, pods)| json!({
@@ -134,12 +136,21 @@ fn cilium_range() -> impl Strategy<Value = Value> {
 fn peers(shape: Shape) -> BoxedStrategy<Option<(String, Value)>> {
     let way = if shape.egress { "to" } else { "from" };
     let entity = prop::sample::select(vec![
-        "all", "world", "cluster", "host", "remote-node", "kube-apiserver", "ingress", "health",
+        "all",
+        "all",
+        "world",
+        "cluster",
+        "cluster",
+        "host",
+        "remote-node",
+        "kube-apiserver",
+        "ingress",
+        "health",
     ]);
     let common = prop_oneof![
         1 => Just(None),
         4 => prop::collection::vec(endpoints(), 0..3).prop_map(move |list| Some((format!("{way}Endpoints"), list.into()))),
-        3 => prop::collection::vec(entity, 1..3).prop_map(move |list| Some((format!("{way}Entities"), json!(list)))),
+        4 => prop::collection::vec(entity, 1..3).prop_map(move |list| Some((format!("{way}Entities"), json!(list)))),
         1 => Just(Some((format!("{way}CIDR"), json!(["203.0.113.0/24"])))),
         1 => prop::collection::vec(cilium_range(), 1..3).prop_map(move |list| Some((format!("{way}CIDRSet"), list.into()))),
     ];
@@ -192,7 +203,10 @@ fn ports(shape: Shape) -> BoxedStrategy<Option<Value>> {
         json!({"ports": [{"port": "0", "protocol": "TCP"}]}),
         json!({}),
     ]);
-    let plain = prop_oneof![2 => Just(None), 3 => plain.prop_map(Some)];
+    let usual = json!({"ports": [
+        {"port": "8080", "protocol": "TCP"}, {"port": "15008", "protocol": "TCP"}, {"port": "53", "protocol": "UDP"},
+    ]});
+    let plain = prop_oneof![3 => Just(None), 3 => Just(Some(usual)), 4 => plain.prop_map(Some)];
     if shape.deny || !shape.layer7 {
         return plain.boxed();
     }
@@ -200,15 +214,14 @@ fn ports(shape: Shape) -> BoxedStrategy<Option<Value>> {
         Some(json!({"ports": [{"port": "8080", "protocol": "TCP"}, {"port": "80", "protocol": "TCP"}], "rules": {"http": rules}}))
     });
     if !shape.egress {
-        return prop_oneof![3 => plain, 2 => http].boxed();
+        return prop_oneof![1 => plain, 1 => http].boxed();
     }
-    let dns = prop::collection::vec(dns(), 1..3).prop_map(|names| {
-        Some(json!({"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": names}}))
-    });
+    let dns = prop::collection::vec(dns(), 1..3)
+        .prop_map(|names| Some(json!({"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": names}})));
     let server_names = Just(Some(json!({
         "ports": [{"port": "443", "protocol": "TCP"}], "serverNames": ["api.example.com"],
     })));
-    prop_oneof![6 => plain, 2 => http, 3 => dns, 1 => server_names].boxed()
+    prop_oneof![4 => plain, 3 => http, 4 => dns, 1 => server_names].boxed()
 }
 
 /// One rule of a list.
@@ -224,8 +237,11 @@ pub(super) fn section(shape: Shape) -> impl Strategy<Value = Value> {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (any::<bool>(), prop::bool::weighted(0.25), prop::bool::weighted(0.5))
-        .prop_map(|(egress, deny, layer7)| Shape { egress, deny, layer7 })
+    (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.7)).prop_map(|(egress, deny, layer7)| Shape {
+        egress,
+        deny,
+        layer7,
+    })
 }
 
 /// A policy of rules with their lists, for everyone if it has no namespace.
@@ -252,7 +268,7 @@ pub(super) fn cilium_policy(
 
 /// The namespace of a policy; none for a cluster-wide one.
 pub(super) fn home() -> impl Strategy<Value = Option<String>> {
-    prop::option::weighted(0.7, namespace())
+    prop::option::weighted(0.5, namespace())
 }
 
 /// A CiliumNetworkPolicy or a CiliumClusterwideNetworkPolicy.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use airtight::manifest::ObjectRef;
-use airtight::path::{Check, Engine, Flow, Hop, Trace};
+use airtight::path::{Check, Engine, Flow, Trace};
 use airtight::policy::{Checkpoint, Effect, Layer, Reason};
 use airtight::world::World;
 use proptest::prelude::*;
@@ -30,10 +30,8 @@ fn verdict(trace: &Trace) -> (Standing, BTreeSet<Layer>) {
 type Place<'t> = (&'t str, &'t str, Checkpoint, usize);
 
 fn places(trace: &Trace) -> Vec<(Place<'_>, &Check)> {
-    let of_hop = |hop: &'_ Hop| (hop.from.clone(), hop.to.clone());
     let mut places: Vec<(Place<'_>, &Check)> = Vec::new();
     for hop in &trace.hops {
-        let _ = of_hop(hop);
         for check in &hop.checkpoints {
             let key = (hop.from.as_str(), hop.to.as_str(), check.checkpoint);
             let earlier = places.iter().filter(|((from, to, at, _), _)| (*from, *to, *at) == key).count();

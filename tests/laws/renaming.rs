@@ -1,7 +1,6 @@
 //! What things are called never matters, as long as different things are called differently.
 
 use airtight::path::Trace;
-use airtight::policy::{Checkpoint, Effect, Reason};
 use proptest::prelude::*;
 
 use super::cases;
@@ -11,7 +10,8 @@ use super::standing::Standing;
 /// Names in another order, none of which is among the default ones.
 fn renaming() -> impl Strategy<Value = Names> {
     let shuffled = |prefix: &'static str, count: usize| {
-        let fresh: Vec<String> = (0..count).map(|index| format!("{prefix}{}", char::from(b'a' + index as u8))).collect();
+        let fresh: Vec<String> =
+            (0..count).map(|index| format!("{prefix}{}", char::from(b'a' + index as u8))).collect();
         Just(fresh).prop_shuffle()
     };
     let default = Names::default();
@@ -24,12 +24,10 @@ fn renaming() -> impl Strategy<Value = Names> {
         .prop_map(|(namespaces, pods, values, services)| Names { namespaces, pods, values, services })
 }
 
-type Course = Vec<(Checkpoint, Effect, Reason)>;
-
-/// How a flow stands, and what each checkpoint on its way says if there is only one way.
-fn shape(trace: &Trace) -> (Standing, Course) {
-    let course = trace.checks().map(|check| (check.checkpoint, check.decision.effect, check.decision.reason));
-    (Standing::of(trace), course.collect())
+/// How a flow stands, how many layers would stop it, and whether someone is known to answer. Which way is shown
+/// where a balancer has a choice is a matter of names.
+fn shape(trace: &Trace) -> (Standing, usize, bool) {
+    (Standing::of(trace), trace.denying_layers().len(), trace.answer.is_some())
 }
 
 proptest! {

@@ -10,6 +10,7 @@ fn namespace() -> impl Strategy<Value = String> {
 fn matches() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![
         json!([{"path": {"type": "PathPrefix", "value": "/"}}]),
+        json!([{"path": {"type": "PathPrefix", "value": "/"}}]),
         json!([{"path": {"type": "PathPrefix", "value": "/api"}}]),
         json!([{"path": {"type": "Exact", "value": "/admin"}}]),
         json!([{"method": "POST"}]),
@@ -18,9 +19,9 @@ fn matches() -> impl Strategy<Value = Value> {
 }
 
 fn backend() -> impl Strategy<Value = Value> {
-    (0..4_usize, prop::sample::select(vec![80, 80, 9000])).prop_map(|(index, port)| {
-        json!({"name": format!("{{s{index}}}"), "namespace": format!("{{sn{index}}}"), "port": port})
-    })
+    (0..2_usize, prop::sample::select(vec![80, 80, 80, 9000])).prop_map(
+        |(index, port)| json!({"name": format!("{{s{index}}}"), "namespace": format!("{{sn{index}}}"), "port": port}),
+    )
 }
 
 fn filter() -> impl Strategy<Value = Value> {
@@ -51,7 +52,7 @@ fn place() -> impl Strategy<Value = (String, Value, Value)> {
     let hosts = prop::sample::select(vec![json!([]), json!(["shop.example.org"]), json!(["*.example.org"])]);
     let edge = (prop_oneof![2 => namespace(), 2 => Just("{en0}".to_owned())], hosts)
         .prop_map(|(home, hosts)| (home, json!({"name": "edge", "namespace": "{en0}"}), hosts));
-    let service = (0..4_usize).prop_map(|index| {
+    let service = (0..2_usize).prop_map(|index| {
         let parent = json!({"group": "", "kind": "Service", "name": format!("{{s{index}}}")});
         (format!("{{sn{index}}}"), parent, json!([]))
     });

@@ -180,24 +180,29 @@ fn titled(mut policy: Value, name: &str, minute: Option<usize>) -> Value {
     policy
 }
 
-/// One policy of any kind.
-fn policy() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        3 => network::kubernetes(),
-        6 => network::cilium(),
-        1 => network::cidr_group(),
-        5 => mesh::authorization(),
-        2 => mesh::peers(),
-        1 => mesh::tokens(),
+/// Policies of one layer, or of all.
+fn policy(network: u32, mesh: u32, gateway: u32) -> impl Strategy<Value = Value> {
+    let network_policy = prop_oneof![3 => network::kubernetes(), 8 => network::cilium(), 1 => network::cidr_group()];
+    let mesh_policy = prop_oneof![
+        8 => mesh::authorization(),
+        3 => mesh::peers(),
+        2 => mesh::tokens(),
         1 => mesh::destination(),
-        3 => routes::route(),
-        1 => routes::grant(),
-    ]
+    ];
+    let gateway_policy = prop_oneof![3 => routes::route(), 1 => routes::grant()];
+    prop_oneof![network => network_policy, mesh => mesh_policy, gateway => gateway_policy]
 }
 
 /// Up to eight policies of mixed kinds, of which `aged` says that all have a time of creation.
 fn policies(aged: impl Strategy<Value = bool>) -> impl Strategy<Value = Vec<Value>> {
-    (prop::collection::vec(policy(), 0..=8), aged).prop_map(|(policies, aged)| {
+    let many = |policy: BoxedStrategy<Value>| prop_oneof![1 => prop::collection::vec(policy.clone(), 0..=2), 4 => prop::collection::vec(policy, 4..=8)];
+    let mixed = prop_oneof![
+        2 => many(policy(5, 4, 2).boxed()),
+        2 => many(policy(8, 1, 1).boxed()),
+        2 => many(policy(2, 8, 1).boxed()),
+        1 => many(policy(2, 2, 8).boxed()),
+    ];
+    (mixed, aged).prop_map(|(policies, aged)| {
         let named = policies.into_iter().enumerate();
         named
             .map(|(index, policy)| {
@@ -224,7 +229,6 @@ pub(super) fn aged() -> impl Strategy<Value = Sketch> {
 }
 
 fn of(topology: impl Strategy<Value = Topology>, aged: BoxedStrategy<bool>) -> impl Strategy<Value = Sketch> {
-    (any::<bool>(), topology, policies(aged), prop::collection::vec(flows::flow(), 12)).prop_map(
-        |(latest, topology, policies, flows)| Sketch { latest, topology, policies, flows },
-    )
+    (any::<bool>(), topology, policies(aged), prop::collection::vec(flows::flow(), 12))
+        .prop_map(|(latest, topology, policies, flows)| Sketch { latest, topology, policies, flows })
 }

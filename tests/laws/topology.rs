@@ -277,15 +277,16 @@ impl Entry {
 }
 
 fn namespace() -> impl Strategy<Value = Namespace> {
-    (prop::bool::weighted(0.6), 0..VALUES, prop::option::weighted(0.2, 0..2_usize)).prop_map(
-        |(ambient, team, waypoint)| Namespace { ambient, team, waypoint },
-    )
+    (prop::bool::weighted(0.6), 0..VALUES, prop::option::weighted(0.4, 0..2_usize))
+        .prop_map(|(ambient, team, waypoint)| Namespace { ambient, team, waypoint })
 }
 
 fn pod() -> impl Strategy<Value = Pod> {
     let mesh = prop::option::weighted(0.2, any::<bool>());
-    (0..4_usize, 0..VALUES, 0..VALUES, mesh, any::<bool>(), 0..2_usize, prop::bool::weighted(0.1), any::<bool>())
-        .prop_map(|(namespace, app, tier, mesh, account, node, host_network, admin)| Pod {
+    let app = prop_oneof![5 => 0..2_usize, 1 => 2..VALUES];
+    let admin = prop::bool::weighted(0.8);
+    (0..4_usize, app, 0..VALUES, mesh, any::<bool>(), 0..2_usize, prop::bool::weighted(0.1), admin).prop_map(
+        |(namespace, app, tier, mesh, account, node, host_network, admin)| Pod {
             namespace,
             app,
             tier,
@@ -294,24 +295,35 @@ fn pod() -> impl Strategy<Value = Pod> {
             node,
             host_network,
             admin,
-        })
+        },
+    )
 }
 
 fn service(by_app: impl Strategy<Value = bool>) -> impl Strategy<Value = Service> {
-    let waypoint = prop::option::weighted(0.5, prop::option::weighted(0.8, 0..2_usize));
-    (0..10_usize, by_app, waypoint, prop::bool::weighted(0.2))
-        .prop_map(|(pod, by_app, waypoint, node_port)| Service { pod, by_app, waypoint, node_port })
+    let waypoint = prop::option::weighted(0.6, prop::option::weighted(0.9, 0..2_usize));
+    (0..10_usize, by_app, waypoint, prop::bool::weighted(0.2)).prop_map(|(pod, by_app, waypoint, node_port)| Service {
+        pod,
+        by_app,
+        waypoint,
+        node_port,
+    })
 }
 
 fn waypoint() -> impl Strategy<Value = Waypoint> {
     let purpose = prop::sample::select(vec!["service", "service", "workload", "all"]);
-    (0..4_usize, purpose, prop::bool::weighted(0.7))
-        .prop_map(|(namespace, purpose, everyone)| Waypoint { namespace, purpose, everyone })
+    (0..4_usize, purpose, prop::bool::weighted(0.7)).prop_map(|(namespace, purpose, everyone)| Waypoint {
+        namespace,
+        purpose,
+        everyone,
+    })
 }
 
 fn edge() -> impl Strategy<Value = Edge> {
-    (0..4_usize, any::<bool>(), any::<bool>())
-        .prop_map(|(namespace, ambient, hostname)| Edge { namespace, ambient, hostname })
+    (0..4_usize, any::<bool>(), any::<bool>()).prop_map(|(namespace, ambient, hostname)| Edge {
+        namespace,
+        ambient,
+        hostname,
+    })
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -333,8 +345,8 @@ fn shaped(by_app: BoxedStrategy<bool>) -> impl Strategy<Value = Topology> {
         prop::collection::vec(namespace(), 2..=4),
         prop::collection::vec(pod(), 4..=10),
         prop::collection::vec(service(by_app), 1..=4),
-        prop::collection::vec(waypoint(), 0..=2),
-        prop::option::weighted(0.6, edge()),
+        prop_oneof![1 => Just(Vec::new()), 5 => prop::collection::vec(waypoint(), 1..=2)],
+        prop::option::weighted(0.8, edge()),
         prop::option::weighted(0.5, entry()),
     );
     parts.prop_map(|(namespaces, pods, services, waypoints, edge, entry)| Topology {

@@ -71,16 +71,25 @@ fn is_at_home(checkpoint: Checkpoint, effect: Effect, reason: Reason) -> bool {
     }
     let places: &[Checkpoint] = match (reason, effect) {
         (Reason::NoPolicy, Allow) => &[
-            Checkpoint::CniEgress, Checkpoint::CniIngress, Checkpoint::DnsProxy, Checkpoint::ZtunnelInbound,
+            Checkpoint::CniEgress,
+            Checkpoint::CniIngress,
+            Checkpoint::DnsProxy,
+            Checkpoint::ZtunnelInbound,
             Checkpoint::Waypoint,
         ],
         (Reason::AllowRule, Allow) | (Reason::ExplicitDeny, Deny) => &[
-            Checkpoint::CniEgress, Checkpoint::CniIngress, Checkpoint::DnsProxy, Checkpoint::ZtunnelInbound,
-            Checkpoint::Waypoint, Checkpoint::Gateway,
+            Checkpoint::CniEgress,
+            Checkpoint::CniIngress,
+            Checkpoint::DnsProxy,
+            Checkpoint::ZtunnelInbound,
+            Checkpoint::Waypoint,
+            Checkpoint::Gateway,
         ],
         (Reason::DefaultDeny, Deny) => &[Checkpoint::CniEgress, Checkpoint::CniIngress, Checkpoint::DnsProxy],
         (Reason::HostExemption, Allow) => &[Checkpoint::CniIngress],
-        (Reason::Audited | Reason::NotManaged, Allow) => &[Checkpoint::CniEgress, Checkpoint::CniIngress, Checkpoint::DnsProxy],
+        (Reason::Audited | Reason::NotManaged, Allow) => {
+            &[Checkpoint::CniEgress, Checkpoint::CniIngress, Checkpoint::DnsProxy]
+        }
         (Reason::Loopback, Allow) => &[Checkpoint::CniEgress, Checkpoint::CniIngress, Checkpoint::ZtunnelOutbound],
         (Reason::L7Allowed | Reason::SniAllowed, Allow)
         | (Reason::L7Denied | Reason::L7Unparseable | Reason::SniDenied | Reason::AuthenticationRequired, Deny) => {
@@ -98,8 +107,7 @@ fn is_at_home(checkpoint: Checkpoint, effect: Effect, reason: Reason) -> bool {
             &[Checkpoint::ZtunnelOutbound, Checkpoint::Waypoint, Checkpoint::Gateway, Checkpoint::Application]
         }
         (Reason::TokenMissing | Reason::TokenInvalid, Deny) => &[Checkpoint::Waypoint, Checkpoint::Gateway],
-        (Reason::RouteMatched, Allow)
-        | (Reason::NoListener | Reason::NoRoute | Reason::BackendUnresolved, Deny) => {
+        (Reason::RouteMatched, Allow) | (Reason::NoListener | Reason::NoRoute | Reason::BackendUnresolved, Deny) => {
             &[Checkpoint::Waypoint, Checkpoint::Gateway]
         }
         (Reason::DirectResponse, _) => {
@@ -116,8 +124,15 @@ fn is_at_home(checkpoint: Checkpoint, effect: Effect, reason: Reason) -> bool {
 /// Decisions behind which no rule stands: nobody decided, or the decision is about something that is no object.
 fn speaks_of_nothing(checkpoint: Checkpoint, reason: Reason) -> bool {
     let free = [
-        Reason::NoPolicy, Reason::HostExemption, Reason::Loopback, Reason::NotManaged, Reason::NotCaptured,
-        Reason::ProbeBypass, Reason::Passthrough, Reason::Direct, Reason::NoSuchName,
+        Reason::NoPolicy,
+        Reason::HostExemption,
+        Reason::Loopback,
+        Reason::NotManaged,
+        Reason::NotCaptured,
+        Reason::ProbeBypass,
+        Reason::Passthrough,
+        Reason::Direct,
+        Reason::NoSuchName,
     ];
     // Hosts and nodes have no manifest, and neither do ztunnel's own ports.
     let unwritten = [Reason::Listening, Reason::NotListening, Reason::ProtocolMismatch];

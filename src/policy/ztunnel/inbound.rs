@@ -31,6 +31,8 @@ struct Workload {
     policies: Vec<usize>,
     /// The objects that make it STRICT as a whole.
     strict: Vec<RuleRef>,
+    /// The PeerAuthentication objects that say which mode it has.
+    consulted: Vec<RuleRef>,
     /// Policies of which it is not certain whether they are listed.
     uncertain: Vec<RuleRef>,
 }
@@ -98,20 +100,25 @@ impl ZtunnelPolicy {
         let (allow, deny): (Vec<&Authorization>, Vec<&Authorization>) =
             self.applying(pod, workload).partition(|policy| policy.action == RbacAction::Allow);
         let shown = format!("{} to {}/{}:{}", source.shown(), pod.namespace, pod.name, connection.port);
-        for policy in &deny {
-            if let Some(rule) = policy.matched(connection) {
-                let error = format!("explicitly denied by: {}", policy.key());
-                return denied(policy, rule, workload, &shown).logged(log(Some(&error)));
-            }
+        // ztunnel stops at the first; the others would each do the same.
+        let denying = matching(&deny, connection);
+        if let Some((policy, _)) = denying.first() {
+            let error = format!("explicitly denied by: {}", policy.key());
+            let rules = denying.iter().flat_map(|(policy, rules)| origins(policy, rules, workload)).collect();
+            return denied(policy, &shown).by(rules).logged(log(Some(&error)));
         }
+        // Plaintext would not get in where these policies did not make an exception.
+        let exceptions = if connection.identity.is_none() { workload.consulted.as_slice() } else { &[] };
         if allow.is_empty() {
             let detail = format!("no ALLOW policy is in force for {shown}, and no DENY rule matches");
-            return Decision::allow(Reason::NoPolicy, detail).logged(log(None));
+            return Decision::allow(Reason::NoPolicy, detail).by(exceptions.to_vec()).logged(log(None));
         }
-        let matched = allow.iter().find_map(|policy| Some((policy, policy.matched(connection)?)));
-        if let Some((policy, rule)) = matched {
+        let allowing = matching(&allow, connection);
+        if let Some((policy, _)) = allowing.first() {
             let detail = format!("AuthorizationPolicy {} allows {shown}", policy.key());
-            return Decision::allow(Reason::AllowRule, detail).by(rule.origin.clone()).logged(log(None));
+            let rules = allowing.iter().flat_map(|(policy, rules)| origins(policy, rules, workload));
+            let rules = rules.chain(exceptions.iter().cloned()).collect();
+            return Decision::allow(Reason::AllowRule, detail).by(rules).logged(log(None));
         }
         let names: Vec<String> = allow.iter().map(|policy| policy.key()).collect();
         let detail = format!("{shown}: ALLOW policies are in force ({}), and no rule matches", names.join(", "));
@@ -127,21 +134,33 @@ impl ZtunnelPolicy {
     }
 }
 
-fn denied(policy: &Authorization, rule: &RbacRule, workload: &Workload, shown: &str) -> Decision {
-    let (reason, rules, why) = match policy.cause {
+/// The policies that a connection matches, each with the rules that it matches.
+fn matching<'a>(
+    policies: &[&'a Authorization],
+    connection: &Connection<'_>,
+) -> Vec<(&'a Authorization, Vec<&'a RbacRule>)> {
+    policies.iter().filter_map(|policy| Some((*policy, policy.matched(connection)?))).collect()
+}
+
+/// Where matching rules were written.
+fn origins(policy: &Authorization, rules: &[&RbacRule], workload: &Workload) -> Vec<RuleRef> {
+    if policy.cause == Cause::PeerAuthentication && &*policy.name == STATIC_STRICT {
+        return workload.strict.clone();
+    }
+    rules.iter().flat_map(|rule| rule.origin.iter().cloned()).collect()
+}
+
+fn denied(policy: &Authorization, shown: &str) -> Decision {
+    let (reason, why) = match policy.cause {
         Cause::PeerAuthentication if &*policy.name == STATIC_STRICT => {
-            (Reason::StrictMtls, workload.strict.clone(), "PeerAuthentication STRICT demands mTLS".to_owned())
+            (Reason::StrictMtls, "PeerAuthentication STRICT demands mTLS".to_owned())
         }
-        Cause::PeerAuthentication => {
-            (Reason::StrictMtls, rule.origin.clone(), "PeerAuthentication demands mTLS on this port".to_owned())
+        Cause::PeerAuthentication => (Reason::StrictMtls, "PeerAuthentication demands mTLS on this port".to_owned()),
+        Cause::AuthorizationPolicy | Cause::Waypoint => {
+            (Reason::ExplicitDeny, format!("a rule of the DENY AuthorizationPolicy {} matches", policy.key()))
         }
-        Cause::AuthorizationPolicy | Cause::Waypoint => (
-            Reason::ExplicitDeny,
-            rule.origin.clone(),
-            format!("a rule of the DENY AuthorizationPolicy {} matches", policy.key()),
-        ),
     };
-    Decision::deny(reason, Outcome::Reset, format!("{shown}: {why}")).by(rules)
+    Decision::deny(reason, Outcome::Reset, format!("{shown}: {why}"))
 }
 
 fn not_captured(pod: &Pod, why: &str) -> Decision {
@@ -248,6 +267,7 @@ impl<'a> Compiler<'a> {
         }
         for (pod, workload) in world.pods.iter().zip(&mut self.compiled.workloads) {
             let effective = peers.effective(pod);
+            workload.consulted = effective.consulted;
             if let Some(origin) = effective.strict {
                 workload.policies.push(strict);
                 workload.strict = origin;

@@ -93,9 +93,10 @@ impl Authorization {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The first rule that the connection matches.
-    pub(super) fn matched(&self, connection: &Connection<'_>) -> Option<&RbacRule> {
-        self.rules.iter().find(|rule| rule.matches(connection))
+    /// The rules that the connection matches; none if it matches none.
+    pub(super) fn matched(&self, connection: &Connection<'_>) -> Option<Vec<&RbacRule>> {
+        let matched: Vec<&RbacRule> = self.rules.iter().filter(|rule| rule.matches(connection)).collect();
+        (!matched.is_empty()).then_some(matched)
     }
 }
 
