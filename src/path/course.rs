@@ -1,8 +1,10 @@
 //! Courses: the ways that one flow can take, and how each ends.
 
+use std::collections::BTreeSet;
+
 use super::flow::Flow;
 use super::trace::{Answer, Check, End, Hop, Trace};
-use crate::policy::{Effect, Outcome};
+use crate::policy::{Effect, Layer, Outcome};
 
 /// One way that a flow can take: which backend a balancer picks makes the difference.
 #[derive(Debug, Clone)]
@@ -61,25 +63,46 @@ pub(super) fn combine(flow: &Flow, courses: Vec<Course>) -> Trace {
         return Trace { flow: flow.clone(), hops: Vec::new(), end, answer: None };
     }
     let alike = traces.iter().all(|trace| ends_like(trace, &traces[0]));
-    let same_answer = traces.iter().all(|trace| answered_by(trace) == answered_by(&traces[0]));
+    let answer = common_answer(&traces);
     let disagreement = disagreement(&traces);
-    let mut first = traces.swap_remove(0);
-    if !alike {
-        first.end = End::Unknown(disagreement);
-        first.answer = None;
-    } else if !same_answer {
-        first.answer = None;
+    let told = traces.swap_remove(least_telling(&traces));
+    // What is claimed of the flow must hold whichever way it takes.
+    let claims = |trace: &Trace| layers_passed(&told).is_subset(&layers_passed(trace));
+    if alike && (told.denial().is_some() || traces.iter().all(claims)) {
+        Trace { answer, ..told }
+    } else {
+        Trace { end: End::Unknown(disagreement), answer: None, ..told }
     }
-    first
+}
+
+/// The trace that proves the least: the fewest layers deny, and the fewest lie on the way.
+fn least_telling(traces: &[Trace]) -> usize {
+    let weight = |trace: &Trace| (trace.denying_layers().len(), layers_passed(trace).len());
+    (0..traces.len()).min_by_key(|index| weight(&traces[*index])).unwrap_or_default()
+}
+
+/// Layers that let the flow on, up to where it ended.
+fn layers_passed(trace: &Trace) -> BTreeSet<Layer> {
+    let passed = trace.checks().take_while(|check| check.decision.effect == Effect::Allow);
+    passed.map(|check| check.checkpoint.layer()).collect()
+}
+
+/// Who answers whichever way the flow takes, and what reaches it if that is the same.
+fn common_answer(traces: &[Trace]) -> Option<Answer> {
+    let answers: Option<Vec<&Answer>> = traces.iter().map(|trace| trace.answer.as_ref()).collect();
+    let answers = answers?;
+    let first = *answers.first()?;
+    if answers.iter().any(|answer| answer.by != first.by) {
+        return None;
+    }
+    let same = answers.iter().all(|answer| answer.request == first.request);
+    let request = first.request.clone().filter(|_| same);
+    Some(Answer { by: first.by.clone(), request, admitted: first.admitted.clone() })
 }
 
 fn ends_like(a: &Trace, b: &Trace) -> bool {
     a.end == b.end
         && a.denial().map(|check| check.checkpoint.layer()) == b.denial().map(|check| check.checkpoint.layer())
-}
-
-fn answered_by(trace: &Trace) -> Option<&str> {
-    trace.answer.as_ref().map(|answer| answer.by.as_str())
 }
 
 fn disagreement(traces: &[Trace]) -> String {

@@ -1,12 +1,14 @@
 //! The engine: a world's policies compiled, and the trace of any flow through them.
 
+use std::collections::BTreeSet;
+
 use super::attempt::attempt;
 use super::cargo::{Cargo, Relay};
 use super::course::{Course, combine};
 use super::doubt::admit_doubt;
 use super::flow::{Destination, Flow, Source};
 use super::party::Party;
-use super::target::{Target, host_named};
+use super::target::{Target, host_named, sort};
 use super::trace::Trace;
 use crate::manifest::Diagnostic;
 use crate::manifest::gateway_api::FromNamespaces;
@@ -17,7 +19,7 @@ use crate::policy::waypoint::{
 };
 use crate::policy::ztunnel::ZtunnelPolicy;
 use crate::policy::{waypoint, ztunnel};
-use crate::world::{Endpoint, Enrolment, NodeId, Unmet, World};
+use crate::world::{Enrolment, NodeId, Pod, Unmet, World};
 
 /// All policies of a world, compiled.
 #[derive(Debug)]
@@ -105,7 +107,7 @@ impl<'w> Engine<'w> {
         if let (Source::User(user), Destination::Object(change)) = (&flow.from, &flow.to) {
             return Ok(attempt(self.world, flow, user, change));
         }
-        let from = self.party(flow)?;
+        let parties = self.parties(flow)?;
         if flow.port.is_none() && needs_port(flow) {
             return Err(FlowError::NoPort);
         }
@@ -116,7 +118,10 @@ impl<'w> Engine<'w> {
             resolved: None,
             relay: Relay::Client,
         };
-        let courses = self.courses(&from, flow, &cargo)?;
+        let mut courses = Vec::new();
+        for from in &parties {
+            courses.extend(self.courses(from, flow, &cargo)?);
+        }
         Ok(admit_doubt(self.world, combine(flow, courses)))
     }
 
@@ -131,37 +136,44 @@ impl<'w> Engine<'w> {
         Ok(Trace { flow: flow.clone(), ..trace })
     }
 
-    fn party(&self, flow: &Flow) -> Result<Party<'w>, FlowError> {
+    /// Who may be the sender: replicas of a workload differ in their node, which a peer on a node can tell.
+    fn parties(&self, flow: &Flow) -> Result<Vec<Party<'w>>, FlowError> {
         match &flow.from {
             Source::Workload(namespace, name) => {
-                let pod = self
-                    .world
-                    .pods
-                    .iter()
-                    .find(|pod| *pod.namespace == **namespace && (*pod.workload == **name || *pod.name == **name));
-                pod.map(Party::pod).ok_or_else(|| FlowError::UnknownWorkload(namespace.clone(), name.clone()))
+                let mut seen = BTreeSet::new();
+                let pods =
+                    self.workload(namespace, name).into_iter().filter(|pod| seen.insert((pod.node, &pod.labels)));
+                let parties: Vec<Party<'w>> = pods.map(Party::pod).collect();
+                let unknown = || FlowError::UnknownWorkload(namespace.clone(), name.clone());
+                if parties.is_empty() { Err(unknown()) } else { Ok(parties) }
             }
-            Source::Outside => Ok(Party::outside(self.world)),
-            Source::Node(name) => self.node(name).map(|id| Party::node(self.world, id)),
-            Source::Kubelet => self.kubelet(flow),
+            Source::Outside => Ok(vec![Party::outside(self.world)]),
+            Source::Node(name) => Ok(vec![Party::node(self.world, self.node(name)?)]),
+            Source::Kubelet => self.kubelets(flow),
             Source::User(_) => Err(FlowError::NotAnAttempt(flow.from.to_string(), flow.to.to_string())),
         }
     }
 
-    fn kubelet(&self, flow: &Flow) -> Result<Party<'w>, FlowError> {
+    fn workload(&self, namespace: &str, name: &str) -> Vec<&'w Pod> {
+        let pods = self.world.pods.iter().filter(|pod| *pod.namespace == *namespace);
+        pods.filter(|pod| *pod.workload == *name || *pod.name == *name).collect()
+    }
+
+    /// The kubelets of the nodes on which the destination's replicas run.
+    fn kubelets(&self, flow: &Flow) -> Result<Vec<Party<'w>>, FlowError> {
         let Destination::Pod(namespace, name) = &flow.to else { return Err(FlowError::KubeletProbesPods) };
-        let pod = self
-            .world
-            .pods
-            .iter()
-            .find(|pod| *pod.namespace == **namespace && (*pod.workload == **name || *pod.name == **name));
-        let pod = pod.ok_or_else(|| FlowError::UnknownWorkload(namespace.clone(), name.clone()))?;
-        Ok(match pod.enrolment {
-            Enrolment::Ambient | Enrolment::AmbientOutbound => Party::probe_address(pod.node),
-            Enrolment::None | Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar => {
-                Party::node(self.world, pod.node)
-            }
-        })
+        let mut seen = BTreeSet::new();
+        let pods = self.workload(namespace, name).into_iter().filter(|pod| seen.insert((pod.node, &pod.labels)));
+        let kubelets: Vec<Party<'w>> = pods
+            .map(|pod| match pod.enrolment {
+                Enrolment::Ambient | Enrolment::AmbientOutbound => Party::probe_address(pod.node),
+                Enrolment::None | Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar => {
+                    Party::node(self.world, pod.node)
+                }
+            })
+            .collect();
+        let unknown = || FlowError::UnknownWorkload(namespace.clone(), name.clone());
+        if kubelets.is_empty() { Err(unknown()) } else { Ok(kubelets) }
     }
 
     fn node(&self, name: &str) -> Result<NodeId, FlowError> {
@@ -182,7 +194,10 @@ impl<'w> Engine<'w> {
                 Ok(self.after_lookup(from, &full, Target::Service(service, port), cargo))
             }
             Destination::Pod(namespace, name) => {
-                let pods = self.pods_named(namespace, name, from, flow.from == Source::Kubelet)?;
+                let mut pods = self.pods_named(namespace, name, from)?;
+                if flow.from == Source::Kubelet {
+                    pods.retain(|pod| from.is_on(pod.node));
+                }
                 Ok(pods.into_iter().flat_map(|pod| self.send(from, &Target::Pod(pod, flow.port), cargo)).collect())
             }
             Destination::Host(name) => {
@@ -197,27 +212,10 @@ impl<'w> Engine<'w> {
         }
     }
 
-    fn pods_named(
-        &self,
-        namespace: &str,
-        name: &str,
-        from: &Party<'w>,
-        is_kubelet: bool,
-    ) -> Result<Vec<&'w crate::world::Pod>, FlowError> {
-        let on_node = from.pod.is_none_or(|pod| pod.host_network);
-        let mut pods: Vec<_> = self
-            .world
-            .pods
-            .iter()
-            .filter(|pod| *pod.namespace == *namespace && (*pod.workload == *name || *pod.name == *name))
-            .collect();
-        // The kubelet that probes is the one of the pod's own node; replicas on other nodes have another.
-        if let (true, Endpoint::ProbeAddress(node) | Endpoint::Node(node)) = (is_kubelet, from.endpoint) {
-            pods.retain(|pod| pod.node == node);
-        }
-        if !on_node {
-            pods.truncate(1);
-        }
+    fn pods_named(&self, namespace: &str, name: &str, from: &Party<'w>) -> Result<Vec<&'w Pod>, FlowError> {
+        let mut pods = self.workload(namespace, name);
+        let mut seen = BTreeSet::new();
+        pods.retain(|pod| seen.insert(sort(pod, from.endpoint)));
         if pods.is_empty() { Err(FlowError::UnknownWorkload(namespace.to_owned(), name.to_owned())) } else { Ok(pods) }
     }
 
@@ -229,8 +227,11 @@ impl<'w> Engine<'w> {
     }
 
     fn bare_lookup(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Vec<Course> {
-        let lookup = self.lookup(from, name, cargo);
-        vec![Course::ending(lookup.hops, crate::policy::Outcome::Connected)]
+        let mut hops = self.lookup(from, name, cargo).hops;
+        if hops.is_empty() {
+            hops = self.lookup_elsewhere(from, name, cargo);
+        }
+        vec![Course::ending(hops, crate::policy::Outcome::Connected)]
     }
 
     /// A user reaches a gateway through its load balancer, which hands on to the proxy's pods.

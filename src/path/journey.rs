@@ -7,7 +7,7 @@ use super::course::Course;
 use super::engine::Engine;
 use super::hop::{check, hop};
 use super::party::Party;
-use super::target::{Target, representatives, service_port, target_port};
+use super::target::{Target, representatives, service_port, sort, target_port};
 use super::trace::{Answer, Check, Hop, Wire};
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
@@ -55,7 +55,7 @@ impl<'w> Engine<'w> {
             match &upstream.to {
                 UpstreamAddress::Pod(id) => {
                     let pod = self.world.pod(*id);
-                    if seen.insert((&pod.namespace, &pod.workload, &pod.labels, upstream.port)) {
+                    if seen.insert((sort(pod, from.endpoint), upstream.port)) {
                         courses.extend(self.deliver(from, pod, Some(upstream.port), upstream.hbone, cargo));
                     }
                 }

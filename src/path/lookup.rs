@@ -53,6 +53,30 @@ impl<'w> Engine<'w> {
         Lookup { hops, learned }
     }
 
+    /// A lookup by a party without a pod's network: its own resolver knows the names outside; whether it knows the
+    /// cluster's is a matter of the node's configuration.
+    pub(super) fn lookup_elsewhere(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Vec<Hop> {
+        let on_pod_network = from.pod.filter(|pod| !pod.host_network);
+        if on_pod_network.is_some_and(|pod| self.resolver().is_some() || self.answered_by_ztunnel(pod, name)) {
+            return Vec::new();
+        }
+        let decision = match self.service_named(name) {
+            Some(service) => {
+                let detail = format!("whether the resolver of {} knows {name} is not known", from.label);
+                check(Checkpoint::Application, Decision::unknown(vec![service.origin.clone()], detail))
+            }
+            None if on_pod_network.is_some() => {
+                let rules = on_pod_network.map(|pod| pod.origin.clone()).into_iter().collect();
+                let detail = format!("no resolver of this world answers the lookup of {name}");
+                check(Checkpoint::Application, Decision::unknown(rules, detail))
+            }
+            None => self.existence(name),
+        };
+        let to = Party { label: "its own resolver".to_owned(), ..from.clone() };
+        let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
+        vec![hop(from, &to, wire, vec![decision], cargo)]
+    }
+
     fn answered_by_ztunnel(&self, pod: &crate::world::Pod, name: &str) -> bool {
         dns_captured(&self.world.stack, pod)
             && (self.service_named(name).is_some() || self.service_entry_named(name, None).is_some())

@@ -63,6 +63,14 @@ impl<'w> Party<'w> {
         Self { endpoint: Endpoint::Address(address), pod: None, address, label: address.to_string() }
     }
 
+    /// Whether it is this node itself.
+    pub(super) fn is_on(&self, node: NodeId) -> bool {
+        match self.endpoint {
+            Endpoint::Node(id) | Endpoint::ProbeAddress(id) => id == node,
+            Endpoint::Pod(_) | Endpoint::HostNetworkPod(_) | Endpoint::Host(_, _) | Endpoint::Address(_) => false,
+        }
+    }
+
     /// What a peer's ztunnel or waypoint learns from the certificate of a connection that this party
     /// makes over HBONE; none for a party outside the mesh.
     pub(super) fn mesh_source(&self, world: &World) -> MeshSource {

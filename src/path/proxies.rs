@@ -7,6 +7,7 @@ use super::hop::{check, hop};
 use super::party::Party;
 use super::target::Target;
 use super::trace::{Answer, Check, Wire};
+use crate::manifest::RuleRef;
 use crate::policy::gateway::{BackendTarget, Routed, RoutedBackend};
 use crate::policy::waypoint::{WaypointGateway, WaypointTarget, originates_tls};
 use crate::policy::{Checkpoint, Decision, Effect, Outcome, Reason};
@@ -61,6 +62,7 @@ impl<'w> Engine<'w> {
         onward: &Cargo,
     ) -> Vec<Course> {
         checks.extend(self.unread_routes(to));
+        self.name_origination(here, to, cargo, &mut checks);
         // Routes come after the filters, and see what these made of the request.
         let routed = self.waypoint_route(from, here, to, onward);
         if let Some(routed) = &routed {
@@ -75,6 +77,20 @@ impl<'w> Engine<'w> {
             None => self.onward(here, to, onward),
         };
         courses.into_iter().map(|course| course.after(std::slice::from_ref(&leg))).collect()
+    }
+
+    /// The rule that makes the waypoint speak TLS from here on stands beside those that let the flow through.
+    fn name_origination(&self, here: &Party<'w>, to: &Target<'w>, cargo: &Cargo, checks: &mut [Check]) {
+        let Target::ServiceEntry { namespace, host, port, .. } = to else { return };
+        let rule = self.originates(here, namespace, host, *port, cargo);
+        if let (Some(check), Some(rule)) = (checks.last_mut(), rule) {
+            check.decision.rules.push(rule);
+        }
+    }
+
+    fn originates(&self, here: &Party<'w>, entry: &str, host: &str, port: u16, cargo: &Cargo) -> Option<RuleRef> {
+        let home = here.pod.map_or("", |pod| &pod.namespace);
+        originates_tls(self.world, home, entry, host, port).filter(|_| cargo.tls.is_none())
     }
 
     /// HTTPRoutes that name the Service as parent (GAMMA) are the waypoint's to follow; none if it goes its own way.
@@ -124,8 +140,7 @@ impl<'w> Engine<'w> {
     ) -> Vec<Course> {
         let target_port = self.service_entry_target_port(entry, port);
         let mut cargo = cargo.clone();
-        let home = here.pod.map_or("", |pod| &pod.namespace);
-        if cargo.tls.is_none() && originates_tls(self.world, home, entry.0, host, port).is_some() {
+        if self.originates(here, entry.0, host, port, &cargo).is_some() {
             cargo.tls = Some(host.to_owned());
         }
         let lookup = self.lookup(here, host, &cargo);

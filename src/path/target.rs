@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::world::{Endpoint, HostId, Pod, Protocol, Service, ServicePort, TargetPort, World};
+use crate::manifest::Labels;
+use crate::world::{Endpoint, HostId, NodeId, Pod, Protocol, Service, ServicePort, TargetPort, World};
 
 /// What a party dials, once names are resolved.
 #[derive(Debug, Clone)]
@@ -60,16 +61,21 @@ pub(super) fn target_port(port: &ServicePort, pod: &Pod) -> Option<u16> {
     }
 }
 
-/// One pod of each kind: pods of one workload differ only in their node, which matters to a peer on a node.
+/// One backend of each sort.
 pub(super) fn representatives<'w>(world: &'w World, service: &Service, from: Endpoint) -> Vec<&'w Pod> {
-    let on_node = matches!(from, Endpoint::Node(_) | Endpoint::HostNetworkPod(_) | Endpoint::ProbeAddress(_));
     let mut seen = BTreeSet::new();
-    service
-        .backends
-        .iter()
-        .map(|id| world.pod(*id))
-        .filter(|pod| seen.insert((&pod.namespace, &pod.workload, &pod.labels, on_node.then_some(pod.node))))
-        .collect()
+    service.backends.iter().map(|id| world.pod(*id)).filter(|pod| seen.insert(sort(pod, from))).collect()
+}
+
+/// What tells pods of one workload apart for a peer: whether one is the peer itself, and, if either end is on a
+/// node's network, the node.
+pub(super) fn sort(pod: &Pod, peer: Endpoint) -> (&str, &str, &Labels, bool, Option<NodeId>) {
+    let on_node = match peer {
+        Endpoint::Node(_) | Endpoint::HostNetworkPod(_) | Endpoint::ProbeAddress(_) => true,
+        Endpoint::Pod(_) | Endpoint::Host(_, _) | Endpoint::Address(_) => pod.host_network,
+    };
+    let itself = peer == Endpoint::Pod(pod.id) || peer == Endpoint::HostNetworkPod(pod.id);
+    (&pod.namespace, &pod.workload, &pod.labels, itself, on_node.then_some(pod.node))
 }
 
 /// A named port's protocol is part of a Service port's identity; TCP where the flow does not say.

@@ -13,7 +13,7 @@ use super::sanitize;
 use super::selector::{CLUSTER, Key, NAMESPACE, NAMESPACE_LABELS, Selector, SelectorId, Source, Test};
 use super::services;
 use crate::manifest::cilium::{
-    CidrRule, CiliumNetworkPolicy, CiliumRule, Direction, IcmpRule, L7Rules, PortItem, Section,
+    CidrRule, CiliumCidrGroup, CiliumNetworkPolicy, CiliumRule, Direction, IcmpRule, L7Rules, PortItem, Section,
 };
 use crate::manifest::{Located, Meta, Object, RuleRef};
 
@@ -89,6 +89,7 @@ impl<'a> Rule<'a> {
             ports: self.ports(draft, section, place),
             authentication: section.authentication.map(|written| written.mode),
             rule: self.meta.rule(place, section.at),
+            groups: groups_of(draft, section),
             doubt,
         };
         if !section.requires.is_empty() {
@@ -249,16 +250,22 @@ pub(super) fn within(within: Vec<IpNet>, except: Vec<IpNet>) -> PeerMatch {
 fn cidr_rule(draft: &Draft<'_>, rule: &CidrRule) -> PeerMatch {
     let except = rule.except.iter().flatten().filter_map(|text| text.parse().ok()).collect();
     let written = rule.cidr.iter().filter_map(|text| text.parse().ok());
-    let groups = draft.world.objects.cidr_groups.iter().filter(|group| {
+    let grouped = groups(draft, rule).flat_map(|group| &group.body.spec.external_cidrs);
+    within(written.chain(grouped.filter_map(|text| text.parse().ok())).collect(), except)
+}
+
+fn groups<'a>(draft: &Draft<'a>, rule: &'a CidrRule) -> impl Iterator<Item = &'a Object<CiliumCidrGroup>> {
+    draft.world.objects.cidr_groups.iter().filter(|group| {
         let by_name = rule.cidr_group_ref.as_deref() == Some(group.meta.name());
-        by_name
-            || rule
-                .cidr_group_selector
-                .as_ref()
-                .is_some_and(|wanted| crate::manifest::selects(wanted, &group.meta.labels))
-    });
-    let grouped = groups.flat_map(|group| &group.body.spec.external_cidrs).filter_map(|text| text.parse().ok());
-    within(written.chain(grouped).collect(), except)
+        let by_label = |wanted| crate::manifest::selects(wanted, &group.meta.labels);
+        by_name || rule.cidr_group_selector.as_ref().is_some_and(by_label)
+    })
+}
+
+/// The groups that a section refers to.
+fn groups_of(draft: &Draft<'_>, section: &Section<'_>) -> Vec<RuleRef> {
+    let written = section.cidr_set.iter().copied().flatten();
+    written.flat_map(|rule| groups(draft, rule)).map(|group| group.meta.whole()).collect()
 }
 
 fn icmp(rule: &IcmpRule) -> PortEntry {

@@ -153,6 +153,7 @@ impl Policy<'_> {
             ports,
             authentication: None,
             rule: self.object.meta.rule(place, at),
+            groups: Vec::new(),
             doubt: None,
         }
     }

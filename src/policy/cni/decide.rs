@@ -100,15 +100,16 @@ impl<'a> Side<'a> {
     pub(super) fn decide(&self, settle: impl Fn(Level4<'a>) -> Decision) -> Decision {
         let matched = self.matched();
         if matched.iter().all(|matched| matched.entry.doubt.is_none()) {
-            return settle(level4(&matched));
+            return with_groups(settle(level4(&matched)), &matched);
         }
         let strict = settle(level4(&without(&matched, |verdict| verdict != Verdict::Deny)));
         let lenient = settle(level4(&without(&matched, |verdict| verdict == Verdict::Deny)));
-        match (strict.effect, lenient.effect) {
+        let decision = match (strict.effect, lenient.effect) {
             (Effect::Allow, Effect::Allow) => strict,
             (Effect::Deny, Effect::Deny) => lenient,
             (_, _) => doubtful(&matched),
-        }
+        };
+        with_groups(decision, &matched)
     }
 
     /// The decision of this side for the hop.
@@ -211,6 +212,19 @@ pub(super) fn level4<'a>(matched: &[Matched<'a>]) -> Level4<'a> {
 fn without<'a>(matched: &[Matched<'a>], dropped: impl Fn(Verdict) -> bool) -> Vec<Matched<'a>> {
     let kept = |matched: &&Matched<'a>| matched.entry.doubt.is_none() || !dropped(matched.entry.precedence.verdict);
     matched.iter().filter(kept).copied().collect()
+}
+
+/// A decision with the groups of addresses by which its rules match.
+fn with_groups(mut decision: Decision, matched: &[Matched<'_>]) -> Decision {
+    for entry in matched.iter().map(|matched| matched.entry) {
+        let decides = decision.rules.iter().any(|rule| rule.object == entry.rule.object);
+        for group in entry.groups.iter().filter(|_| decides) {
+            if !decision.rules.contains(group) {
+                decision.rules.push(group.clone());
+            }
+        }
+    }
+    decision
 }
 
 fn doubtful(matched: &[Matched<'_>]) -> Decision {

@@ -128,6 +128,8 @@ pub(super) struct Entry {
     pub(super) ports: Option<Vec<PortEntry>>,
     pub(super) authentication: Option<AuthenticationMode>,
     pub(super) rule: RuleRef,
+    /// Groups of addresses that the rule refers to.
+    pub(super) groups: Vec<RuleRef>,
     /// Why it is not certain that the entry matches what it seems to match.
     pub(super) doubt: Option<String>,
 }

@@ -90,6 +90,7 @@ impl Policy<'_> {
             ports: port_entries(ports.unwrap_or_default()),
             authentication: None,
             rule: self.object.meta.rule(place, at),
+            groups: Vec::new(),
             doubt: None,
         };
         self.note_leak(draft, direction, written, &entry);
@@ -106,6 +107,7 @@ impl Policy<'_> {
             ports: None,
             authentication: None,
             rule: self.object.meta.whole(),
+            groups: Vec::new(),
             doubt: None,
         }
     }

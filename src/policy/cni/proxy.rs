@@ -96,11 +96,15 @@ fn http<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -> Decis
     if demands.open {
         return speak::allowed(side, by);
     }
-    match first_taking(&demands.http, &request) {
-        (Match::Yes, Some(rule)) => speak::request_allowed(side, &request, rule),
-        (Match::Unknown, _) => unknown(side, by, "an HTTP rule depends on what is not known:"),
-        (Match::Yes | Match::No, _) => speak::request_denied(side, &request, &demands.http),
+    let that = |wanted| demands.http.iter().copied().filter(|rule| rule.takes(&request) == wanted).collect::<Vec<_>>();
+    let taking = that(Match::Yes);
+    if !taking.is_empty() {
+        return speak::request_allowed(side, &request, &taking);
     }
+    if !that(Match::Unknown).is_empty() {
+        return unknown(side, by, "an HTTP rule depends on what is not known:");
+    }
+    speak::request_denied(side, &request, &demands.http)
 }
 
 /// The proxy resolves dot segments and merges slashes before it looks (`http-normalize-path`, on by default).
@@ -114,18 +118,6 @@ fn normalized(request: &Request) -> Cow<'_, Request> {
 fn has_escaped_slashes(request: &Request) -> bool {
     let path = request.path_only().to_ascii_lowercase();
     path.contains("%2f") || path.contains("%5c")
-}
-
-fn first_taking<'a>(list: &[&'a HttpMatch], request: &Request) -> (Match, Option<&'a HttpMatch>) {
-    let mut best = (Match::No, None);
-    for rule in list.iter().copied() {
-        match rule.takes(request) {
-            Match::Yes => return (Match::Yes, Some(rule)),
-            Match::Unknown => best = (Match::Unknown, Some(rule)),
-            Match::No => {}
-        }
-    }
-    best
 }
 
 /// Without TLS there is no server name, and so no match.

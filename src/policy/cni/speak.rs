@@ -123,8 +123,8 @@ fn http_log(side: &Side<'_>, request: &Request, verdict: &str) -> String {
     log(side, "http-request", &what)
 }
 
-pub(super) fn request_allowed(side: &Side<'_>, request: &Request, rule: &HttpMatch) -> Decision {
-    let rules = vec![rule.rule.clone()];
+pub(super) fn request_allowed(side: &Side<'_>, request: &Request, taking: &[&HttpMatch]) -> Decision {
+    let rules: Vec<RuleRef> = taking.iter().map(|rule| rule.rule.clone()).collect();
     let detail = format!("{} allows {} {}", list(&rules), request.method, request.path);
     Decision::allow(Reason::L7Allowed, detail).by(rules).logged(http_log(side, request, "FORWARDED"))
 }

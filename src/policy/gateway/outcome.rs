@@ -288,8 +288,16 @@ impl Taken<'_> {
             share(&backends),
             self.remark
         );
-        let decision = Decision::allow(Reason::RouteMatched, detail).by(self.rules);
-        Routed { decision, backends }
+        let mut rules = self.rules;
+        rules.extend(backends.iter().flat_map(|backend| backend.rules.iter().cloned()));
+        let mut seen = Vec::new();
+        rules.retain(|rule| {
+            !seen.contains(rule) && {
+                seen.push(rule.clone());
+                true
+            }
+        });
+        Routed { decision: Decision::allow(Reason::RouteMatched, detail).by(rules), backends }
     }
 
     fn broken(&self, reason: Reason, status: u16, detail: String) -> Decision {

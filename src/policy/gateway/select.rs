@@ -178,7 +178,7 @@ impl Visit<'_> {
     }
 
     fn http(&self, listeners: &[usize], host: &str) -> Routed {
-        let Some(best) = listeners.first().copied() else { return self.no_route(listeners, host) };
+        let Some(best) = listeners.first().copied() else { return self.no_route(listeners, &[], host) };
         if let Some(decision) = self.before_routing(best) {
             return Routed::ended(decision);
         }
@@ -188,7 +188,7 @@ impl Visit<'_> {
         }
         match self.policy.first_match(&candidates, self.request) {
             Err(at) => Routed::unknown(vec![at], "the model cannot read a regular expression"),
-            Ok(None) => self.no_route(listeners, host),
+            Ok(None) => self.no_route(listeners, &candidates, host),
             Ok(Some((candidate, rivals))) => {
                 let through = listeners.iter().copied().find(|index| self.state.candidates[*index].contains(candidate));
                 self.take(candidate, &rivals, through.unwrap_or(best))
@@ -235,8 +235,11 @@ impl Visit<'_> {
         (!rules.is_empty()).then(|| Routed::unknown(rules, why))
     }
 
-    fn no_route(&self, listeners: &[usize], host: &str) -> Routed {
-        let rules = listeners.iter().map(|index| self.state.listeners[*index].rule.clone()).collect();
+    /// The routes that were looked at are to blame as well: one for a narrower host hides those for a broader one.
+    fn no_route(&self, listeners: &[usize], candidates: &[&Candidate], host: &str) -> Routed {
+        let looked_at: std::collections::BTreeSet<usize> = candidates.iter().map(|candidate| candidate.route).collect();
+        let listeners = listeners.iter().map(|index| self.state.listeners[*index].rule.clone());
+        let rules = listeners.chain(looked_at.iter().map(|route| self.policy.routes[*route].meta.whole())).collect();
         let (method, path) = (&self.request.method, &self.request.path);
         let detail = format!("no route of {} takes {method} {path} for host `{host}`: 404", self.state.name());
         Routed::ended(Decision::deny(Reason::NoRoute, Outcome::Http(404), detail).by(rules))

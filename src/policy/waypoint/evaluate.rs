@@ -200,15 +200,32 @@ impl Policy {
         Some(compiled)
     }
 
-    /// The first rule that matches. On a TCP chain an ALLOW rule with an HTTP attribute does not exist,
+    /// The rules that match, by index. On a TCP chain an ALLOW rule with an HTTP attribute does not exist,
     /// and any other rule loses the attribute.
-    fn matched(&self, input: &Input<'_>) -> Option<(usize, &RuleRef)> {
+    fn matched<'a>(&'a self, input: &'a Input<'_>) -> impl Iterator<Item = Matched<'a>> {
         let exists = |rule: &Rule| input.is_http() || self.action != Action::Allow || !rule.needs_http();
         self.rules
             .iter()
-            .find(|(_, rule, _)| exists(rule) && rule.matches(input))
-            .map(|(index, _, origin)| (*index, origin))
+            .filter(move |(_, rule, _)| exists(rule) && rule.matches(input))
+            .map(|(index, _, origin)| Matched { policy: self, index: *index, origin })
     }
+}
+
+/// A rule that matches.
+#[derive(Clone, Copy)]
+struct Matched<'a> {
+    policy: &'a Policy,
+    index: usize,
+    origin: &'a RuleRef,
+}
+
+/// Every rule of `policies` that matches.
+fn matching<'a>(policies: &[&'a Policy], input: &'a Input<'_>) -> Vec<Matched<'a>> {
+    policies.iter().flat_map(|policy| policy.matched(input)).collect()
+}
+
+fn origins(matched: &[Matched<'_>]) -> Vec<RuleRef> {
+    matched.iter().map(|matched| matched.origin.clone()).collect()
 }
 
 /// The filters of one chain.
@@ -252,11 +269,15 @@ impl<'a> Filters<'a> {
         if let Some(decision) = self.custom(&input) {
             return decision;
         }
-        if let Err(decision) = jwt::authenticate(&self.jwt_rules, request, &mut http) {
-            return decision;
-        }
+        let verifier = match jwt::authenticate(&self.jwt_rules, request, &mut http) {
+            Ok(verifier) => verifier,
+            Err(decision) => return decision,
+        };
         input.http = Some(http);
-        self.authorize(&input, &Outcome::Http(403))
+        let mut decision = self.authorize(&input, &Outcome::Http(403));
+        // What a policy says of a token is said of one that this rule verified.
+        decision.rules.extend(verifier.cloned());
+        decision
     }
 
     fn tcp(&self, input: &Input<'_>, is_http: bool) -> Decision {
@@ -297,8 +318,7 @@ impl<'a> Filters<'a> {
             return None;
         }
         let policies: Vec<&Policy> = self.in_force(Action::Custom).collect();
-        let matched: Vec<RuleRef> =
-            policies.iter().filter_map(|policy| policy.matched(input)).map(|(_, origin)| origin.clone()).collect();
+        let matched = origins(&matching(&policies, input));
         if matched.is_empty() {
             return None;
         }
@@ -311,24 +331,25 @@ impl<'a> Filters<'a> {
     }
 
     fn authorize(&self, input: &Input<'_>, symptom: &Outcome) -> Decision {
-        for policy in self.in_force(Action::Deny) {
-            if let Some((index, origin)) = policy.matched(input) {
-                let id = format!("ns[{}]-policy[{}]-rule[{index}]", policy.namespace, policy.name);
-                let detail = format!("{}: a rule of DENY {}/{} matches", self.shown, policy.namespace, policy.name);
-                return Decision::deny(Reason::ExplicitDeny, symptom.clone(), detail)
-                    .by(vec![origin.clone()])
-                    .logged(denial_log(symptom, &id));
-            }
+        // The filter stops at the first; the others would each do the same.
+        let deny: Vec<&Policy> = self.in_force(Action::Deny).collect();
+        let denying = matching(&deny, input);
+        if let Some(Matched { policy, index, .. }) = denying.first() {
+            let id = format!("ns[{}]-policy[{}]-rule[{index}]", policy.namespace, policy.name);
+            let detail = format!("{}: a rule of DENY {}/{} matches", self.shown, policy.namespace, policy.name);
+            return Decision::deny(Reason::ExplicitDeny, symptom.clone(), detail)
+                .by(origins(&denying))
+                .logged(denial_log(symptom, &id));
         }
         let allow: Vec<&Policy> = self.in_force(Action::Allow).collect();
         if allow.is_empty() {
             let detail = format!("{}: no ALLOW policy is attached, and no DENY rule matches", self.shown);
             return Decision::allow(Reason::NoPolicy, detail);
         }
-        let matched = allow.iter().find_map(|policy| Some((policy, policy.matched(input)?)));
-        if let Some((policy, (_, origin))) = matched {
+        let allowing = matching(&allow, input);
+        if let Some(Matched { policy, .. }) = allowing.first() {
             let detail = format!("{}: a rule of ALLOW {}/{} matches", self.shown, policy.namespace, policy.name);
-            return Decision::allow(Reason::AllowRule, detail).by(vec![origin.clone()]);
+            return Decision::allow(Reason::AllowRule, detail).by(origins(&allowing));
         }
         let names: Vec<String> = allow.iter().map(|policy| format!("{}/{}", policy.namespace, policy.name)).collect();
         let detail = format!("{}: no rule of the ALLOW policies ({}) matches", self.shown, names.join(", "));

@@ -38,15 +38,16 @@ impl JwtPolicy {
 }
 
 /// Verifies the token of a request against the rules in force, and leaves in `input` what the filter leaves.
+/// The rule that verified it, if there is a token.
 ///
 /// No token is no error. A token is one if no rule that finds it verifies it.
 pub(super) fn authenticate<'a>(
     rules: &[&'a (JwtRule, RuleRef)],
     request: &'a Request,
     input: &mut HttpInput<'a>,
-) -> Result<(), Decision> {
+) -> Result<Option<&'a RuleRef>, Decision> {
     if rules.is_empty() || is_preflight(request) {
-        return Ok(());
+        return Ok(None);
     }
     let mut rules: Vec<_> = rules.to_vec();
     rules.sort_by(|a, b| a.0.issuer.cmp(&b.0.issuer));
@@ -58,11 +59,11 @@ pub(super) fn authenticate<'a>(
     }
     let finders = rules.iter().zip(&sights).filter(|(_, sight)| **sight == Sight::Token).map(|(rule, _)| *rule);
     let finders: Vec<&(JwtRule, RuleRef)> = finders.collect();
-    let Some(token) = request.token.as_ref().filter(|_| !finders.is_empty()) else { return Ok(()) };
+    let Some(token) = request.token.as_ref().filter(|_| !finders.is_empty()) else { return Ok(None) };
     match finders.iter().find(|(rule, _)| verify(rule, token).is_ok()) {
-        Some((rule, _)) => {
+        Some((rule, origin)) => {
             accept(rule, token, input);
-            Ok(())
+            Ok(Some(origin))
         }
         None => Err(refusal(&finders, token)),
     }

@@ -31,6 +31,8 @@ pub struct Workload {
     policies: Vec<usize>,
     /// The objects that make it STRICT as a whole.
     strict: Vec<RuleRef>,
+    /// The PeerAuthentication objects that say which mode it has.
+    consulted: Vec<RuleRef>,
     /// Policies of which it is not certain whether they are listed.
     uncertain: Vec<RuleRef>,
 }
@@ -106,6 +108,8 @@ impl ZtunnelPolicy {
         let workload = &self.workloads[pod.id.0 as usize];
         let connection = connection(pod, port, caller);
         let log = |error: Option<&str>| access_log(pod, &connection, error);
+        // Plaintext would not get in where these policies did not make an exception.
+        let exceptions = if connection.identity.is_none() { workload.consulted.as_slice() } else { &[] };
         let shown = || format!("{} to {}/{}:{port}", caller.source.shown(), pod.namespace, pod.name);
         match ruling {
             Ruling::Enrolment { certified } => by_enrolment(pod, certified),
@@ -118,19 +122,23 @@ impl ZtunnelPolicy {
                 Decision::deny(Reason::NotListening, Outcome::Reset, detail)
                     .logged("connection failed error=\"attempted recursive call to ourselves\"")
             }
-            Ruling::Denied { policy, rule } => {
+            Ruling::Denied { policy, .. } => {
                 let policy = &self.policies[policy];
                 let error = format!("explicitly denied by: {}", policy.key());
-                denied(policy, &policy.rules[rule], workload, &shown()).logged(log(Some(&error)))
+                // ztunnel stops at the first; the others would each do the same.
+                let rules = self.matching(pod, workload, RbacAction::Deny, &connection);
+                denied(policy, &shown()).by(rules).logged(log(Some(&error)))
             }
             Ruling::Unopposed => {
                 let detail = format!("no ALLOW policy is in force for {}, and no DENY rule matches", shown());
-                Decision::allow(Reason::NoPolicy, detail).logged(log(None))
+                Decision::allow(Reason::NoPolicy, detail).by(exceptions.to_vec()).logged(log(None))
             }
-            Ruling::Allowed { policy, rule } => {
+            Ruling::Allowed { policy, .. } => {
                 let policy = &self.policies[policy];
                 let detail = format!("AuthorizationPolicy {} allows {}", policy.key(), shown());
-                Decision::allow(Reason::AllowRule, detail).by(policy.rules[rule].origin.clone()).logged(log(None))
+                let mut rules = self.matching(pod, workload, RbacAction::Allow, &connection);
+                rules.extend_from_slice(exceptions);
+                Decision::allow(Reason::AllowRule, detail).by(rules).logged(log(None))
             }
             Ruling::Unmatched => {
                 let applying = self.applying(pod, workload).map(|(_, policy)| policy);
@@ -149,6 +157,18 @@ impl ZtunnelPolicy {
     #[must_use]
     pub fn listed_on(&self, pod: PodId) -> &Workload {
         &self.workloads[pod.0 as usize]
+    }
+
+    /// Where the rules that the connection matches were written, of every policy with this action.
+    fn matching(
+        &self,
+        pod: &Pod,
+        workload: &Workload,
+        action: RbacAction,
+        connection: &Connection<'_>,
+    ) -> Vec<RuleRef> {
+        let policies = self.applying(pod, workload).map(|(_, policy)| policy).filter(|policy| policy.action == action);
+        policies.flat_map(|policy| origins(policy, policy.matching(connection), workload)).collect()
     }
 
     /// Policies of the namespace, of the mesh, and of the workload, in ztunnel's order.
@@ -238,21 +258,26 @@ fn by_enrolment(pod: &Pod, certified: bool) -> Decision {
     }
 }
 
-fn denied(policy: &Authorization, rule: &RbacRule, workload: &Workload, shown: &str) -> Decision {
-    let (reason, rules, why) = match policy.cause {
+/// Where matching rules were written.
+fn origins<'a>(policy: &Authorization, rules: impl Iterator<Item = &'a RbacRule>, workload: &Workload) -> Vec<RuleRef> {
+    let mut rules = rules.peekable();
+    if rules.peek().is_some() && policy.cause == Cause::PeerAuthentication && &*policy.name == STATIC_STRICT {
+        return workload.strict.clone();
+    }
+    rules.flat_map(|rule| rule.origin.iter().cloned()).collect()
+}
+
+fn denied(policy: &Authorization, shown: &str) -> Decision {
+    let (reason, why) = match policy.cause {
         Cause::PeerAuthentication if &*policy.name == STATIC_STRICT => {
-            (Reason::StrictMtls, workload.strict.clone(), "PeerAuthentication STRICT demands mTLS".to_owned())
+            (Reason::StrictMtls, "PeerAuthentication STRICT demands mTLS".to_owned())
         }
-        Cause::PeerAuthentication => {
-            (Reason::StrictMtls, rule.origin.clone(), "PeerAuthentication demands mTLS on this port".to_owned())
+        Cause::PeerAuthentication => (Reason::StrictMtls, "PeerAuthentication demands mTLS on this port".to_owned()),
+        Cause::AuthorizationPolicy | Cause::Waypoint => {
+            (Reason::ExplicitDeny, format!("a rule of the DENY AuthorizationPolicy {} matches", policy.key()))
         }
-        Cause::AuthorizationPolicy | Cause::Waypoint => (
-            Reason::ExplicitDeny,
-            rule.origin.clone(),
-            format!("a rule of the DENY AuthorizationPolicy {} matches", policy.key()),
-        ),
     };
-    Decision::deny(reason, Outcome::Reset, format!("{shown}: {why}")).by(rules)
+    Decision::deny(reason, Outcome::Reset, format!("{shown}: {why}"))
 }
 
 fn not_captured(pod: &Pod, why: &str) -> Decision {
@@ -359,6 +384,7 @@ impl<'a> Compiler<'a> {
         }
         for (pod, workload) in world.pods.iter().zip(&mut self.compiled.workloads) {
             let effective = peers.effective(pod);
+            workload.consulted = effective.consulted;
             if let Some(origin) = effective.strict {
                 workload.policies.push(strict);
                 workload.strict = origin;

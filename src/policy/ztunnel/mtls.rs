@@ -33,6 +33,8 @@ pub(super) struct Effective {
     pub(super) strict: Option<Vec<RuleRef>>,
     /// Key of its port-level policy, which need not exist.
     pub(super) ports: Option<(Arc<str>, Arc<str>)>,
+    /// The objects that say so, from the workload's own to the one from which it inherits.
+    pub(super) consulted: Vec<RuleRef>,
 }
 
 impl<'a> PeerAuthentications<'a> {
@@ -53,13 +55,16 @@ impl<'a> PeerAuthentications<'a> {
                 && policy.meta.namespace() != self.root_namespace
         });
         let inherited = parents.strict();
-        let Some(own) = own else { return Effective { strict: inherited, ports: None } };
-        let spec = &own.body.spec;
-        let strict = match spec.mode() {
-            MtlsMode::Strict => Some(vec![strict_rule(own)]),
-            MtlsMode::Permissive | MtlsMode::Disable => None,
-            MtlsMode::Unset => inherited,
+        let Some(own) = own else {
+            return Effective { strict: inherited, ports: None, consulted: parents.consulted() };
         };
+        let spec = &own.body.spec;
+        let (strict, above) = match spec.mode() {
+            MtlsMode::Strict => (Some(vec![strict_rule(own)]), Vec::new()),
+            MtlsMode::Permissive | MtlsMode::Disable => (None, Vec::new()),
+            MtlsMode::Unset => (inherited, parents.consulted()),
+        };
+        let consulted = std::iter::once(own.meta.whole()).chain(above).collect();
         let has = |modes: &[MtlsMode]| spec.ports().values().any(|mtls| modes.contains(&mtls.mode));
         let key = Some((Arc::from(own.meta.namespace()), converted_name(own)));
         // A DISABLE port counts as an exception only where the workload's own mode is STRICT.
@@ -68,9 +73,9 @@ impl<'a> PeerAuthentications<'a> {
             MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Disable => &[MtlsMode::Permissive],
         };
         match strict {
-            Some(_) if has(exceptions) => Effective { strict: None, ports: key },
-            None if has(&[MtlsMode::Strict]) => Effective { strict: None, ports: key },
-            strict => Effective { strict, ports: None },
+            Some(_) if has(exceptions) => Effective { strict: None, ports: key, consulted },
+            None if has(&[MtlsMode::Strict]) => Effective { strict: None, ports: key, consulted },
+            strict => Effective { strict, ports: None, consulted },
         }
     }
 
@@ -116,6 +121,13 @@ impl Parents<'_> {
     fn strict(&self) -> Option<Vec<RuleRef>> {
         let deciding = self.namespace.filter(|policy| policy.body.spec.mode() != MtlsMode::Unset).or(self.mesh)?;
         (deciding.body.spec.mode() == MtlsMode::Strict).then(|| vec![strict_rule(deciding)])
+    }
+
+    /// The objects from which the namespace has its mode.
+    fn consulted(&self) -> Vec<RuleRef> {
+        let own = self.namespace.map(|policy| policy.meta.whole());
+        let inherits = self.namespace.is_none_or(|policy| policy.body.spec.mode() == MtlsMode::Unset);
+        own.into_iter().chain(self.mesh.filter(|_| inherits).map(|policy| policy.meta.whole())).collect()
     }
 }
 

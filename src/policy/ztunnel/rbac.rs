@@ -97,6 +97,11 @@ impl Authorization {
     pub(super) fn matched(&self, connection: &Connection<'_>) -> Option<usize> {
         self.rules.iter().position(|rule| rule.matches(connection))
     }
+
+    /// Every rule that the connection matches.
+    pub(super) fn matching(&self, connection: &Connection<'_>) -> impl Iterator<Item = &RbacRule> {
+        self.rules.iter().filter(|rule| rule.matches(connection))
+    }
 }
 
 impl RbacRule {

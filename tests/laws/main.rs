@@ -1,0 +1,32 @@
+//! Laws of the whole engine, from documents to the verdict of a run, on generated worlds.
+//!
+//! `PROPTEST_CASES` goes deeper than the default.
+
+#![expect(clippy::unwrap_used, reason = "a world that cannot be built is a failed test")]
+
+mod flows;
+mod mesh;
+mod network;
+mod routes;
+mod sketch;
+mod standing;
+mod topology;
+
+mod ablation;
+mod doubt;
+mod judging;
+mod monotony;
+mod order;
+mod provenance;
+mod reach;
+mod regressions;
+mod renaming;
+mod trace;
+
+use proptest::prelude::ProptestConfig;
+
+/// As many cases as `PROPTEST_CASES` says, else `cases`.
+fn cases(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, ..ProptestConfig::default() }
+}
