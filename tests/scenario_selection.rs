@@ -139,10 +139,10 @@ fn what_is_no_filter_is_refused_with_its_place_and_a_remedy() {
         ),
         ("a and severity=hgih", "no case can have the value `hgih` here", 7, "did you mean `high`?"),
         (
-            "layer=admission",
-            "no case can have the value `admission` here",
+            "layer=switch",
+            "no case can have the value `switch` here",
             1,
-            "known are: cni, ztunnel, waypoint, gateway, application",
+            "known are: admission, cni, ztunnel, waypoint, gateway, application",
         ),
         ("expect=maybe", "no case can have the value `maybe` here", 1, "known are: allow, deny"),
         ("id=", "`id=` has no value", 1, "write one, such as `id=*`"),

@@ -65,7 +65,8 @@ impl<'a> Placement<'a> {
     /// Adds the pods of proxies, one for each.
     pub(super) fn of_proxies(&mut self, proxies: &[Proxy], world: &World) {
         for proxy in proxies {
-            let node = self.node(None);
+            // Wherever it is put: neither its name nor the other proxies may decide.
+            let node = NodeId(number(self.workers().first().copied().unwrap_or(0)));
             let namespace = world.namespaces.get(&proxy.key.0);
             let enrolment = match proxy.enrolment {
                 EnrolmentHint::ByLabels => self.enrolment(&proxy.labels, &proxy.annotations, namespace, false),
@@ -109,12 +110,17 @@ impl<'a> Placement<'a> {
         enrolment(labels, annotations, of_namespace, name, host_network, &self.stack)
     }
 
+    /// Nodes that are no control plane, by index.
+    fn workers(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|index| !self.nodes[*index].control_plane).collect()
+    }
+
     /// The named node, or the next that is no control plane, in turn.
     fn node(&mut self, name: Option<&str>) -> NodeId {
         if let Some(index) = name.and_then(|name| self.nodes.iter().position(|node| &*node.name == name)) {
             return NodeId(number(index));
         }
-        let workers: Vec<usize> = (0..self.nodes.len()).filter(|index| !self.nodes[*index].control_plane).collect();
+        let workers = self.workers();
         let index = workers.get(self.next_node % workers.len().max(1)).copied().unwrap_or(0);
         self.next_node += 1;
         NodeId(number(index))

@@ -32,6 +32,8 @@ struct Pod {
     tier: usize,
     /// Its own word on the mesh.
     mesh: Option<bool>,
+    /// Whether what it receives goes past its ztunnel.
+    bypass: bool,
     account: bool,
     node: usize,
     host_network: bool,
@@ -163,10 +165,12 @@ impl Pod {
         if self.admin {
             ports.push(json!({"name": "admin", "containerPort": 9090}));
         }
+        let annotations =
+            if self.bypass { json!({"ambient.istio.io/bypass-inbound-capture": "true"}) } else { json!({}) };
         let node = ["n1", "n2"][self.node % 2];
         json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": format!("{{p{index}}}"), "namespace": format!("{{n{}}}", self.namespace), "labels": labels},
+            "metadata": {"name": format!("{{p{index}}}"), "namespace": format!("{{n{}}}", self.namespace), "labels": labels, "annotations": annotations},
             "spec": {
                 "nodeName": node,
                 "hostNetwork": self.host_network,
@@ -285,12 +289,14 @@ fn pod() -> impl Strategy<Value = Pod> {
     let mesh = prop::option::weighted(0.2, any::<bool>());
     let app = prop_oneof![5 => 0..2_usize, 1 => 2..VALUES];
     let admin = prop::bool::weighted(0.8);
+    let mesh = (mesh, prop::bool::weighted(0.1));
     (0..4_usize, app, 0..VALUES, mesh, any::<bool>(), 0..2_usize, prop::bool::weighted(0.1), admin).prop_map(
-        |(namespace, app, tier, mesh, account, node, host_network, admin)| Pod {
+        |(namespace, app, tier, (mesh, bypass), account, node, host_network, admin)| Pod {
             namespace,
             app,
             tier,
             mesh,
+            bypass,
             account,
             node,
             host_network,
