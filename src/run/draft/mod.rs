@@ -180,7 +180,9 @@ fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
         };
         return format!("whatever it lets on ends elsewhere, such as {}: {end}", survey.flow(id));
     }
-    if survey.tried.iter().any(|tried| tried.denied_by.iter().any(|by| covers(rule, &survey.rules[*by]))) {
+    let is_route = matches!(&*rule.object.kind, "HTTPRoute" | "GRPCRoute");
+    let answered = |tried: &survey::Tried| tried.denied_by.iter().any(|by| covers(rule, &survey.rules[*by]));
+    if is_route && survey.tried.iter().any(answered) {
         return "whatever it takes, the proxy answers by itself: there is nobody to reach".to_owned();
     }
     let unknown = survey.tried.iter().find_map(|tried| match &tried.end {
