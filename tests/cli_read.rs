@@ -19,8 +19,10 @@ fn help_names_the_commands_and_the_exit_codes() {
 
     Commands:
       run          Run the matrix on a testbed and write the reports
+      init         Draft scenarios from a policy set, each case confirmed by the model
       list         List the cases or the workloads
       explain      Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
+      matrix       Show who reaches whom, for all pods at once
       report       Render another report from a run.json
       schema       Print the JSON Schema of scenarios or of run.json
       completions  Print completions for a shell
@@ -44,7 +46,7 @@ fn no_command_is_a_usage_error() {
 
 #[test]
 fn each_command_has_help() {
-    for command in ["run", "list", "explain", "report", "schema", "completions"] {
+    for command in ["run", "init", "list", "explain", "matrix", "report", "schema", "completions"] {
         let told = Shop::new().run(&[command, "--help"]);
         assert!(told.starts_with("exit 0\n--- stdout\n") && told.contains("Usage: airtight"), "{told}");
     }
@@ -234,9 +236,7 @@ fn explain_as_json_holds_the_rule_and_its_place() {
       }
     }
     "#);
-    assert_snapshot!(trace["end"], @r#"
-    {"outcome":"timeout"}
-    "#);
+    assert_snapshot!(trace["end"], @r#"{"outcome":"timeout"}"#);
 }
 
 #[test]

@@ -58,10 +58,10 @@ pub(super) fn counts(record: &RunRecord) -> String {
 
 /// What must come of a case, such as `deny by cni: timeout`.
 pub(super) fn expectation(case: &Case) -> String {
-    match &case.expect {
+    one_line(&match &case.expect {
         Expectation::Allow(allow) => allow_words(allow, &case.flow),
         Expectation::Deny(deny) => deny_words(deny),
-    }
+    })
 }
 
 fn allow_words(allow: &AllowExpectation, flow: &Flow) -> String {
