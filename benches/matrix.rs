@@ -1,4 +1,5 @@
 //! What the budget of a run is spent on: loading, building, compiling, tracing, judging.
+#![expect(clippy::expect_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
 use std::path::Path;

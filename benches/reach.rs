@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench reach` prints times; for peak memory run `cargo bench --bench reach -- --profile-time 1 10,000`
 //! under `/usr/bin/time -v`.
+#![expect(clippy::expect_used, reason = "a benchmark may panic")]
 
 #[path = "world/mod.rs"]
 mod world;

@@ -1,4 +1,5 @@
 //! The matrix as text, data and picture says the same of every cell.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 

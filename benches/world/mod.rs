@@ -65,7 +65,7 @@ fn namespace(text: &mut String, index: usize) {
 
 fn workload(text: &mut String, index: usize, (app, port, name, more): (&str, u16, &str, &str), replicas: usize) {
     let ports = if more.is_empty() { String::new() } else { format!(", {more}") };
-    let version = if index % 7 == 0 { "v2" } else { "v1" };
+    let version = if index.is_multiple_of(7) { "v2" } else { "v1" };
     let _ = writeln!(
         text,
         "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {app}, namespace: ns-{index}}}\n\
@@ -162,7 +162,7 @@ fn policy(text: &mut String, kind: usize, index: usize, round: usize, namespaces
                     (team + 3) % TEAMS
                 )
         }
-        6 if index % 4 == 0 => {
+        6 if index.is_multiple_of(4) => {
             head("cilium.io/v2", "CiliumClusterwideNetworkPolicy", &clusterwide, round, None)
                 + &format!(
                     "  endpointSelector: {{matchLabels: {{\"k8s:io.cilium.k8s.namespace.labels.team\": team-{team}, \
@@ -197,7 +197,7 @@ fn policy(text: &mut String, kind: usize, index: usize, round: usize, namespaces
         }
         _ => {
             head("security.istio.io/v1", "PeerAuthentication", "mtls", round, Some(index))
-                + if index % 2 == 0 {
+                + if index.is_multiple_of(2) {
                     "  mtls: {mode: STRICT}\n"
                 } else {
                     "  selector: {matchLabels: {app: db}}\n  mtls: {mode: STRICT}\n  portLevelMtls: {\"5432\": {mode: PERMISSIVE}}\n"

@@ -1,4 +1,4 @@
-//! Manifests: YAML with source positions → typed objects. Pure but for [`load`], which reads files.
+//! Manifests: YAML with source positions → typed objects. Pure but for [`load()`], which reads files.
 
 pub mod cilium;
 mod confusion;

@@ -32,7 +32,7 @@ impl<'w> Engine<'w> {
         }
         let Some(resolver) = self.resolver() else { return nothing };
         if resolver.backends.is_empty() {
-            return Lookup { hops: vec![self.unanswered(from, resolver, name, cargo)], learned: false };
+            return Lookup { hops: vec![unanswered(from, resolver, name, cargo)], learned: false };
         }
         let mut learned = false;
         let query = Cargo { protocol: Protocol::Udp, request: None, tls: None, resolved: None, relay: cargo.relay };
@@ -56,32 +56,13 @@ impl<'w> Engine<'w> {
         Lookup { hops, learned }
     }
 
-    /// A lookup that nobody can answer: the resolver's Service has no backend, so that the node rejects the query.
-    fn unanswered(&self, from: &Party<'w>, resolver: &Service, name: &str, cargo: &Cargo) -> Hop {
-        let detail = format!("the resolver has no backend that could answer for {name}");
-        let outcome = Outcome::DnsFailure(Rcode::Timeout);
-        let decision = Decision::deny(Reason::NoHealthyUpstream, outcome, detail).by(vec![resolver.origin.clone()]);
-        let to = Party { label: format!("{}/{}", resolver.namespace, resolver.name), ..from.clone() };
-        let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-        hop(from, &to, wire, vec![check(Checkpoint::Application, decision)], cargo)
-    }
-
-    /// A lookup that the pod's own ztunnel answers, for whoever asks nothing but the name.
-    fn captured_lookup(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Hop {
-        let detail = format!("ztunnel answers the lookup of {name} itself");
-        let decision = Decision::allow(Reason::Direct, detail);
-        let to = Party { label: "its own ztunnel".to_owned(), ..from.clone() };
-        let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-        hop(from, &to, wire, vec![check(Checkpoint::ZtunnelOutbound, decision)], cargo)
-    }
-
     /// A lookup that does not leave for the cluster's resolver: ztunnel answers, or it is one by a party without a
     /// pod's network, whose own resolver knows the names outside; whether it knows the
     /// cluster's is a matter of the node's configuration.
     pub(super) fn lookup_elsewhere(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Vec<Hop> {
         let on_pod_network = from.pod.filter(|pod| !pod.host_network);
         if on_pod_network.is_some_and(|pod| self.answered_by_ztunnel(pod, name)) {
-            return vec![self.captured_lookup(from, name, cargo)];
+            return vec![captured_lookup(from, name, cargo)];
         }
         let decision = match self.service_named(name) {
             Some(service) => {
@@ -128,6 +109,25 @@ impl<'w> Engine<'w> {
         };
         check(Checkpoint::Application, decision)
     }
+}
+
+/// A lookup that nobody can answer: the resolver's Service has no backend, so that the node rejects the query.
+fn unanswered(from: &Party<'_>, resolver: &Service, name: &str, cargo: &Cargo) -> Hop {
+    let detail = format!("the resolver has no backend that could answer for {name}");
+    let outcome = Outcome::DnsFailure(Rcode::Timeout);
+    let decision = Decision::deny(Reason::NoHealthyUpstream, outcome, detail).by(vec![resolver.origin.clone()]);
+    let to = Party { label: format!("{}/{}", resolver.namespace, resolver.name), ..from.clone() };
+    let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
+    hop(from, &to, wire, vec![check(Checkpoint::Application, decision)], cargo)
+}
+
+/// A lookup that the pod's own ztunnel answers, for whoever asks nothing but the name.
+fn captured_lookup(from: &Party<'_>, name: &str, cargo: &Cargo) -> Hop {
+    let detail = format!("ztunnel answers the lookup of {name} itself");
+    let decision = Decision::allow(Reason::Direct, detail);
+    let to = Party { label: "its own ztunnel".to_owned(), ..from.clone() };
+    let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
+    hop(from, &to, wire, vec![check(Checkpoint::ZtunnelOutbound, decision)], cargo)
 }
 
 /// A lookup fails as a lookup, whatever befell its packets.

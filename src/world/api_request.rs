@@ -61,17 +61,16 @@ impl ApiUser {
 
 impl fmt::Display for ApiUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-            Some((namespace, name)) => write!(f, "service account {namespace}/{name}"),
-            None => {
-                write!(f, "user {}", self.name)?;
-                let own: Vec<_> = self.groups.iter().filter(|group| !group.starts_with("system:")).collect();
-                for (index, group) in own.into_iter().enumerate() {
-                    write!(f, "{} {group}", if index == 0 { " of" } else { "," })?;
-                }
-                Ok(())
-            }
+        let account = self.name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+        if let Some((namespace, name)) = account {
+            return write!(f, "service account {namespace}/{name}");
         }
+        write!(f, "user {}", self.name)?;
+        let own: Vec<_> = self.groups.iter().filter(|group| !group.starts_with("system:")).collect();
+        for (index, group) in own.into_iter().enumerate() {
+            write!(f, "{} {group}", if index == 0 { " of" } else { "," })?;
+        }
+        Ok(())
     }
 }
 

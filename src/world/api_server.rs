@@ -27,8 +27,11 @@ pub struct ApiServer {
     /// Objects that rules made, with the rule and its trigger.
     pub(super) made: BTreeMap<ObjectRef, (RuleRef, ObjectRef)>,
     /// Worlds that requests led to.
-    pub(super) worlds: Mutex<BTreeMap<Vec<ApiRequest>, Result<Arc<World>, Unmet>>>,
+    pub(super) worlds: Mutex<KnownWorlds>,
 }
+
+/// Worlds by the requests that led to them; none where one of these was not met.
+pub(super) type KnownWorlds = BTreeMap<Vec<ApiRequest>, Result<Arc<World>, Unmet>>;
 
 /// What comes of a request.
 #[derive(Debug, Clone)]
@@ -255,7 +258,7 @@ impl ApiServer {
         for request in rest {
             server = server.succeed(request)?;
         }
-        Ok(Arc::new(assemble(Arc::new(server)).world))
+        Ok(Arc::new(assemble(&Arc::new(server)).world))
     }
 }
 
@@ -269,14 +272,12 @@ impl World {
     /// The first request that is not accepted, or whose consequences nobody knows.
     pub fn after(&self, requests: &[ApiRequest]) -> Result<Arc<Self>, Unmet> {
         let mut worlds = self.api_server.worlds.lock().unwrap_or_else(PoisonError::into_inner);
-        let world = match worlds.get(requests) {
-            Some(known) => known.clone(),
-            None => {
-                let world = self.api_server.world_after(requests);
-                worlds.insert(requests.to_vec(), world.clone());
-                world
-            }
-        }?;
+        let known = worlds.get(requests).cloned();
+        let world = known.unwrap_or_else(|| {
+            let world = self.api_server.world_after(requests);
+            worlds.insert(requests.to_vec(), world.clone());
+            world
+        })?;
         if self.removed.is_empty() {
             return Ok(world);
         }

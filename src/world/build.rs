@@ -72,7 +72,7 @@ impl<'a> Builder<'a> {
         self.findings.extend(findings);
         self.events.extend(admission.events.iter().cloned());
         let refused = std::mem::take(&mut admission.findings);
-        let built = assemble(Arc::new(self.server(admission, pods)));
+        let built = assemble(&Arc::new(self.server(admission, pods)));
         self.findings.extend(built.findings);
         self.findings.extend(refused);
         self.report_refusals();
@@ -188,9 +188,9 @@ pub(super) fn admit_pods(
 }
 
 /// The world of what an API server stores: controllers place pods, make proxies and give addresses.
-pub(super) fn assemble(server: Arc<ApiServer>) -> Built {
+pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     let (environment, stack) = (&server.environment, &server.admission.stack);
-    let mut world = empty_world(&server);
+    let mut world = empty_world(server);
     let mut placement = Placement::new(environment, stack.clone());
     for AdmittedPod { workload, pod, node, origin, .. } in &server.pods {
         let home = world.namespaces.get(pod.meta.namespace());

@@ -10,8 +10,7 @@ use super::standing::Standing;
 /// Names in another order, none of which is among the default ones.
 fn renaming() -> impl Strategy<Value = Names> {
     let shuffled = |prefix: &'static str, count: usize| {
-        let fresh: Vec<String> =
-            (0..count).map(|index| format!("{prefix}{}", char::from(b'a' + index as u8))).collect();
+        let fresh: Vec<String> = ('a'..='z').take(count).map(|letter| format!("{prefix}{letter}")).collect();
         Just(fresh).prop_shuffle()
     };
     let default = Names::default();

@@ -46,7 +46,7 @@ struct Service {
     pod: usize,
     /// Whether it is also for other pods of the same app.
     by_app: bool,
-    waypoint: Option<Option<usize>>,
+    waypoint: OwnWord,
     node_port: bool,
 }
 
@@ -55,6 +55,14 @@ struct Waypoint {
     namespace: usize,
     purpose: &'static str,
     everyone: bool,
+}
+
+/// What a Service itself says of its waypoint.
+#[derive(Debug, Clone, Copy)]
+enum OwnWord {
+    Silent,
+    Use(usize),
+    None,
 }
 
 #[derive(Debug, Clone)]
@@ -87,13 +95,13 @@ impl Topology {
     /// A text with names in place of their tokens.
     pub(super) fn named(&self, text: &str, names: &Names) -> String {
         let mut parts = text.split('{');
-        let mut named = parts.next().unwrap_or_default().to_owned();
+        let mut out = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (token, rest) = part.split_once('}').unwrap_or_else(|| panic!("no token: {text}"));
-            named.push_str(&self.name(token, names));
-            named.push_str(rest);
+            out.push_str(&self.name(token, names));
+            out.push_str(rest);
         }
-        named
+        out
     }
 
     fn name(&self, token: &str, names: &Names) -> String {
@@ -185,9 +193,9 @@ impl Service {
     fn object(&self, index: usize) -> Value {
         let mut labels = json!({"kind": "service"});
         match self.waypoint {
-            Some(Some(waypoint)) => use_waypoint(&mut labels, waypoint),
-            Some(None) => labels["istio.io/use-waypoint"] = json!("none"),
-            None => {}
+            OwnWord::Use(waypoint) => use_waypoint(&mut labels, waypoint),
+            OwnWord::None => labels["istio.io/use-waypoint"] = json!("none"),
+            OwnWord::Silent => {}
         }
         // An app is the pod's own, or the value that many pods share.
         let selector = if self.by_app { json!({"app": "{v0}"}) } else { json!({"pod": format!("{{p{}}}", self.pod)}) };
@@ -306,7 +314,11 @@ fn pod() -> impl Strategy<Value = Pod> {
 }
 
 fn service(by_app: impl Strategy<Value = bool>) -> impl Strategy<Value = Service> {
-    let waypoint = prop::option::weighted(0.6, prop::option::weighted(0.9, 0..2_usize));
+    let waypoint = prop_oneof![
+        40 => Just(OwnWord::Silent),
+        54 => (0..2_usize).prop_map(OwnWord::Use),
+        6 => Just(OwnWord::None),
+    ];
     (0..10_usize, by_app, waypoint, prop::bool::weighted(0.2)).prop_map(|(pod, by_app, waypoint, node_port)| Service {
         pod,
         by_app,

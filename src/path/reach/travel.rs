@@ -63,7 +63,7 @@ impl<'w> Traveller<'_, 'w> {
                 let (from, to) = self.grid.pods(self.engine.world, row, target)?;
                 Some(self.judged(self.engine.send(&from, &Target::Pod(to, Some(aim.port)), &bare(aim.protocol))))
             }
-            Place::Service(index) => self.to_service(self.party(row)?, &self.engine.world.services[*index], aim),
+            Place::Service(index) => Some(self.to_service(&self.party(row)?, &self.engine.world.services[*index], aim)),
             Place::Host(id) => Some(self.to_host(&self.inside(row)?, *id, aim.port)),
             Place::Gateway(key) => self.to_gateway(row, key, aim),
         }
@@ -94,14 +94,14 @@ impl<'w> Traveller<'_, 'w> {
         }
     }
 
-    fn to_service(&self, from: Party<'w>, service: &'w Service, aim: &Aim) -> Option<(Verdict, Vec<Course>)> {
+    fn to_service(&self, from: &Party<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Course>) {
         let engine = self.engine;
         let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
         let send =
-            |cargo: &Cargo| self.judged(engine.after_lookup(&from, &name, Target::Service(service, aim.port), cargo));
+            |cargo: &Cargo| self.judged(engine.after_lookup(from, &name, Target::Service(service, aim.port), cargo));
         let (verdict, courses) = send(&bare(aim.protocol));
         if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&courses) {
-            return Some((verdict, courses));
+            return (verdict, courses);
         }
         let get = Request {
             method: "GET".to_owned(),
@@ -111,7 +111,7 @@ impl<'w> Traveller<'_, 'w> {
             token: None,
         };
         let (requested, with_request) = send(&Cargo { request: Some(get), ..bare(aim.protocol) });
-        Some(match (verdict, requested) {
+        match (verdict, requested) {
             (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, courses),
             (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, courses),
             (Verdict::ByRequest | Verdict::Denied(_), Verdict::Denied(Layer::Waypoint) | Verdict::Allowed)
@@ -120,7 +120,7 @@ impl<'w> Traveller<'_, 'w> {
                 (Verdict::ByRequest, with_request)
             }
             (Verdict::ByRequest | Verdict::Denied(_), _) => (requested, with_request),
-        })
+        }
     }
 
     /// Whether a Service's waypoint decides by more than who calls.

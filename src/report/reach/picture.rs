@@ -164,8 +164,8 @@ impl<'a> Picture<'a> {
                         let _ = write!(denied, "M{} {}h3v3h-3z", x + 6, y + 6);
                     }
                     shape @ (Shape::Allowed | Shape::Some | Shape::ByRequest | Shape::Unknown) => {
-                        let title = title(&tiles.rows[row], &tiles.columns[column], tile);
-                        let _ = write!(out, "<g><title>{title}</title>{}</g>", mark(shape, tile, x, y));
+                        let told = title(&tiles.rows[row], &tiles.columns[column], tile);
+                        let _ = write!(out, "<g><title>{told}</title>{}</g>", mark(shape, tile, x, y));
                     }
                 }
             }
