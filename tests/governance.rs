@@ -84,7 +84,7 @@ fn without_rule(document: &Document, index: usize) -> Document {
         rule.remove("exclude");
         rule["match"] = serde_json::json!({"any": [nothing]});
     }
-    Document { file: document.file.clone(), root: manifest::Node::from_json(&value, document.root.at) }
+    Document { file: document.file.clone(), root: manifest::Node::from_json(&value, document.root.at).into() }
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn a_mutated_object_keeps_the_places_of_what_was_written() {
         existing: &[],
     });
     let mutated = reviewed.mutated.unwrap();
-    let line = |path: &[&str]| path.iter().fold(&mutated.root, |node, key| node.get(key).unwrap()).at.line;
+    let line = |path: &[&str]| path.iter().fold(mutated.root.as_ref(), |node, key| node.get(key).unwrap()).at.line;
     assert_eq!(mutated.file, written.file);
     assert_eq!(line(&["metadata", "labels", "app"]), 7);
     assert_eq!(line(&["metadata", "labels", "team"]), 7, "what is new stands where its mapping begins");

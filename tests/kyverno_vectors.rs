@@ -73,7 +73,7 @@ fn stack(kyverno: &str) -> Stack {
 }
 
 fn document(file: &Arc<str>, node: &Node) -> Document {
-    Document { file: Arc::clone(file), root: node.clone() }
+    Document { file: Arc::clone(file), root: node.clone().into() }
 }
 
 fn documents(case: &Document, key: &str) -> Vec<Document> {
@@ -212,7 +212,7 @@ fn check_request(case: &Document, kyverno: &Kyverno, written: &Value, request: &
         old: old.as_ref(),
         user: &user,
         namespace_labels: &namespace_labels,
-        existing: &existing.iter().map(|document| document.root.to_json()).collect::<Vec<_>>(),
+        existing: &existing.iter().map(|document| document.root.to_json().into()).collect::<Vec<_>>(),
     });
     let mut expected = written["expect"].clone();
     if let Some(message) = expected.as_object_mut().and_then(|expected| expected.remove("message")) {

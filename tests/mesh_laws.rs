@@ -53,7 +53,7 @@ fn world(policies: &[Value]) -> World {
     let file: Arc<str> = Arc::from("laws.yaml");
     let mut documents = yaml::parse(&file, BASE).unwrap();
     let root = |value| airtight::manifest::Node::from_json(value, Position { line: 1, column: 1 });
-    documents.extend(policies.iter().map(|value| Document { file: Arc::clone(&file), root: root(value) }));
+    documents.extend(policies.iter().map(|value| Document { file: Arc::clone(&file), root: root(value).into() }));
     let environment = Environment {
         nodes: vec![Node {
             name: Arc::from("worker"),

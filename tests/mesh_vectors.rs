@@ -235,7 +235,7 @@ fn stack(istio: &str, options: &IstioOptions) -> Stack {
 
 /// Gives waypoint pods the role that a gateway controller would give them.
 fn assign_roles(world: &mut World) {
-    for pod in &mut world.pods {
+    for pod in Arc::make_mut(&mut world.pods) {
         let Some(gateway) = pod.labels.get("gateway.networking.k8s.io/gateway-name") else { continue };
         pod.role = Role::Waypoint((Arc::clone(&pod.namespace), Arc::from(gateway.as_str())));
         if pod.enrolment == Enrolment::None {

@@ -1,4 +1,5 @@
 //! The matrix and a single trace agree on every cell.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 #[path = "../benches/world/mod.rs"]
 #[expect(dead_code, reason = "benches use the rest")]
@@ -51,7 +52,7 @@ fn every_pod_pair(world: &World) -> usize {
     let class_of = class_of(&reach);
     let rows: HashMap<Row, usize> = reach.rows().iter().enumerate().map(|(index, row)| (*row, index)).collect();
     let mut compared = 0;
-    for from in &world.pods {
+    for from in world.pods.iter() {
         for to in world.pods.iter().filter(|to| to.id != from.id) {
             let near = if from.node == to.node { Nearness::SameNode } else { Nearness::OtherNode };
             let row = Row { who: Who::Class(class_of[&from.id]), near: from.host_network.then_some(near) };

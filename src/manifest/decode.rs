@@ -420,7 +420,7 @@ mod tests {
     use crate::manifest::yaml::parse;
 
     fn root(text: &str) -> Node {
-        parse(&Arc::from("t.yaml"), text).unwrap().remove(0).root
+        Arc::unwrap_or_clone(parse(&Arc::from("t.yaml"), text).unwrap().remove(0).root)
     }
 
     #[test]

@@ -136,13 +136,21 @@ impl Meta {
     }
 }
 
-/// An object of kind `T`; `T` holds every top-level field but `apiVersion`, `kind`, `metadata` and `status`.
+/// An object of kind `T`, cheap to clone; `T` holds every top-level field but `apiVersion`, `kind`, `metadata` and `status`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object<T> {
     /// Kind, name, labels, place.
-    pub meta: Meta,
+    pub meta: Arc<Meta>,
     /// The rest.
-    pub body: T,
+    pub body: Arc<T>,
+}
+
+impl<T: Clone> Object<T> {
+    /// The body alone, without a copy if nobody else holds it.
+    #[must_use]
+    pub fn into_body(self) -> T {
+        Arc::unwrap_or_clone(self.body)
+    }
 }
 
 /// Decodes a document whose kind is known to be `T`'s.
@@ -155,7 +163,7 @@ pub fn decode_object<T: DeserializeOwned>(document: &Document) -> Result<Object<
     let body = decode_part::<T>(document, &body_only(&document.root), &mut findings);
     match (meta, body) {
         (Some(meta), Some(body)) if findings.is_empty() => {
-            Ok(Object { meta: metadata(document, meta.value, body.unmodelled), body: body.value })
+            Ok(Object { meta: Arc::new(metadata(document, meta.value, body.unmodelled)), body: Arc::new(body.value) })
         }
         _ => Err(findings),
     }

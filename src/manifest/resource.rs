@@ -47,7 +47,7 @@ macro_rules! resources {
             /// Metadata to change, of every kind but the inert and the unmodelled ones.
             pub fn meta_mut(&mut self) -> Option<&mut Meta> {
                 match self {
-                    $(Self::$variant(object) => Some(&mut object.meta),)*
+                    $(Self::$variant(object) => Some(std::sync::Arc::make_mut(&mut object.meta)),)*
                     Self::Inert(_) | Self::Unmodelled(_) => None,
                 }
             }

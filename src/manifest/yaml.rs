@@ -26,7 +26,7 @@ pub struct Document {
     /// The file it came from.
     pub file: Arc<str>,
     /// Its content.
-    pub root: Node,
+    pub root: Arc<Node>,
 }
 
 impl Document {
@@ -58,7 +58,7 @@ pub fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Document>, Diagnostic> {
             Err(error) => Err(unparsed(file, &format!("no thread could be started to parse this file: {error}"))),
         }
     });
-    let documents = parsed?.into_iter().map(|root| Document { file: Arc::clone(file), root });
+    let documents = parsed?.into_iter().map(|root| Document { file: Arc::clone(file), root: Arc::new(root) });
     Ok(documents.filter(|document| !document.root.is_null()).collect())
 }
 

@@ -102,7 +102,8 @@ fn end(checks: &[Check], status: u16) -> End {
 }
 
 fn named(document: &Document) -> ObjectRef {
-    let text = |keys: &[&str]| keys.iter().try_fold(&document.root, |node, key| node.get(key)).and_then(Node::as_str);
+    let text =
+        |keys: &[&str]| keys.iter().try_fold(document.root.as_ref(), |node, key| node.get(key)).and_then(Node::as_str);
     let (kind, name) = (text(&["kind"]), text(&["metadata", "name"]));
     ObjectRef::new(kind.unwrap_or_default(), text(&["metadata", "namespace"]), name.unwrap_or_default())
 }

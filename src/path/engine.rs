@@ -1,6 +1,7 @@
 //! The engine: a world's policies compiled, and the trace of any flow through them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::attempt::attempt;
 use super::cargo::{Cargo, Relay};
@@ -10,8 +11,8 @@ use super::flow::{Destination, Flow, Source};
 use super::party::Party;
 use super::target::{Target, host_named, sort};
 use super::trace::Trace;
-use crate::manifest::Diagnostic;
 use crate::manifest::gateway_api::FromNamespaces;
+use crate::manifest::{Diagnostic, ObjectRef};
 use crate::policy::cni::CniPolicy;
 use crate::policy::gateway::GatewayPolicy;
 use crate::policy::waypoint::{
@@ -21,16 +22,25 @@ use crate::policy::ztunnel::ZtunnelPolicy;
 use crate::policy::{waypoint, ztunnel};
 use crate::world::{Enrolment, NodeId, Pod, Unmet, World};
 
+/// Kinds that only the CNI's policies are made of.
+const CNI_KINDS: &[&str] = &[
+    "NetworkPolicy",
+    "CiliumNetworkPolicy",
+    "CiliumClusterwideNetworkPolicy",
+    "CiliumCIDRGroup",
+    "ClusterNetworkPolicy",
+];
+
 /// All policies of a world, compiled.
 #[derive(Debug)]
 pub struct Engine<'w> {
     pub(super) world: &'w World,
-    pub(super) cni: CniPolicy,
-    pub(super) ztunnel: ZtunnelPolicy,
-    pub(super) waypoints: WaypointPolicy,
-    pub(super) waypoint_gateways: Vec<WaypointGateway>,
-    pub(super) bindings: Bindings,
-    pub(super) gateways: GatewayPolicy,
+    pub(super) cni: Arc<CniPolicy>,
+    pub(super) ztunnel: Arc<ZtunnelPolicy>,
+    pub(super) waypoints: Arc<WaypointPolicy>,
+    pub(super) waypoint_gateways: Arc<[WaypointGateway]>,
+    pub(super) bindings: Arc<Bindings>,
+    pub(super) gateways: Arc<GatewayPolicy>,
 }
 
 /// A flow that does not fit the world.
@@ -66,16 +76,40 @@ impl<'w> Engine<'w> {
     /// Compiles the policies of `world`.
     #[must_use]
     pub fn compile(world: &'w World) -> Self {
+        Self::beside(Arc::new(CniPolicy::compile(world)), world)
+    }
+
+    /// The engine of `world`, which differs from this engine's own by the removal of `object` and by nothing else
+    /// (see [`World::without`]): of the CNI's policies and all others only those are compiled anew that the object
+    /// belongs to, since neither side reads what the other is made of.
+    #[must_use]
+    pub fn without<'v>(&self, world: &'v World, object: &ObjectRef) -> Engine<'v> {
+        if !CNI_KINDS.contains(&&*object.kind) {
+            return Engine::beside(Arc::clone(&self.cni), world);
+        }
+        Engine {
+            world,
+            cni: Arc::new(CniPolicy::compile(world)),
+            ztunnel: Arc::clone(&self.ztunnel),
+            waypoints: Arc::clone(&self.waypoints),
+            waypoint_gateways: Arc::clone(&self.waypoint_gateways),
+            bindings: Arc::clone(&self.bindings),
+            gateways: Arc::clone(&self.gateways),
+        }
+    }
+
+    /// Compiles the policies of the mesh and of the gateways.
+    fn beside(cni: Arc<CniPolicy>, world: &'w World) -> Self {
         let waypoint_gateways = waypoint_gateways(world);
         let bindings = Bindings::compile(world, &waypoint_gateways);
         Self {
-            cni: CniPolicy::compile(world),
-            ztunnel: ZtunnelPolicy::compile(world, &bindings),
-            waypoints: WaypointPolicy::compile(world),
-            bindings,
-            gateways: GatewayPolicy::compile(world),
-            waypoint_gateways,
             world,
+            cni,
+            ztunnel: Arc::new(ZtunnelPolicy::compile(world, &bindings)),
+            waypoints: Arc::new(WaypointPolicy::compile(world)),
+            waypoint_gateways: waypoint_gateways.into(),
+            bindings: Arc::new(bindings),
+            gateways: Arc::new(GatewayPolicy::compile(world)),
         }
     }
 

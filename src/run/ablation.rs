@@ -1,6 +1,8 @@
 //! Ablation: the matrix again with one policy object removed. An object that no case notices is uncovered.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::affected::{Reach, Ways};
 use super::{CaseRecord, PolicyRecord, judge_all};
@@ -25,7 +27,9 @@ pub struct Setting<'a> {
 /// Every policy object of the setting, with the cases that it decides and those that notice its removal.
 #[must_use]
 pub fn coverage(setting: Setting<'_>, world: &World, plan: &Plan, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
-    let ablation = Ablation { setting, world, plan, passing: passing(cases), ways: Ways::of(cases) };
+    let engine = Engine::compile(world);
+    let ways = Ways::of(cases, &world.proxies);
+    let ablation = Ablation { setting, engine, plan, passing: passing(cases), ways, parts: RefCell::default() };
     let written = setting.documents.iter().enumerate().filter_map(|(index, document)| {
         let policy = Policy::of(document)?;
         let noticed_by = ablation.noticed(&policy, index);
@@ -41,37 +45,62 @@ fn passing(cases: &[CaseRecord]) -> BTreeSet<CaseId> {
 /// The matrix, ready to be run with less.
 struct Ablation<'a> {
     setting: Setting<'a>,
-    world: &'a World,
+    engine: Engine<'a>,
     plan: &'a Plan,
     passing: BTreeSet<CaseId>,
     ways: Ways,
+    /// Parts of the plan by what they are for.
+    parts: RefCell<BTreeMap<Reach, Rc<Plan>>>,
 }
 
 impl Ablation<'_> {
     /// Cases that pass with the object and not without it.
     fn noticed(&self, policy: &Policy, index: usize) -> Vec<CaseId> {
-        if !policy.shapes_world {
-            return self.missed_in(&self.world.without(&policy.meta.object), &policy.reach(&self.world.stack));
+        let object = &policy.meta.object;
+        let reach = policy.reach(&self.engine.world().stack);
+        match policy.hold {
+            Hold::Decisions => self.missed_without(object, &reach),
+            Hold::Proxies => match self.engine.world().without_proxy_settings(object) {
+                Some(world) => self.missed_in(&Engine::compile(&world), &reach),
+                None => self.missed_when_rebuilt(index),
+            },
+            Hold::Admission => match self.engine.world().without_idle_policy(object) {
+                Some(world) => self.missed_in(&self.engine.without(&world, object), &Reach::Changes),
+                None => self.missed_when_rebuilt(index),
+            },
         }
+    }
+
+    fn missed_when_rebuilt(&self, index: usize) -> Vec<CaseId> {
         let mut documents = self.setting.documents.to_vec();
         documents.remove(index);
         match build(&documents, self.setting.environment, self.setting.stack.clone()) {
-            Ok(built) => self.missed_in(&built.world, &Reach::Everywhere),
+            Ok(built) => self.missed_in(&Engine::compile(&built.world), &Reach::Everywhere),
             // Without the object there is no world at all, which nobody could overlook.
             Err(_) => self.passing.iter().cloned().collect(),
         }
     }
 
-    fn missed_in(&self, world: &World, reach: &Reach) -> Vec<CaseId> {
-        let part = self.ways.part(self.plan, reach);
-        let judged = judge_all(&part, &mut Model::new(&Engine::compile(world)));
+    fn missed_without(&self, object: &ObjectRef, reach: &Reach) -> Vec<CaseId> {
+        let world = self.engine.world().without(object);
+        self.missed_in(&self.engine.without(&world, object), reach)
+    }
+
+    fn part(&self, reach: &Reach) -> Rc<Plan> {
+        let mut parts = self.parts.borrow_mut();
+        Rc::clone(parts.entry(reach.clone()).or_insert_with(|| Rc::new(self.ways.part(self.plan, reach))))
+    }
+
+    fn missed_in(&self, engine: &Engine<'_>, reach: &Reach) -> Vec<CaseId> {
+        let judged = judge_all(&self.part(reach), &mut Model::new(engine));
         let missed = judged.iter().filter(|case| case.judgement.verdict != Verdict::Pass);
         missed.map(|case| case.case.id.clone()).filter(|id| self.passing.contains(id)).collect()
     }
 
     /// Objects that admission generated are policies too.
     fn generated(&self, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
-        let made = self.world.admission.iter().filter_map(|event| match event {
+        let world = self.engine.world();
+        let made = world.admission.iter().filter_map(|event| match event {
             AdmissionEvent::Generated { object, rule, .. } => Some((object, rule)),
             AdmissionEvent::Rejected { .. } | AdmissionEvent::Mutated { .. } => None,
         });
@@ -82,10 +111,8 @@ impl Ablation<'_> {
                 rule: whole,
                 layer: "cni".to_owned(),
                 digest: String::new(),
-                noticed_by: self.missed_in(
-                    &self.world.without(object),
-                    &Reach::of_generated(object, &self.world.stack.istio.root_namespace),
-                ),
+                noticed_by: self
+                    .missed_without(object, &Reach::of_generated(object, &world.stack.istio.root_namespace)),
                 generated_by: Some(rule.object.as_ref().clone()),
             }
         })
@@ -93,11 +120,38 @@ impl Ablation<'_> {
     }
 }
 
+/// What an object has a hold on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// What becomes of flows.
+    Decisions,
+    /// Which proxies run, and how.
+    Proxies,
+    /// Which objects there are.
+    Admission,
+}
+
+impl Hold {
+    fn of(resource: &Resource, layer: &str) -> Self {
+        let proxies = matches!(
+            resource,
+            Resource::Gateway(_)
+                | Resource::GatewayClass(_)
+                | Resource::GatewayParameters(_)
+                | Resource::AgentgatewayParameters(_)
+        );
+        match (proxies, layer) {
+            (true, _) => Self::Proxies,
+            (false, "admission") => Self::Admission,
+            (false, _) => Self::Decisions,
+        }
+    }
+}
+
 struct Policy {
     meta: Meta,
     layer: &'static str,
-    /// Whether other objects, pods or Services depend on it, so that the world must be built anew without it.
-    shapes_world: bool,
+    hold: Hold,
     resource: Resource,
 }
 
@@ -105,7 +159,7 @@ impl Policy {
     fn of(document: &Document) -> Option<Self> {
         let resource = decode_resource(document).ok()?;
         let layer = layer(&resource)?;
-        Some(Self { meta: resource.meta()?.clone(), layer, shapes_world: shapes_world(&resource), resource })
+        Some(Self { meta: resource.meta()?.clone(), layer, hold: Hold::of(&resource, layer), resource })
     }
 
     fn reach(&self, stack: &Stack) -> Reach {
@@ -175,17 +229,6 @@ fn layer(resource: &Resource) -> Option<&'static str> {
         | Resource::Inert(_)
         | Resource::Unmodelled(_) => None,
     }
-}
-
-fn shapes_world(resource: &Resource) -> bool {
-    let proxies = matches!(
-        resource,
-        Resource::Gateway(_)
-            | Resource::GatewayClass(_)
-            | Resource::GatewayParameters(_)
-            | Resource::AgentgatewayParameters(_)
-    );
-    proxies || layer(resource) == Some("admission")
 }
 
 /// Cases in whose trace one of the object's rules decided.

@@ -10,14 +10,21 @@ use crate::manifest::{ObjectRef, Resource};
 use crate::path::{Destination, Source};
 use crate::policy::Checkpoint;
 use crate::scenario::{CaseId, Plan};
+use crate::world::Proxy;
 
 /// How far an object reaches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
     /// Flows with an end of a hop in this namespace.
     Namespace(String),
     /// Flows through a waypoint.
     Waypoints,
+    /// Flows through a waypoint or a gateway, and those that aim at one.
+    Proxies,
+    /// Flows that aim outside of the cluster by name or address, and those through a proxy.
+    Outward,
+    /// Attempts to change objects, and flows that changes come before.
+    Changes,
     /// Every flow.
     Everywhere,
 }
@@ -32,6 +39,23 @@ impl Reach {
             Resource::AuthorizationPolicy(object) if object.body.spec.targets().next().is_some() => Self::Waypoints,
             Resource::RequestAuthentication(_) => Self::Waypoints,
             Resource::AuthorizationPolicy(_) => Self::home(resource.object(), root_namespace),
+            Resource::Gateway(_)
+            | Resource::GatewayParameters(_)
+            | Resource::AgentgatewayParameters(_)
+            | Resource::HttpRoute(_)
+            | Resource::GrpcRoute(_)
+            | Resource::TlsRoute(_)
+            | Resource::ReferenceGrant(_)
+            | Resource::BackendTlsPolicy(_)
+            | Resource::TrafficPolicy(_)
+            | Resource::Backend(_)
+            | Resource::DirectResponse(_)
+            | Resource::AgentgatewayBackend(_)
+            | Resource::AgentgatewayPolicy(_)
+            | Resource::DestinationRule(_) => Self::Proxies,
+            Resource::ServiceEntry(entry) if !entry.body.spec.hosts.iter().any(|host| is_cluster_name(host)) => {
+                Self::Outward
+            }
             _ => Self::Everywhere,
         }
     }
@@ -57,16 +81,26 @@ impl Reach {
 pub(super) struct Ways {
     namespaces: BTreeMap<CaseId, BTreeSet<String>>,
     through_waypoints: BTreeSet<CaseId>,
+    through_proxies: BTreeSet<CaseId>,
+    outward: BTreeSet<CaseId>,
+    changes: BTreeSet<CaseId>,
 }
 
 impl Ways {
-    pub(super) fn of(cases: &[CaseRecord]) -> Self {
-        let namespaces = cases.iter().map(|case| (case.case.id.clone(), namespaces(case))).collect();
-        let waypoint = |case: &&CaseRecord| {
-            trace(case).is_none_or(|trace| trace.checks().any(|check| check.checkpoint == Checkpoint::Waypoint))
+    pub(super) fn of(cases: &[CaseRecord], proxies: &[Proxy]) -> Self {
+        let which = |chosen: &dyn Fn(&CaseRecord) -> bool| {
+            cases.iter().filter(|case| chosen(case)).map(|case| case.case.id.clone()).collect()
         };
-        let through_waypoints = cases.iter().filter(waypoint).map(|case| case.case.id.clone()).collect();
-        Self { namespaces, through_waypoints }
+        let keys: BTreeSet<String> = proxies.iter().map(|proxy| format!("{}/{}", proxy.key.0, proxy.key.1)).collect();
+        Self {
+            namespaces: cases.iter().map(|case| (case.case.id.clone(), namespaces(case))).collect(),
+            through_waypoints: which(&|case| passes(case, &[Checkpoint::Waypoint])),
+            through_proxies: which(&|case| {
+                passes(case, &[Checkpoint::Waypoint, Checkpoint::Gateway]) || meets(case, &keys)
+            }),
+            outward: which(&aims_outside),
+            changes: which(&|case| !case.case.flow.after.is_empty() || case.case.flow.attempt().is_some()),
+        }
     }
 
     /// The part of a plan that an object of this reach can touch: cases on whose way it lies, cases that
@@ -75,6 +109,9 @@ impl Ways {
         let on_the_way = |id: &CaseId| match reach {
             Reach::Namespace(name) => self.namespaces.get(id).is_none_or(|names| names.contains(name)),
             Reach::Waypoints => self.through_waypoints.contains(id),
+            Reach::Proxies => self.through_proxies.contains(id),
+            Reach::Outward => self.outward.contains(id) || self.through_proxies.contains(id),
+            Reach::Changes => self.changes.contains(id),
             Reach::Everywhere => true,
         };
         let touched = |planned: &&crate::scenario::PlannedCase| {
@@ -90,6 +127,47 @@ impl Ways {
         let kept =
             plan.cases.iter().filter(|planned| chosen.contains(&planned.case.id) || twins.contains(&planned.case.id));
         Plan { scenarios: plan.scenarios.clone(), cases: kept.cloned().collect() }
+    }
+}
+
+fn is_cluster_name(host: &str) -> bool {
+    host.trim_end_matches('.').ends_with(".svc.cluster.local")
+}
+
+/// Whether a case passes one of these checkpoints; nobody knows it of a case without a trace.
+fn passes(case: &CaseRecord, checkpoints: &[Checkpoint]) -> bool {
+    trace(case).is_none_or(|trace| trace.checks().any(|check| checkpoints.contains(&check.checkpoint)))
+}
+
+/// Whether one of the proxies is an end of the flow or of one of its hops.
+fn meets(case: &CaseRecord, proxies: &BTreeSet<String>) -> bool {
+    let ends = trace(case).into_iter().flat_map(|trace| &trace.hops).flat_map(|hop| [&hop.from, &hop.to]);
+    let own = match &case.case.flow.from {
+        Source::Workload(namespace, name) => proxies.contains(&format!("{namespace}/{name}")),
+        Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => false,
+    };
+    let aim = match &case.case.flow.to {
+        Destination::Gateway(..) => true,
+        Destination::Service(namespace, name) | Destination::Pod(namespace, name) => {
+            proxies.contains(&format!("{namespace}/{name}"))
+        }
+        Destination::Host(_)
+        | Destination::Address(_)
+        | Destination::Node(_)
+        | Destination::Name(_)
+        | Destination::Object(_) => false,
+    };
+    own || aim || ends.into_iter().any(|end| proxies.contains(end))
+}
+
+fn aims_outside(case: &CaseRecord) -> bool {
+    match &case.case.flow.to {
+        Destination::Host(_) | Destination::Address(_) | Destination::Name(_) => true,
+        Destination::Service(..)
+        | Destination::Pod(..)
+        | Destination::Gateway(..)
+        | Destination::Node(_)
+        | Destination::Object(_) => trace(case).is_none(),
     }
 }
 

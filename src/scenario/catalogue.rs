@@ -131,13 +131,13 @@ pub enum Topic {
     Harness,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FrameworkForm {
     spec: SpecForm,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SpecForm {
     title: String,
@@ -147,7 +147,7 @@ struct SpecForm {
     controls: Vec<Located<ControlForm>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ControlForm {
     id: String,
@@ -239,7 +239,7 @@ fn framework(document: &Document) -> Result<Framework, Vec<Diagnostic>> {
     }
     let object = decode_object::<FrameworkForm>(document)?;
     let name = object.meta.name().to_owned();
-    let spec = object.body.spec;
+    let spec = object.into_body().spec;
     let mut ids = BTreeSet::new();
     let mut findings = Vec::new();
     for form in &spec.controls {

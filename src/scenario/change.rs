@@ -36,7 +36,7 @@ const UNREADABLE: &[&str] = &["not-an-object", "unknown-kind", "unknown-version"
 
 fn change(document: &Document, act: Act, manifest: &Located<Value>) -> Result<Change, Complaint> {
     let placed = |finding| (finding, manifest.at);
-    let read = Document { file: document.file.clone(), root: Node::from_json(&manifest.value, manifest.at) };
+    let read = Document { file: document.file.clone(), root: Node::from_json(&manifest.value, manifest.at).into() };
     if let Err(findings) = decode_resource(&read)
         && let Some(finding) = findings.into_iter().find(|finding| UNREADABLE.contains(&finding.code.as_str()))
     {

@@ -32,7 +32,7 @@ pub(super) fn parse<'d>(document: &'d Document, findings: &mut Vec<Diagnostic>) 
                 .hint("write at least one case under `spec.cases`, or remove the file"),
         );
     }
-    Some(ScenarioText { document, name, head: head.body, cases, unread })
+    Some(ScenarioText { document, name, head: head.into_body(), cases, unread })
 }
 
 fn wrong_kind(document: &Document) -> Option<Diagnostic> {

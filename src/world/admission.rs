@@ -34,3 +34,31 @@ pub enum AdmissionEvent {
         trigger: ObjectRef,
     },
 }
+
+impl AdmissionEvent {
+    /// The object that was refused, changed or made.
+    #[must_use]
+    pub fn object(&self) -> &ObjectRef {
+        match self {
+            Self::Rejected { object, .. } | Self::Mutated { object, .. } | Self::Generated { object, .. } => object,
+        }
+    }
+
+    /// Kyverno's rule; none where the API server itself refused.
+    #[must_use]
+    pub fn rule(&self) -> Option<&RuleRef> {
+        match self {
+            Self::Rejected { rule, .. } => rule.as_ref(),
+            Self::Mutated { rule, .. } | Self::Generated { rule, .. } => Some(rule),
+        }
+    }
+
+    /// The object because of which another was made.
+    #[must_use]
+    pub fn trigger(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::Generated { trigger, .. } => Some(trigger),
+            Self::Rejected { .. } | Self::Mutated { .. } => None,
+        }
+    }
+}

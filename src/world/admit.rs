@@ -19,10 +19,10 @@ pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;
 /// Kyverno at work on a set of objects.
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
-    pub(super) kyverno: Kyverno,
+    pub(super) kyverno: Arc<Kyverno>,
     pub(super) stack: Stack,
     /// Objects that exist, for clones, ConfigMap variables and lookups.
-    pub(super) existing: Vec<Value>,
+    pub(super) existing: Vec<Arc<Value>>,
     pub(super) events: Vec<AdmissionEvent>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) doubts: Doubts,
@@ -34,8 +34,15 @@ impl Admission {
         let set = PolicySet::of(items);
         let kyverno = Kyverno::compile(set.policies(), KyvernoOptions::default(), stack);
         let findings = kyverno.findings().to_vec();
-        let existing = items.iter().map(|item| item.document.root.to_json()).collect();
-        Self { kyverno, stack: stack.clone(), existing, events: Vec::new(), findings, doubts: Doubts::new() }
+        let existing = items.iter().map(|item| Arc::clone(&item.json)).collect();
+        Self {
+            kyverno: Arc::new(kyverno),
+            stack: stack.clone(),
+            existing,
+            events: Vec::new(),
+            findings,
+            doubts: Doubts::new(),
+        }
     }
 
     /// What comes of `items`: namespaces are admitted before what lives in them.
@@ -67,7 +74,7 @@ impl Admission {
         }
         let mut item = match review.mutated {
             Some(document) => match accept(&document, &self.stack) {
-                Ok(resource) => Item { document, resource },
+                Ok(resource) => Item::new(document, resource),
                 Err(findings) => return self.events.push(AdmissionEvent::Rejected { object, findings, rule: None }),
             },
             None => item,
@@ -154,7 +161,7 @@ impl Admission {
                     }
                     let object = resource.object().clone();
                     self.events.push(AdmissionEvent::Generated { object, rule, trigger });
-                    admitted.push(Item { document, resource });
+                    admitted.push(Item::new(document, resource));
                 }
                 Err(findings) => {
                     let object = ObjectRef::new("generated object", None, &rule.to_string());

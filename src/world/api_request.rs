@@ -110,7 +110,7 @@ impl Change {
 
     pub(super) fn document(&self) -> Option<Document> {
         let root = Node::from_json(&self.value()?, Position { line: 1, column: 1 });
-        Some(Document { file: UNWRITTEN.into(), root })
+        Some(Document { file: UNWRITTEN.into(), root: root.into() })
     }
 }
 

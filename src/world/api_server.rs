@@ -109,7 +109,7 @@ impl ApiServer {
         if let Some(mutated) = &answer.review.mutated {
             match accept(mutated, &self.admission.stack) {
                 Ok(resource) if answer.objection.is_none() => {
-                    answer.stored = Some(Item { document: mutated.clone(), resource });
+                    answer.stored = Some(Item::new(mutated.clone(), resource));
                 }
                 Ok(_) => {}
                 Err(findings) => answer.objection = Some(invalid(&request.change.target, &findings)),
@@ -185,7 +185,7 @@ impl ApiServer {
             Ok(resource) => {
                 answer.unknown = opaque(&resource).or_else(|| self.unseen_limits(&resource));
                 answer.objection = self.unknown_account(&resource);
-                answer.stored = Some(Item { document: document.clone(), resource });
+                answer.stored = Some(Item::new(document.clone(), resource));
             }
             Err(findings) if findings.iter().any(|finding| INPUT_ERRORS.contains(&finding.code.as_str())) => {
                 answer.unknown = Some((Vec::new(), messages(&findings)));
@@ -282,14 +282,6 @@ impl World {
             return Ok(world);
         }
         Ok(Arc::new(self.removed.iter().fold(Self::clone(&world), |world, object| world.without(object))))
-    }
-
-    /// The same world without one policy object. Requests to the API server are answered as if it were there.
-    #[must_use]
-    pub fn without(&self, object: &ObjectRef) -> Self {
-        let mut removed = self.removed.clone();
-        removed.push(object.clone());
-        Self { objects: self.objects.without(object), removed, ..self.clone() }
     }
 }
 

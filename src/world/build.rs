@@ -76,12 +76,12 @@ impl<'a> Builder<'a> {
         self.findings.extend(built.findings);
         self.findings.extend(refused);
         self.report_refusals();
-        Built { world: World { admission: self.events, ..built.world }, findings: self.findings }
+        Built { world: World { admission: self.events.into(), ..built.world }, findings: self.findings }
     }
 
     fn server(&mut self, mut admission: Admission, pods: Vec<AdmittedPod>) -> ApiServer {
         let items = std::mem::take(&mut self.items);
-        admission.existing = items.iter().map(|item| item.document.root.to_json()).collect();
+        admission.existing = items.iter().map(|item| Arc::clone(&item.json)).collect();
         admission.events.clone_from(&self.events);
         let made = self.events.iter().filter_map(|event| match event {
             AdmissionEvent::Generated { object, rule, trigger } => {
@@ -200,12 +200,12 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     let mut made = proxies(&sorted.objects, stack);
     placement.of_proxies(&made.proxies, &world);
     made.findings.extend(add_resolver(&world, &mut sorted, &mut placement, &server.admission.events));
-    world.pods = placement.pods;
-    world.services = services(&sorted, &made.proxies, &world.pods, environment);
-    world.proxies = made.proxies;
+    world.pods = placement.pods.into();
+    world.services = services(&sorted, &made.proxies, &world.pods, environment).into();
+    world.proxies = made.proxies.into();
     world.objects = sorted.objects;
-    world.doubts = doubts(&world, &server.admission.doubts);
-    world.admission.clone_from(&server.admission.events);
+    world.doubts = Arc::new(doubts(&world, &server.admission.doubts));
+    world.admission = server.admission.events.as_slice().into();
     Built { world, findings: made.findings }
 }
 
@@ -233,16 +233,16 @@ fn empty_world(server: &Arc<ApiServer>) -> World {
     let environment = &server.environment;
     World {
         stack: server.admission.stack.clone(),
-        namespaces: namespaces(&server.items),
-        nodes: environment.nodes.clone(),
-        pods: Vec::new(),
-        services: Vec::new(),
-        proxies: Vec::new(),
-        hosts: environment.hosts.clone(),
+        namespaces: Arc::new(namespaces(&server.items)),
+        nodes: environment.nodes.clone().into(),
+        pods: Arc::default(),
+        services: Arc::default(),
+        proxies: Arc::default(),
+        hosts: environment.hosts.clone().into(),
         outside: environment.outside,
         objects: Objects::default(),
-        admission: Vec::new(),
-        doubts: BTreeMap::new(),
+        admission: Arc::default(),
+        doubts: Arc::default(),
         api_server: Arc::clone(server),
         removed: Vec::new(),
     }

@@ -32,6 +32,6 @@ impl Environment {
     /// # Errors
     /// Unknown fields and values of a wrong type, each with its place.
     pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
-        decode_object::<EnvironmentDocument>(document).map(|object| object.body.spec)
+        decode_object::<EnvironmentDocument>(document).map(|object| object.into_body().spec)
     }
 }

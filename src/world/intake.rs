@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Stack;
 use super::admission::AdmissionEvent;
 use crate::manifest::cilium::{cidr_group_findings, cluster_network_policy_findings, crd_findings};
@@ -15,6 +17,14 @@ use crate::manifest::{Diagnostic, Document, ObjectRef, Resource, Scope, decode_r
 pub(super) struct Item {
     pub(super) document: Document,
     pub(super) resource: Resource,
+    /// The document as Kyverno's lookups see it.
+    pub(super) json: Arc<Value>,
+}
+
+impl Item {
+    pub(super) fn new(document: Document, resource: Resource) -> Self {
+        Self { json: Arc::new(document.root.to_json()), document, resource }
+    }
 }
 
 /// What came of all documents.
@@ -43,7 +53,7 @@ impl Intake {
     /// Takes in one document.
     pub(super) fn take(&mut self, document: Document, stack: &Stack) {
         match accept(&document, stack) {
-            Ok(resource) => self.items.push(Item { document, resource }),
+            Ok(resource) => self.items.push(Item::new(document, resource)),
             Err(findings) if findings.iter().any(|finding| INPUT_ERRORS.contains(&finding.code.as_str())) => {
                 self.failures.extend(findings);
             }
@@ -120,7 +130,7 @@ fn cluster_scoped(document: &Document, object: &ObjectRef) -> Diagnostic {
 
 pub(super) fn named(document: &Document) -> ObjectRef {
     let text = |keys: &[&str]| {
-        keys.iter().try_fold(&document.root, |node, key| node.get(key)).and_then(crate::manifest::Node::as_str)
+        keys.iter().try_fold(document.root.as_ref(), |node, key| node.get(key)).and_then(crate::manifest::Node::as_str)
     };
     ObjectRef::new(
         text(&["kind"]).unwrap_or("object"),

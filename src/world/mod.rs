@@ -1,5 +1,6 @@
 //! The world: what exists once admission has acted on the manifests.
 
+mod ablated;
 mod addresses;
 mod admission;
 mod admit;
@@ -84,25 +85,25 @@ pub struct World {
     /// Versions and options.
     pub stack: Stack,
     /// Namespaces by name.
-    pub namespaces: BTreeMap<Arc<str>, Namespace>,
+    pub namespaces: Arc<BTreeMap<Arc<str>, Namespace>>,
     /// Nodes; a [`NodeId`] is an index.
-    pub nodes: Vec<Node>,
+    pub nodes: Arc<[Node]>,
     /// Pods; a [`PodId`] is an index.
-    pub pods: Vec<Pod>,
+    pub pods: Arc<[Pod]>,
     /// Services.
-    pub services: Vec<Service>,
+    pub services: Arc<[Service]>,
     /// Proxies that controllers made for Gateways.
-    pub proxies: Vec<Proxy>,
+    pub proxies: Arc<[Proxy]>,
     /// Hosts outside the cluster; a [`HostId`] is an index.
-    pub hosts: Vec<Host>,
+    pub hosts: Arc<[Host]>,
     /// Where a user on the Internet comes from.
     pub outside: IpAddr,
     /// Policy and routing objects in force.
     pub objects: Objects,
     /// What admission did.
-    pub admission: Vec<AdmissionEvent>,
+    pub admission: Arc<[AdmissionEvent]>,
     /// Pods about which nobody knows what admission makes of them, with the rules to blame.
-    pub doubts: BTreeMap<PodId, Vec<RuleRef>>,
+    pub doubts: Arc<BTreeMap<PodId, Vec<RuleRef>>>,
     /// What answers requests to change objects.
     pub api_server: Arc<ApiServer>,
     /// Policy objects that were taken out of `objects` since (see [`World::without`]).

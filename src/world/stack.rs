@@ -40,7 +40,7 @@ impl Stack {
     /// Unknown fields and values of a wrong type, each with its place.
     pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
         let object = decode_object::<StackDocument>(document)?;
-        let StackSpec { versions, cilium, istio } = object.body.spec;
+        let StackSpec { versions, cilium, istio } = StackDocument::clone(&object.body).spec;
         Ok(Self { name: object.meta.name().to_owned(), versions, cilium, istio })
     }
 }

@@ -1,7 +1,7 @@
 //! What a request leaves behind: the stored objects after it, once Kyverno's controllers have done their part.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::AdmissionEvent;
 use super::admit::Admission;
@@ -150,7 +150,7 @@ impl Successor {
             return Ok(());
         }
         self.items.retain(|item| *item.resource.object() != object);
-        self.items.push(Item { document: document.clone(), resource });
+        self.items.push(Item::new(document.clone(), resource));
         self.made.insert(object.clone(), (rule.clone(), trigger.clone()));
         self.admission.events.push(AdmissionEvent::Generated {
             object: object.clone(),
@@ -163,7 +163,7 @@ impl Successor {
 
     /// Controllers make the pods of what was touched; all other pods run on as they are.
     fn settle(mut self, before: &ApiServer) -> ApiServer {
-        self.admission.existing = self.items.iter().map(|item| item.document.root.to_json()).collect();
+        self.admission.existing = self.items.iter().map(|item| Arc::clone(&item.json)).collect();
         let fresh: Vec<&Item> =
             self.items.iter().filter(|item| self.touched.contains(item.resource.object())).collect();
         let (made, _) = admit_pods(&fresh, &self.items, &before.environment, &mut self.admission);

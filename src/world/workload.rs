@@ -98,7 +98,7 @@ fn pod(
         entry("metadata", map(metadata, at), at),
         entry("spec", template.get("spec")?.clone(), at),
     ];
-    let document = Document { file: Arc::clone(&document.file), root: map(root, at) };
+    let document = Document { file: Arc::clone(&document.file), root: map(root, at).into() };
     Some(PodRequest { workload: Arc::clone(workload), document, node })
 }
 

@@ -133,7 +133,8 @@ impl fmt::Debug for Sketch {
 pub(super) fn documents(objects: &[Value]) -> Vec<Document> {
     let at = Position { line: 1, column: 1 };
     let file: Arc<str> = Arc::from("world.yaml");
-    let written = objects.iter().map(|object| Document { file: Arc::clone(&file), root: Node::from_json(object, at) });
+    let written =
+        objects.iter().map(|object| Document { file: Arc::clone(&file), root: Node::from_json(object, at).into() });
     written.collect()
 }
 

@@ -57,7 +57,7 @@ pub(super) fn classes(engine: &Engine<'_>) -> Vec<Class> {
     let networks = networks(engine);
     let mut known: HashMap<Traits<'_>, usize> = HashMap::new();
     let mut classes: Vec<Class> = Vec::new();
-    for pod in &world.pods {
+    for pod in world.pods.iter() {
         let index = *known.entry(traits(engine, &networks, pod)).or_insert_with(|| {
             classes.push(class(pod));
             classes.len() - 1

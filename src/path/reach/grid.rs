@@ -235,7 +235,10 @@ fn with_nearness(name: String, near: Option<Nearness>) -> String {
 }
 
 pub(super) fn nodes(world: &World, control_plane: bool) -> impl Iterator<Item = NodeId> {
-    (0_u32..).zip(&world.nodes).filter(move |(_, node)| node.control_plane == control_plane).map(|(id, _)| NodeId(id))
+    (0_u32..)
+        .zip(world.nodes.iter())
+        .filter(move |(_, node)| node.control_plane == control_plane)
+        .map(|(id, _)| NodeId(id))
 }
 
 pub(super) fn host_name(world: &World, id: HostId) -> String {
@@ -282,7 +285,7 @@ fn gateway_targets(world: &World) -> Vec<Target> {
 }
 
 fn host_targets(world: &World) -> Vec<Target> {
-    let numbered = (0_u32..).map(HostId).zip(&world.hosts);
+    let numbered = (0_u32..).map(HostId).zip(world.hosts.iter());
     let ports = numbered.flat_map(|(id, host)| {
         let ports: BTreeSet<u16> = host.ports.iter().chain(&host.tls_ports).copied().collect();
         ports.into_iter().map(move |port| Target { place: Place::Host(id), protocol: Protocol::Tcp, port, near: None })

@@ -375,7 +375,7 @@ fn in_doubt(world: &World) -> Vec<RuleRef> {
         .chain(objects.cilium_policies.iter().map(|object| &object.meta))
         .chain(objects.cilium_clusterwide_policies.iter().map(|object| &object.meta))
         .chain(objects.cluster_network_policies.iter().map(|object| &object.meta));
-    metas.filter(|meta| meta.admission_in_doubt()).map(crate::manifest::Meta::whole).collect()
+    metas.filter(|meta| meta.admission_in_doubt()).map(|meta| meta.whole()).collect()
 }
 
 fn by_namespace(entries: &[Entry]) -> HashMap<Option<Arc<str>>, Vec<u32>> {

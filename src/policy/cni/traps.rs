@@ -60,7 +60,7 @@ struct HiddenPorts(Vec<(PodId, u16, u16)>);
 impl HiddenPorts {
     fn of(world: &World) -> Self {
         let mut list = Vec::new();
-        for service in &world.services {
+        for service in world.services.iter() {
             for port in &service.ports {
                 let TargetPort::Number(target) = port.target else { continue };
                 if target != port.port {
@@ -368,7 +368,7 @@ impl Traps<'_> {
 
     /// Ambient pods are probed from 169.254.7.127, which no exemption covers.
     fn probes(&mut self) {
-        for pod in &self.world.pods {
+        for pod in self.world.pods.iter() {
             let ambient = matches!(pod.enrolment, Enrolment::Ambient | Enrolment::AmbientOutbound);
             let Some(probe) = pod.probes.first().filter(|_| ambient && !pod.host_network) else { continue };
             let hop = CniHop {

@@ -12,7 +12,7 @@ use super::precedence::Precedence;
 #[derive(Debug, Clone)]
 pub(super) struct GatewayState {
     pub(super) key: GatewayKey,
-    pub(super) meta: Meta,
+    pub(super) meta: std::sync::Arc<Meta>,
     /// None if no controller serves it.
     pub(super) implementation: Option<Implementation>,
     pub(super) listeners: Vec<ListenerState>,

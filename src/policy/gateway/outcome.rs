@@ -103,7 +103,7 @@ impl Taken<'_> {
 
     fn attachment<'a>(&'a self, extensions: &'a [&'a LocalReference]) -> Attachment<'a> {
         Attachment {
-            gateway: self.through.map(|(gateway, _)| &gateway.meta),
+            gateway: self.through.map(|(gateway, _)| gateway.meta.as_ref()),
             listener: self.through.map(|(gateway, listener)| gateway.listeners[listener].name.as_str()),
             route: Some((self.route, self.rule.name.as_deref())),
             extensions,

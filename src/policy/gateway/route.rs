@@ -13,7 +13,7 @@ use super::matching::Match;
 /// A route with its defaults filled in.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    pub(super) meta: Meta,
+    pub(super) meta: std::sync::Arc<Meta>,
     pub(super) kind: &'static str,
     pub(super) parents: Vec<Located<ParentReference>>,
     /// Empty for every host.

@@ -144,7 +144,7 @@ impl Bindings {
     pub fn compile(world: &World, gateways: &[WaypointGateway]) -> Self {
         let binder = Binder { world, gateways };
         let mut bindings = Self::default();
-        for service in &world.services {
+        for service in world.services.iter() {
             let subject = Subject::new(&service.namespace, &service.labels, &service.origin);
             let binding = binder.service(&subject);
             let names = bindings.services.entry(Arc::clone(&service.namespace)).or_default();

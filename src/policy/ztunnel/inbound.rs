@@ -398,7 +398,7 @@ impl<'a> Compiler<'a> {
     fn waypoint_allowances(&mut self, bindings: &Bindings) {
         let world = self.world;
         let mut known: BTreeMap<GatewayKey, usize> = BTreeMap::new();
-        for pod in &world.pods {
+        for pod in world.pods.iter() {
             let services = world.services.iter().filter(|service| service.backends.contains(&pod.id));
             let bound = services.map(|service| bindings.service(&service.namespace, &service.name));
             for binding in bound.chain([bindings.pod(pod.id)]) {

@@ -110,7 +110,7 @@ pub(super) fn sources(world: &World) -> Vec<Source> {
 /// Everything in a world that flows can aim at, each with the requests that policies speak of.
 pub(super) fn aims(world: &World) -> Vec<Aim> {
     let mut aims = Aims { world, requests: Rc::new(Requests::of(world)), found: BTreeSet::new() };
-    for service in &world.services {
+    for service in world.services.iter() {
         let made_for_proxy = world.proxies.iter().any(|proxy| proxy.origin == service.origin);
         for port in service.ports.iter().filter(|_| !made_for_proxy) {
             let to = Destination::Service(service.namespace.to_string(), service.name.to_string());
@@ -121,7 +121,7 @@ pub(super) fn aims(world: &World) -> Vec<Aim> {
     for pod in world.pods.iter().filter(|pod| pod.role == Role::Workload) {
         aims.pod(pod);
     }
-    for host in &world.hosts {
+    for host in world.hosts.iter() {
         for name in &host.names {
             aims.host(name, &host.ports, &host.tls_ports);
         }

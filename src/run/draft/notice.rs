@@ -81,7 +81,7 @@ fn policies(objects: &Objects) -> Vec<&Meta> {
     macro_rules! metas {
         ($($field:ident),* $(,)?) => {{
             let mut metas: Vec<&Meta> = Vec::new();
-            $(metas.extend(objects.$field.iter().map(|object| &object.meta));)*
+            $(metas.extend(objects.$field.iter().map(|object| object.meta.as_ref()));)*
             metas
         }};
     }

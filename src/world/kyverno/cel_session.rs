@@ -227,7 +227,7 @@ impl Session<'_> {
                 self.unknown(rule, Might::Generate, "no ClusterRole lets the background controller make it");
             }
             Ok(objects) => self.review.generated.extend(objects.iter().map(|object| Generated {
-                document: Document { file: rule.at.file.clone(), root: Node::from_json(object, entry.at) },
+                document: Document { file: rule.at.file.clone(), root: Node::from_json(object, entry.at).into() },
                 rule: rule.clone(),
                 synchronize,
             })),

@@ -2,6 +2,7 @@
 //! (Kyverno `pkg/engine/context`, `pkg/engine/variables/vars.go`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -112,7 +113,7 @@ impl Context {
     /// Adds context entries in order.
     ///
     /// Kyverno computes an entry when a variable first names it, so one that fails matters only then.
-    pub(super) fn load(&mut self, entries: Option<&[Located<ContextEntry>]>, existing: &[Value]) {
+    pub(super) fn load(&mut self, entries: Option<&[Located<ContextEntry>]>, existing: &[Arc<Value>]) {
         for entry in entries.unwrap_or_default() {
             let root = entry.name.split('.').next().unwrap_or_default().to_owned();
             match self.entry(entry, existing) {
@@ -131,7 +132,7 @@ impl Context {
         }
     }
 
-    fn entry(&self, entry: &ContextEntry, existing: &[Value]) -> Result<Value, Fault> {
+    fn entry(&self, entry: &ContextEntry, existing: &[Arc<Value>]) -> Result<Value, Fault> {
         if let Some(variable) = &entry.variable {
             return self.variable(variable);
         }
@@ -274,7 +275,7 @@ fn service_account(user: &str) -> (&str, &str) {
     user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')).unwrap_or_default()
 }
 
-fn config_map(existing: &[Value], namespace: &str, name: &str) -> Result<Value, Fault> {
+fn config_map(existing: &[Arc<Value>], namespace: &str, name: &str) -> Result<Value, Fault> {
     let found = existing.iter().find(|object| {
         object["kind"] == "ConfigMap"
             && object["metadata"]["name"] == name

@@ -1,5 +1,7 @@
 //! `generate` rules (Kyverno `pkg/background/generate`).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::condition::Conditions;
@@ -19,7 +21,7 @@ pub(super) struct Generator<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rule: &'a CompiledRule,
     pub(super) trigger: &'a Subject,
-    pub(super) existing: &'a [Value],
+    pub(super) existing: &'a [Arc<Value>],
     pub(super) behaviour: Behaviour,
 }
 

@@ -19,7 +19,7 @@ use crate::manifest::yaml;
 pub(super) struct Mutator<'a> {
     pub(super) rule: &'a CompiledRule,
     pub(super) mutate: &'a Mutate,
-    pub(super) existing: &'a [Value],
+    pub(super) existing: &'a [Arc<Value>],
     pub(super) behaviour: Behaviour,
 }
 

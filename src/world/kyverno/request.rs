@@ -1,5 +1,7 @@
 //! One request to the API server, as admission sees it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{default, kind};
@@ -95,7 +97,7 @@ pub struct AdmissionRequest<'a> {
     /// Labels of the object's namespace; for a Namespace they are its own and this is not read.
     pub namespace_labels: &'a Labels,
     /// Objects that exist, for clones, ConfigMap variables and lookups.
-    pub existing: &'a [Value],
+    pub existing: &'a [Arc<Value>],
 }
 
 /// The object of a request with what the API server adds before admission.

@@ -1,6 +1,7 @@
 //! One request on its way: mutation, validation, generation.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -31,7 +32,7 @@ pub(super) struct Session<'a> {
     pub(super) kyverno: &'a Kyverno,
     pub(super) request: AdmissionRequest<'a>,
     pub(super) subject: Subject,
-    existing: &'a [Value],
+    existing: &'a [Arc<Value>],
     pub(super) review: Review,
 }
 
@@ -157,7 +158,7 @@ impl<'a> Session<'a> {
         {
             let filled = before.unwrap_or_default();
             let root = place::onto(&document.root, &default::without_filled(object, &filled, &document.root.to_json()));
-            self.review.mutated = Some(Document { file: document.file.clone(), root });
+            self.review.mutated = Some(Document { file: document.file.clone(), root: root.into() });
         }
     }
 
@@ -388,7 +389,7 @@ impl<'a> Session<'a> {
                 self.review.generated.extend(objects.iter().map(|object| Generated {
                     document: Document {
                         file: rule.reference.at.file.clone(),
-                        root: Node::from_json(object, generate.at),
+                        root: Node::from_json(object, generate.at).into(),
                     },
                     rule: rule.reference.clone(),
                     synchronize,

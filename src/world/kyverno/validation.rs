@@ -1,5 +1,7 @@
 //! `validate` rules (Kyverno `pkg/engine/handlers/validation/validate_resource.go`).
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::condition::Conditions;
@@ -18,7 +20,7 @@ pub(super) struct Validator<'a> {
     pub(super) validate: &'a Validate,
     /// The object; none for a deletion.
     pub(super) object: Option<&'a Value>,
-    pub(super) existing: &'a [Value],
+    pub(super) existing: &'a [Arc<Value>],
     pub(super) behaviour: Behaviour,
 }
 
