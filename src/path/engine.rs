@@ -141,6 +141,25 @@ impl<'w> Engine<'w> {
         if let (Source::User(user), Destination::Object(change)) = (&flow.from, &flow.to) {
             return Ok(attempt(self.world, flow, user, change));
         }
+        Ok(admit_doubt(self.world, combine(flow, self.ways(flow)?)))
+    }
+
+    /// The objects that any way of the flow names: the removal of another policy changes nothing about it. None for a
+    /// flow that is no flow of this world: changes come before it, or it is an attempt to make one.
+    ///
+    /// # Errors
+    /// When the flow names what the world does not have.
+    pub fn named_objects(&self, flow: &Flow) -> Result<Option<BTreeSet<ObjectRef>>, FlowError> {
+        if !flow.after.is_empty() || flow.attempt().is_some() {
+            return Ok(None);
+        }
+        let ways = self.ways(flow)?;
+        let checks = ways.iter().flat_map(|course| &course.hops).flat_map(|hop| &hop.checkpoints);
+        Ok(Some(checks.flat_map(|check| &check.decision.rules).map(|rule| (*rule.object).clone()).collect()))
+    }
+
+    /// Every way that the flow can take.
+    fn ways(&self, flow: &Flow) -> Result<Vec<Course>, FlowError> {
         let parties = self.parties(flow)?;
         if flow.port.is_none() && needs_port(flow) {
             return Err(FlowError::NoPort);
@@ -156,7 +175,7 @@ impl<'w> Engine<'w> {
         for from in &parties {
             courses.extend(self.courses(from, flow, &cargo)?);
         }
-        Ok(admit_doubt(self.world, combine(flow, courses)))
+        Ok(courses)
     }
 
     /// The trace of a flow in the world that the requests before it led to.

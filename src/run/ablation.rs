@@ -28,7 +28,7 @@ pub struct Setting<'a> {
 #[must_use]
 pub fn coverage(setting: Setting<'_>, world: &World, plan: &Plan, cases: &[CaseRecord]) -> Vec<PolicyRecord> {
     let engine = Engine::compile(world);
-    let ways = Ways::of(cases, &world.proxies);
+    let ways = Ways::of(cases, &engine);
     let ablation = Ablation { setting, engine, plan, passing: passing(cases), ways, parts: RefCell::default() };
     let written = setting.documents.iter().enumerate().filter_map(|(index, document)| {
         let policy = Policy::of(document)?;
@@ -57,7 +57,7 @@ impl Ablation<'_> {
     /// Cases that pass with the object and not without it.
     fn noticed(&self, policy: &Policy, index: usize) -> Vec<CaseId> {
         let object = &policy.meta.object;
-        let reach = policy.reach(&self.engine.world().stack);
+        let reach = policy.reach();
         match policy.hold {
             Hold::Decisions => self.missed_without(object, &reach),
             Hold::Proxies => match self.engine.world().without_proxy_settings(object) {
@@ -111,8 +111,7 @@ impl Ablation<'_> {
                 rule: whole,
                 layer: "cni".to_owned(),
                 digest: String::new(),
-                noticed_by: self
-                    .missed_without(object, &Reach::of_generated(object, &world.stack.istio.root_namespace)),
+                noticed_by: self.missed_without(object, &Reach::of_generated(object)),
                 generated_by: Some(rule.object.as_ref().clone()),
             }
         })
@@ -162,8 +161,8 @@ impl Policy {
         Some(Self { meta: resource.meta()?.clone(), layer, hold: Hold::of(&resource, layer), resource })
     }
 
-    fn reach(&self, stack: &Stack) -> Reach {
-        Reach::of(&self.resource, &stack.istio.root_namespace)
+    fn reach(&self) -> Reach {
+        Reach::of(&self.resource)
     }
 
     fn record(self, cases: &[CaseRecord], noticed_by: Vec<CaseId>) -> PolicyRecord {

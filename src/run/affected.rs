@@ -1,58 +1,58 @@
 //! Which cases the removal of an object can touch at all.
 //!
 //! Most policies bind the pods of one namespace, and most flows never come near it. What is left out here is
-//! only what cannot matter; when in doubt a case is in.
+//! only what cannot matter: the removal of an object that no way of a flow names changes nothing about the flow,
+//! which is a law of the engine. When in doubt a case is in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::CaseRecord;
 use crate::manifest::{ObjectRef, Resource};
-use crate::path::{Destination, Source};
+use crate::path::{Destination, Engine, Source};
 use crate::policy::Checkpoint;
 use crate::scenario::{CaseId, Plan};
-use crate::world::Proxy;
 
 /// How far an object reaches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
-    /// Flows with an end of a hop in this namespace.
-    Namespace(String),
-    /// Flows through a waypoint.
-    Waypoints,
     /// Flows through a waypoint or a gateway, and those that aim at one.
     Proxies,
     /// Flows that aim outside of the cluster by name or address, and those through a proxy.
     Outward,
     /// Attempts to change objects, and flows that changes come before.
     Changes,
+    /// Flows that name the object, and those that changes come before.
+    Named(ObjectRef),
     /// Every flow.
     Everywhere,
 }
 
 impl Reach {
-    /// How far a resource reaches; the mesh's root namespace reaches everywhere.
-    pub(super) fn of(resource: &Resource, root_namespace: &str) -> Self {
+    /// How far a resource reaches.
+    pub(super) fn of(resource: &Resource) -> Self {
         match resource {
-            Resource::NetworkPolicy(_) | Resource::CiliumNetworkPolicy(_) | Resource::PeerAuthentication(_) => {
-                Self::home(resource.object(), root_namespace)
-            }
-            Resource::AuthorizationPolicy(object) if object.body.spec.targets().next().is_some() => Self::Waypoints,
-            Resource::RequestAuthentication(_) => Self::Waypoints,
-            Resource::AuthorizationPolicy(_) => Self::home(resource.object(), root_namespace),
+            // Their removal changes nothing about a flow that does not name them.
+            Resource::NetworkPolicy(_)
+            | Resource::CiliumNetworkPolicy(_)
+            | Resource::CiliumClusterwideNetworkPolicy(_)
+            | Resource::CiliumCidrGroup(_)
+            | Resource::AuthorizationPolicy(_)
+            | Resource::PeerAuthentication(_)
+            | Resource::RequestAuthentication(_)
+            | Resource::DestinationRule(_)
+            | Resource::HttpRoute(_)
+            | Resource::ReferenceGrant(_) => Self::Named(resource.object().clone()),
             Resource::Gateway(_)
             | Resource::GatewayParameters(_)
             | Resource::AgentgatewayParameters(_)
-            | Resource::HttpRoute(_)
             | Resource::GrpcRoute(_)
             | Resource::TlsRoute(_)
-            | Resource::ReferenceGrant(_)
             | Resource::BackendTlsPolicy(_)
             | Resource::TrafficPolicy(_)
             | Resource::Backend(_)
             | Resource::DirectResponse(_)
             | Resource::AgentgatewayBackend(_)
-            | Resource::AgentgatewayPolicy(_)
-            | Resource::DestinationRule(_) => Self::Proxies,
+            | Resource::AgentgatewayPolicy(_) => Self::Proxies,
             Resource::ServiceEntry(entry) if !entry.body.spec.hosts.iter().any(|host| is_cluster_name(host)) => {
                 Self::Outward
             }
@@ -61,40 +61,36 @@ impl Reach {
     }
 
     /// How far an object that admission generated reaches.
-    pub(super) fn of_generated(object: &ObjectRef, root_namespace: &str) -> Self {
+    pub(super) fn of_generated(object: &ObjectRef) -> Self {
         match &*object.kind {
-            "NetworkPolicy" | "CiliumNetworkPolicy" => Self::home(object, root_namespace),
+            "NetworkPolicy" | "CiliumNetworkPolicy" => Self::Named(object.clone()),
             _ => Self::Everywhere,
-        }
-    }
-
-    fn home(object: &ObjectRef, root_namespace: &str) -> Self {
-        match object.namespace.as_deref() {
-            Some(namespace) if namespace != root_namespace => Self::Namespace(namespace.to_owned()),
-            Some(_) | None => Self::Everywhere,
         }
     }
 }
 
-/// The namespaces and waypoints on the way of every case.
+/// What lies on the way of every case.
 #[derive(Debug)]
 pub(super) struct Ways {
-    namespaces: BTreeMap<CaseId, BTreeSet<String>>,
-    through_waypoints: BTreeSet<CaseId>,
+    /// Cases by the objects that their flows name.
+    named: BTreeMap<ObjectRef, BTreeSet<CaseId>>,
+    /// Cases whose flow is one of another world than the one that the objects are removed from.
+    elsewhere: BTreeSet<CaseId>,
     through_proxies: BTreeSet<CaseId>,
     outward: BTreeSet<CaseId>,
     changes: BTreeSet<CaseId>,
 }
 
 impl Ways {
-    pub(super) fn of(cases: &[CaseRecord], proxies: &[Proxy]) -> Self {
+    pub(super) fn of(cases: &[CaseRecord], engine: &Engine<'_>) -> Self {
         let which = |chosen: &dyn Fn(&CaseRecord) -> bool| {
             cases.iter().filter(|case| chosen(case)).map(|case| case.case.id.clone()).collect()
         };
-        let keys: BTreeSet<String> = proxies.iter().map(|proxy| format!("{}/{}", proxy.key.0, proxy.key.1)).collect();
+        let proxies = engine.world().proxies.iter();
+        let keys: BTreeSet<String> = proxies.map(|proxy| format!("{}/{}", proxy.key.0, proxy.key.1)).collect();
         Self {
-            namespaces: cases.iter().map(|case| (case.case.id.clone(), namespaces(case))).collect(),
-            through_waypoints: which(&|case| passes(case, &[Checkpoint::Waypoint])),
+            named: named(cases, engine),
+            elsewhere: which(&|case| !case.case.flow.after.is_empty()),
             through_proxies: which(&|case| {
                 passes(case, &[Checkpoint::Waypoint, Checkpoint::Gateway]) || meets(case, &keys)
             }),
@@ -107,8 +103,9 @@ impl Ways {
     /// have such a case as twin, and the twins of all of them.
     pub(super) fn part(&self, plan: &Plan, reach: &Reach) -> Plan {
         let on_the_way = |id: &CaseId| match reach {
-            Reach::Namespace(name) => self.namespaces.get(id).is_none_or(|names| names.contains(name)),
-            Reach::Waypoints => self.through_waypoints.contains(id),
+            Reach::Named(object) => {
+                self.elsewhere.contains(id) || self.named.get(object).is_some_and(|cases| cases.contains(id))
+            }
             Reach::Proxies => self.through_proxies.contains(id),
             Reach::Outward => self.outward.contains(id) || self.through_proxies.contains(id),
             Reach::Changes => self.changes.contains(id),
@@ -128,6 +125,18 @@ impl Ways {
             plan.cases.iter().filter(|planned| chosen.contains(&planned.case.id) || twins.contains(&planned.case.id));
         Plan { scenarios: plan.scenarios.clone(), cases: kept.cloned().collect() }
     }
+}
+
+/// Cases by the objects that their flows name.
+fn named(cases: &[CaseRecord], engine: &Engine<'_>) -> BTreeMap<ObjectRef, BTreeSet<CaseId>> {
+    let mut named: BTreeMap<ObjectRef, BTreeSet<CaseId>> = BTreeMap::new();
+    for case in cases {
+        let objects = engine.named_objects(&case.case.flow).ok().flatten().unwrap_or_default();
+        for object in objects {
+            named.entry(object).or_default().insert(case.case.id.clone());
+        }
+    }
+    named
 }
 
 fn is_cluster_name(host: &str) -> bool {
@@ -173,21 +182,4 @@ fn aims_outside(case: &CaseRecord) -> bool {
 
 fn trace(case: &CaseRecord) -> Option<&crate::path::Trace> {
     case.observation.as_ref()?.evidence.trace.as_ref()
-}
-
-/// Namespaces of the flow's own ends and of every hop's.
-fn namespaces(case: &CaseRecord) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    if let Source::Workload(namespace, _) = &case.case.flow.from {
-        names.insert(namespace.clone());
-    }
-    match &case.case.flow.to {
-        Destination::Service(namespace, _) | Destination::Pod(namespace, _) | Destination::Gateway(namespace, _) => {
-            names.insert(namespace.clone());
-        }
-        _ => {}
-    }
-    let ends = trace(case).into_iter().flat_map(|trace| &trace.hops).flat_map(|hop| [&hop.from, &hop.to]);
-    names.extend(ends.filter_map(|end| end.split_once('/')).map(|(namespace, _)| namespace.to_owned()));
-    names
 }
