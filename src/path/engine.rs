@@ -144,18 +144,22 @@ impl<'w> Engine<'w> {
         Ok(admit_doubt(self.world, combine(flow, self.ways(flow)?)))
     }
 
-    /// The objects that any way of the flow names: the removal of another policy changes nothing about it. None for a
-    /// flow that is no flow of this world: changes come before it, or it is an attempt to make one.
+    /// The objects that any way of the flow names: the removal of another policy (see [`World::without`]) changes
+    /// nothing about it. An attempt to change an object is answered by the API server, whatever was removed since.
     ///
     /// # Errors
     /// When the flow names what the world does not have.
-    pub fn named_objects(&self, flow: &Flow) -> Result<Option<BTreeSet<ObjectRef>>, FlowError> {
-        if !flow.after.is_empty() || flow.attempt().is_some() {
-            return Ok(None);
+    pub fn named_objects(&self, flow: &Flow) -> Result<BTreeSet<ObjectRef>, FlowError> {
+        if flow.attempt().is_some() {
+            return Ok(BTreeSet::new());
+        }
+        if !flow.after.is_empty() {
+            let world = self.world.after(&flow.after)?;
+            return Engine::compile(&world).named_objects(&Flow { after: Vec::new(), ..flow.clone() });
         }
         let ways = self.ways(flow)?;
         let checks = ways.iter().flat_map(|course| &course.hops).flat_map(|hop| &hop.checkpoints);
-        Ok(Some(checks.flat_map(|check| &check.decision.rules).map(|rule| (*rule.object).clone()).collect()))
+        Ok(checks.flat_map(|check| &check.decision.rules).map(|rule| (*rule.object).clone()).collect())
     }
 
     /// Every way that the flow can take.

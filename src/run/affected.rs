@@ -21,7 +21,7 @@ pub(super) enum Reach {
     Outward,
     /// Attempts to change objects, and flows that changes come before.
     Changes,
-    /// Flows that name the object, and those that changes come before.
+    /// Flows that name the object.
     Named(ObjectRef),
     /// Every flow.
     Everywhere,
@@ -74,8 +74,6 @@ impl Reach {
 pub(super) struct Ways {
     /// Cases by the objects that their flows name.
     named: BTreeMap<ObjectRef, BTreeSet<CaseId>>,
-    /// Cases whose flow is one of another world than the one that the objects are removed from.
-    elsewhere: BTreeSet<CaseId>,
     through_proxies: BTreeSet<CaseId>,
     outward: BTreeSet<CaseId>,
     changes: BTreeSet<CaseId>,
@@ -90,7 +88,6 @@ impl Ways {
         let keys: BTreeSet<String> = proxies.map(|proxy| format!("{}/{}", proxy.key.0, proxy.key.1)).collect();
         Self {
             named: named(cases, engine),
-            elsewhere: which(&|case| !case.case.flow.after.is_empty()),
             through_proxies: which(&|case| {
                 passes(case, &[Checkpoint::Waypoint, Checkpoint::Gateway]) || meets(case, &keys)
             }),
@@ -103,9 +100,7 @@ impl Ways {
     /// have such a case as twin, and the twins of all of them.
     pub(super) fn part(&self, plan: &Plan, reach: &Reach) -> Plan {
         let on_the_way = |id: &CaseId| match reach {
-            Reach::Named(object) => {
-                self.elsewhere.contains(id) || self.named.get(object).is_some_and(|cases| cases.contains(id))
-            }
+            Reach::Named(object) => self.named.get(object).is_some_and(|cases| cases.contains(id)),
             Reach::Proxies => self.through_proxies.contains(id),
             Reach::Outward => self.outward.contains(id) || self.through_proxies.contains(id),
             Reach::Changes => self.changes.contains(id),
@@ -131,7 +126,7 @@ impl Ways {
 fn named(cases: &[CaseRecord], engine: &Engine<'_>) -> BTreeMap<ObjectRef, BTreeSet<CaseId>> {
     let mut named: BTreeMap<ObjectRef, BTreeSet<CaseId>> = BTreeMap::new();
     for case in cases {
-        let objects = engine.named_objects(&case.case.flow).ok().flatten().unwrap_or_default();
+        let objects = engine.named_objects(&case.case.flow).unwrap_or_default();
         for object in objects {
             named.entry(object).or_default().insert(case.case.id.clone());
         }
