@@ -7,6 +7,7 @@
 use std::io;
 
 use nix::errno::Errno;
+use tokio_rustls::rustls::Error as TlsError;
 
 use super::icmp::{self, Meaning};
 use crate::wire::{Icmp, Outcome, Refusal};
@@ -67,11 +68,14 @@ impl Ending {
         }
     }
 
-    /// What an error without a number of the operating system means.
+    /// What an error without a number of the operating system means: TLS has ended the session, or the peer has.
     fn of_stream(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::of(Outcome::Reset),
-            _ => Self::probe_error(error.to_string()),
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+            Some(tls) => Self::explained(Outcome::TlsFailure, tls.to_string()),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::explained(Outcome::Reset, "the connection was closed without an answer")
+            }
+            None => Self::probe_error(error.to_string()),
         }
     }
 }

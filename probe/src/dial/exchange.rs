@@ -33,6 +33,18 @@ where
     Ok(Outcome::Connected)
 }
 
+/// Waits a little for what a server says unasked after a handshake. In TLS 1.3 the client is through before the server
+/// has judged it: an alert here is the handshake's failure.
+pub(super) async fn overhear<S: AsyncRead + Unpin>(stream: &mut S, record: &mut Record) -> Result<Outcome, Ending> {
+    match timeout(PAUSE, listen(stream, record)).await {
+        Ok(Err(error)) => match Ending::of_socket(&error, None) {
+            ending if ending.outcome == Outcome::TlsFailure => Err(ending),
+            _ => Ok(Outcome::Connected),
+        },
+        Ok(Ok(())) | Err(_) => Ok(Outcome::Connected),
+    }
+}
+
 /// Reads until the answer is marked, pauses, is long enough or ends.
 async fn listen<S: AsyncRead + Unpin>(stream: &mut S, record: &mut Record) -> std::io::Result<()> {
     let mut chunk = [0; 4096];

@@ -10,7 +10,8 @@ use super::ending::Ending;
 use super::record::Record;
 use super::{exchange, http, tcp, tls, udp};
 use crate::wire::{
-    Answer, Attempt, Exchange, Family, Flow, HttpExchange, Lookups, Outcome, Phase, Refusal, Target, TlsExchange,
+    Answer, Attempt, Exchange, Family, Flow, HttpExchange, Lookups, Outcome, Phase, Refusal, SHORTEST_DEADLINE_MS,
+    Target, TlsExchange,
 };
 
 /// Tries `flow`, which ends at its deadline at the latest.
@@ -30,6 +31,12 @@ async fn attempt(
     system: &Result<Settings, SettingsError>,
     record: &mut Record,
 ) -> Result<Outcome, Ending> {
+    if flow.deadline_ms < SHORTEST_DEADLINE_MS {
+        return Err(Ending::probe_error(format!(
+            "a deadline of {} ms cannot tell a drop from a delay; give at least {SHORTEST_DEADLINE_MS} ms",
+            flow.deadline_ms
+        )));
+    }
     let names = Names { flow, system };
     match &flow.attempt {
         Attempt::Tcp(exchange) => try_tcp(exchange, &names, record).await,
@@ -59,7 +66,7 @@ async fn try_tls(exchange: &TlsExchange, names: &Names<'_>, record: &mut Record)
     let mut stream = tls::shake(plan, stream, record).await?;
     match &exchange.say {
         Some(say) => exchange::speak(&mut stream, say, names.id(), record).await,
-        None => Ok(Outcome::Connected),
+        None => exchange::overhear(&mut stream, record).await,
     }
 }
 

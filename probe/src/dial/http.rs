@@ -3,6 +3,7 @@
 mod body;
 
 use std::io;
+use std::net::Ipv6Addr;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -30,7 +31,7 @@ pub(super) fn request(exchange: &HttpExchange) -> Result<Vec<u8>, String> {
     }
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     for (name, value) in implied_headers(exchange).iter().chain(&request.headers) {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
@@ -42,7 +43,7 @@ pub(super) fn request(exchange: &HttpExchange) -> Result<Vec<u8>, String> {
 fn implied_headers(exchange: &HttpExchange) -> Vec<(String, String)> {
     let request = &exchange.request;
     let has = |name: &str| request.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-    let host = request.host.clone().unwrap_or_else(|| format!("{}:{}", exchange.to.host, exchange.to.port));
+    let host = request.host.clone().unwrap_or_else(|| authority(exchange));
     let mut headers = vec![("Host".to_owned(), host)];
     headers.push(("Connection".to_owned(), "close".to_owned()));
     headers.push(("User-Agent".to_owned(), "airtight-probe".to_owned()));
@@ -53,6 +54,16 @@ fn implied_headers(exchange: &HttpExchange) -> Vec<(String, String)> {
     }
     headers.retain(|(name, _)| !has(name));
     headers
+}
+
+/// The target as clients write it: without the final dot of an absolute name, and without the scheme's own port
+/// (RFC 9110, section 7.2).
+fn authority(exchange: &HttpExchange) -> String {
+    let to = &exchange.to;
+    let name = to.host.trim_end_matches('.');
+    let name = if name.parse::<Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
+    let own_port = if exchange.tls.is_some() { 443 } else { 80 };
+    if to.port == own_port { name } else { format!("{name}:{}", to.port) }
 }
 
 /// Sends `bytes` and reads the response into the record.
@@ -84,20 +95,11 @@ where
             record.end = Some(BodyEnd::Limit);
             Err(Ending::explained(Outcome::Connected, why))
         }
-        Err(error) if record.body.is_empty() => Err(unanswered(sent.err().unwrap_or(error))),
+        Err(error) if record.body.is_empty() => Err(Ending::of_socket(&sent.err().unwrap_or(error), None)),
         Err(_) => {
             record.end = Some(BodyEnd::Cut);
             Err(Ending::explained(Outcome::Connected, "the answer broke off inside the head of the response"))
         }
-    }
-}
-
-fn unanswered(error: io::Error) -> Ending {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            Ending::explained(Outcome::Reset, "the connection was closed without an answer")
-        }
-        _ => Ending::of_socket(&error, None),
     }
 }
 

@@ -42,20 +42,20 @@ pub(super) fn watch(socket: &impl AsFd, to: SocketAddr, on: bool) -> nix::Result
 /// The newest queued ICMP error; the queue is empty afterwards.
 pub(super) fn take(socket: &impl AsFd) -> Option<Icmp> {
     let mut newest = None;
-    while let Some(found) = next(socket) {
-        newest = found.or(newest);
+    while let Some(control) = next(socket) {
+        newest = control.iter().find_map(of_control).or(newest);
     }
     newest
 }
 
-/// The next queued error, which may be another than ICMP; none if the queue is empty.
-fn next(socket: &impl AsFd) -> Option<Option<Icmp>> {
+/// What came with the next queued error, which may be another than ICMP; none if the queue is empty.
+fn next(socket: &impl AsFd) -> Option<Vec<ControlMessageOwned>> {
     let mut packet = [0; 512];
     let mut iov = [IoSliceMut::new(&mut packet)];
     let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<SockaddrStorage>(socket.as_fd().as_raw_fd(), &mut iov, Some(&mut control), flags).ok()?;
-    Some(message.cmsgs().ok()?.find_map(|part| of_control(&part)))
+    Some(message.cmsgs().ok()?.collect())
 }
 
 fn of_control(part: &ControlMessageOwned) -> Option<Icmp> {

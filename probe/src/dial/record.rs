@@ -62,8 +62,11 @@ impl Record {
         }
     }
 
-    /// Leaves the current phase for `phase`.
+    /// Leaves the current phase for `phase`, unless that is the current one.
     pub(super) fn enter(&mut self, phase: Phase) {
+        if self.phase == phase {
+            return;
+        }
         self.leave();
         self.phase = phase;
     }
@@ -86,9 +89,10 @@ impl Record {
     pub(super) fn overdue(&mut self) -> Ending {
         let outcome = match (self.phase, self.status) {
             (_, Some(status)) => Outcome::Http(status),
+            (Phase::Read, None) => Outcome::ProbeError("the deadline came before anything was tried".to_owned()),
             (Phase::Dns, None) => Outcome::DnsFailure(Rcode::Timeout),
-            (_, None) if !self.body.is_empty() => Outcome::Connected,
-            (Phase::Read | Phase::Connect | Phase::Tls | Phase::Request | Phase::Response, None) => Outcome::Timeout,
+            (Phase::Response, None) if !self.body.is_empty() => Outcome::Connected,
+            (Phase::Connect | Phase::Tls | Phase::Request | Phase::Response, None) => Outcome::Timeout,
         };
         if self.end.is_none() {
             self.end = Some(BodyEnd::Deadline);

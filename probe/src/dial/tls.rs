@@ -46,12 +46,10 @@ pub(super) async fn shake(plan: Plan, stream: TcpStream, record: &mut Record) ->
 
 /// A handshake that TLS itself ended has failed; one whose connection broke was reset.
 fn failed(error: &io::Error) -> Ending {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-        Some(tls) => Ending::explained(Outcome::TlsFailure, tls.to_string()),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Ending::explained(Outcome::Reset, "the connection was closed during the handshake")
-        }
-        None => Ending::of_socket(error, None),
+    let ending = Ending::of_socket(error, None);
+    match ending.outcome {
+        Outcome::Reset => Ending { detail: "the connection was closed during the handshake".to_owned(), ..ending },
+        _ => ending,
     }
 }
 

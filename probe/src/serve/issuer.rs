@@ -22,7 +22,8 @@ const LIFETIME: u64 = 3600;
 
 /// Issues tokens.
 pub(super) struct Issuer {
-    issuer: String,
+    /// Its `iss`.
+    name: String,
     key: EcdsaKeyPair,
     /// Signs forged tokens; nobody is told of it.
     unpublished: EcdsaKeyPair,
@@ -32,7 +33,7 @@ pub(super) struct Issuer {
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer").field("issuer", &self.issuer).field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("Issuer").field("name", &self.name).field("key_id", &self.key_id).finish_non_exhaustive()
     }
 }
 
@@ -50,7 +51,7 @@ impl Issuer {
         };
         let fingerprint = digest::digest(&digest::SHA256, key.public_key().as_ref());
         let key_id = URL_SAFE_NO_PAD.encode(&fingerprint.as_ref()[..12]);
-        Ok(Self { issuer: issuer.to_owned(), unpublished: new_key(&random)?, key, key_id, random })
+        Ok(Self { name: issuer.to_owned(), unpublished: new_key(&random)?, key, key_id, random })
     }
 
     pub(super) fn answer(&self, asked: &Asked) -> Said {
@@ -67,9 +68,9 @@ impl Issuer {
     }
 
     fn discovery(&self) -> Value {
-        let base = self.issuer.trim_end_matches('/');
+        let base = self.name.trim_end_matches('/');
         json!({
-            "issuer": self.issuer,
+            "issuer": self.name,
             "jwks_uri": format!("{base}/.well-known/jwks.json"),
             "token_endpoint": format!("{base}/token"),
             "response_types_supported": ["token"],
@@ -130,7 +131,7 @@ impl Issuer {
             TokenState::NotYetValid => (now + LIFETIME, now + 2 * LIFETIME),
         };
         let mut claims: Map<String, Value> = request.claims.into_iter().collect();
-        claims.insert("iss".to_owned(), request.issuer.unwrap_or_else(|| self.issuer.clone()).into());
+        claims.insert("iss".to_owned(), request.issuer.unwrap_or_else(|| self.name.clone()).into());
         claims.insert("sub".to_owned(), request.subject.into());
         if !request.audiences.is_empty() {
             claims.insert("aud".to_owned(), request.audiences.into());

@@ -97,23 +97,23 @@ impl Server {
     /// Serves until `stop` is ready. Then nothing more is accepted, HTTP requests that are under way are answered,
     /// and all else is closed.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let (stopper, stopped) = watch::channel(false);
+        let (stopping, told) = watch::channel(false);
         let mut listeners = JoinSet::new();
         for listener in self.listeners {
-            let stopped = Stop(stopped.clone());
+            let halt = Stop(told.clone());
             listeners.spawn(async move {
                 match listener {
-                    Listening::Tcp { socket, tls, protocol } => accept(socket, tls, protocol, stopped).await,
+                    Listening::Tcp { socket, tls, protocol } => accept(socket, tls, protocol, halt).await,
                     Listening::Udp { socket, identity } => tokio::select! {
                         () = udp::echo(&socket, &identity) => {}
-                        () = stopped.wait() => {}
+                        () = halt.wait() => {}
                     },
                 }
             });
         }
         stop.await;
         // Only fails if nobody waits.
-        let _ = stopper.send(true);
+        let _ = stopping.send(true);
         while listeners.join_next().await.is_some() {}
     }
 }

@@ -7,6 +7,9 @@ use super::Payload;
 /// The deadline of a flow that names none, in milliseconds.
 pub const DEFAULT_DEADLINE_MS: u64 = 5000;
 
+/// The shortest deadline that a flow may have, in milliseconds: a shorter one cannot tell a drop from a delay.
+pub const SHORTEST_DEADLINE_MS: u64 = 100;
+
 /// How many bytes of a body are kept if the flow does not say, in bytes.
 pub const DEFAULT_BODY_LIMIT: usize = 16 * 1024;
 
@@ -25,7 +28,7 @@ pub struct Flow {
     pub id: String,
     /// What is tried.
     pub attempt: Attempt,
-    /// How long it may take from its start to its end, in milliseconds.
+    /// How long it may take from its start to its end, in milliseconds; at least [`SHORTEST_DEADLINE_MS`].
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
     /// How names are resolved; none: as `/etc/resolv.conf` says.
@@ -180,7 +183,7 @@ pub struct Request {
     /// Its target, query included; sent byte for byte.
     #[serde(default = "default_path")]
     pub path: String,
-    /// Its `Host`; none: the target's host and port. A header `Host` of the flow's own replaces it.
+    /// Its `Host`; none: the target's host, and its port unless the scheme implies it. A header `Host` of the flow's own replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Its headers, in order.

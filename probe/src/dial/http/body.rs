@@ -141,8 +141,9 @@ impl State {
         match (self, byte) {
             (Self::Size { value: 0, .. }, b'\n') => Self::Trailer(0),
             (Self::Size { value, .. }, b'\n') => Self::Chunk(value),
-            (Self::Size { value, .. }, b'\r' | b';' | b' ' | b'\t') => Self::Size { value, extension: true },
-            (Self::Size { value, extension: true }, _) => Self::Size { value, extension: true },
+            (Self::Size { value, extension: true }, _) | (Self::Size { value, .. }, b'\r' | b';' | b' ' | b'\t') => {
+                Self::Size { value, extension: true }
+            }
             (Self::Size { value, extension: false }, digit) => match char::from(digit).to_digit(16) {
                 Some(digit) if value < 1 << 56 => Self::Size { value: value * 16 + u64::from(digit), extension: false },
                 _ => Self::Broken,
