@@ -3,9 +3,9 @@
 #
 #   probe/build-static.sh [TARGET]
 #
-# TARGET is a Rust target, by default the host's own; a musl target works as well as a gnu one. Needs Rust and a C
-# compiler; the network only for crates that cargo does not have yet. The path of the program is the last line of
-# the standard output.
+# TARGET is a Rust target, by default the host's own. Needs Rust and a C compiler for the target (for musl, musl-gcc);
+# the network only for crates that cargo does not have yet. The path of the program is the last line of the standard
+# output.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

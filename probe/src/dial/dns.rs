@@ -38,7 +38,7 @@ pub(super) async fn resolve(
         }
         match failure {
             Rcode::Timeout => break,
-            Rcode::Refused => skip_search = true,
+            Rcode::Refused => skip_search |= !candidate.as_it_stands,
             Rcode::Nxdomain | Rcode::Nodata | Rcode::Servfail => {}
         }
     }

@@ -22,7 +22,11 @@ pub(super) async fn connect_any(addresses: &[IpAddr], port: u16, record: &mut Re
     let mut attempts = JoinSet::new();
     for address in addresses {
         let to = SocketAddr::new(*address, port);
-        attempts.spawn(async move { (to, connect_to(to).await) });
+        let started = start(to);
+        // Known from the SYN on: observers of a flow that never connects name its port.
+        let local = started.as_ref().ok().and_then(|stream| stream.local_addr().ok());
+        record.local = record.local.or(local);
+        attempts.spawn(async move { (to, finish(to, started).await) });
     }
     let mut failed = Vec::new();
     while let Some(attempt) = attempts.join_next().await {
@@ -51,7 +55,12 @@ pub(super) async fn connect_any(addresses: &[IpAddr], port: u16, record: &mut Re
 
 /// Connects, so that the ICMP error behind a failure is still there to be read.
 pub(super) async fn connect_to(to: SocketAddr) -> Result<TcpStream, Ending> {
-    let stream = start(to).map_err(|error| Ending::of_socket(&error, None))?;
+    finish(to, start(to)).await
+}
+
+/// Waits until a connection stands.
+async fn finish(to: SocketAddr, started: io::Result<TcpStream>) -> Result<TcpStream, Ending> {
+    let stream = started.map_err(|error| Ending::of_socket(&error, None))?;
     let connected = loop {
         if let Err(error) = stream.writable().await {
             break Err(error);

@@ -146,7 +146,7 @@ async fn bind(
         return Ok((Listening::Udp { socket, identity: Arc::clone(identity) }, Bound { address, ca: None }));
     }
     let protocol = protocol(&listener.speak, identity)?;
-    let tls = listener.tls.as_ref().map(|certificate| acceptor(certificate, address, authority)).transpose()?;
+    let tls = acceptor(listener, authority)?;
     let socket = TcpListener::bind(address).await.map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
     let ca = match listener.tls {
@@ -156,12 +156,15 @@ async fn bind(
     Ok((Listening::Tcp { socket, tls, protocol }, Bound { address, ca }))
 }
 
-fn acceptor(
-    certificate: &Certificate,
-    address: SocketAddr,
-    authority: &mut Authority,
-) -> Result<TlsAcceptor, ServeError> {
-    authority.acceptor(certificate).map_err(|why| ServeError::Certificate { address, why })
+/// What accepts a listener's TLS; none if it has none. Only for HTTP there is a choice of protocols.
+fn acceptor(listener: &Listener, authority: &mut Authority) -> Result<Option<TlsAcceptor>, ServeError> {
+    let Some(certificate) = &listener.tls else { return Ok(None) };
+    let protocols: &[&str] = match listener.speak {
+        Speak::Http(_) => &["h2", "http/1.1"],
+        Speak::Tcp | Speak::Udp | Speak::Postgres | Speak::Redis | Speak::Amqp | Speak::Mute | Speak::Reset => &[],
+    };
+    let failed = |why| ServeError::Certificate { address: listener.bind, why };
+    authority.acceptor(certificate, protocols).map(Some).map_err(failed)
 }
 
 fn protocol(speak: &Speak, identity: &Arc<Identity>) -> Result<Protocol, ServeError> {

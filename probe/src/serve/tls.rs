@@ -24,8 +24,9 @@ impl Authority {
         self.0.as_ref().map(CertifiedIssuer::pem)
     }
 
-    /// What accepts TLS with `certificate`; otherwise what is wrong with it.
-    pub(super) fn acceptor(&mut self, certificate: &Certificate) -> Result<TlsAcceptor, String> {
+    /// What accepts TLS with `certificate` and takes these protocols by ALPN, any if there is none; otherwise what is
+    /// wrong with it.
+    pub(super) fn acceptor(&mut self, certificate: &Certificate, protocols: &[&str]) -> Result<TlsAcceptor, String> {
         let (chain, key) = match certificate {
             Certificate::Files { certificate, key } => from_files(certificate, key)?,
             Certificate::Own(own) => self.issue(own).map_err(|error| error.to_string())?,
@@ -34,7 +35,7 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|error| error.to_string())?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 

@@ -71,6 +71,7 @@ async fn a_syn_that_is_dropped_is_a_timeout_of_the_connection() {
     assert!(backlog.len() < 16, "the backlog is never full here");
     let answer = dial_flows(&[json!({"attempt": tcp(address), "deadlineMs": 300})]).remove(0);
     assert_eq!((answer.outcome, answer.phase), (Outcome::Timeout, Phase::Connect));
+    assert_ne!(answer.local.unwrap().port(), 0, "observers name the flow by its port");
 }
 
 #[test]

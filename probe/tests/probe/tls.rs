@@ -40,6 +40,7 @@ fn another_authority_is_not_trusted() {
 #[test]
 fn the_server_name_arrives() {
     let served = served();
+    // What is no HTTP leaves the choice of a protocol to the client.
     let tls = json!({"serverName": "exfil.example", "alpn": ["http/1.1"]});
     let answers = dial(&[
         json!({"tls": {"to": served.to(0), "tls": tls, "say": "nonce"}}),

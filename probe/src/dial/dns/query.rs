@@ -96,8 +96,6 @@ async fn ask_by(
     record: &mut Record,
 ) -> (Said, bool) {
     let began = Instant::now();
-    let message = query(name, asked);
-    let index = record.lookups.len();
     // Written before the answer is there: the flow may end while it is waited for.
     record.lookups.push(Lookup {
         server,
@@ -108,21 +106,13 @@ async fn ask_by(
         addresses: 0,
         us: micros(wait),
     });
+    let message = query(name, asked);
     let answer = match transport {
         Transport::Udp => timeout(wait, by_udp(server, &message)).await,
         Transport::Tcp => timeout(wait, by_tcp(server, &message)).await,
     };
-    let (said, truncated, result) = match answer {
-        Err(_) => (Said::Silence, false, "TIMEOUT".to_owned()),
-        Ok(Err(ending)) => {
-            let result = ending.errno.clone().unwrap_or_else(|| ending.outcome.to_string());
-            (Said::Error(ending), false, result)
-        }
-        Ok(Ok(answer)) => {
-            (meaning(&answer, asked), answer.metadata.truncation, code_name(answer.metadata.response_code))
-        }
-    };
-    if let Some(lookup) = record.lookups.get_mut(index) {
+    let (said, truncated, result) = judge(answer.ok(), asked);
+    if let Some(lookup) = record.lookups.last_mut() {
         lookup.result = result;
         lookup.us = micros(began.elapsed());
         lookup.addresses = match &said {
@@ -131,6 +121,21 @@ async fn ask_by(
         };
     }
     (said, truncated)
+}
+
+/// What an answer, an error or silence says, whether it was truncated, and its name in the record.
+fn judge(answer: Option<Result<Message, Ending>>, asked: Asked) -> (Said, bool, String) {
+    match answer {
+        None => (Said::Silence, false, "TIMEOUT".to_owned()),
+        Some(Ok(answer)) => {
+            let code = code_name(answer.metadata.response_code);
+            (meaning(&answer, asked), answer.metadata.truncation, code)
+        }
+        Some(Err(ending)) => {
+            let result = ending.errno.clone().unwrap_or_else(|| ending.outcome.to_string());
+            (Said::Error(ending), false, result)
+        }
+    }
 }
 
 fn query(name: &Name, asked: Asked) -> Message {
