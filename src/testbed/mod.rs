@@ -1,5 +1,6 @@
 //! Testbeds: where flows are tried.
 
+pub mod image;
 pub mod model;
 
 use crate::judge::Observation;

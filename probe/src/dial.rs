@@ -1,0 +1,18 @@
+//! The dialling role: flows in, answers out.
+
+mod dns;
+mod ending;
+mod exchange;
+mod flow;
+mod http;
+mod icmp;
+mod lines;
+mod mark;
+mod record;
+mod session;
+mod tcp;
+mod tls;
+mod udp;
+
+pub use dns::{Settings, SettingsError};
+pub use session::{Dialler, SessionError, Summary};
