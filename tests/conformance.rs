@@ -1,6 +1,7 @@
 //! The matrix as tests: one trial for each case, named `scenario::ID`.
 //!
 //! `AIRTIGHT_STACK` names another stack, `AIRTIGHT_TESTBED` another testbed.
+#![expect(clippy::print_stderr, reason = "a test program without libtest tells by itself what went wrong")]
 
 use std::path::Path;
 use std::process::ExitCode;

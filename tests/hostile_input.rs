@@ -1,4 +1,6 @@
 //! Broken and hostile YAML: each a clear error with its place, never a panic, a full memory or a full stack.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::format_push_string, clippy::format_collect, reason = "short texts, made once")]
 
 use std::fs;
 use std::sync::Arc;

@@ -25,7 +25,6 @@ macro_rules! resources {
         /// A typed object of a kind that the engine models.
         #[derive(Debug, Clone, PartialEq)]
         #[expect(missing_docs, reason = "each variant is the kind of its name")]
-        #[expect(clippy::large_enum_variant, reason = "held in a few vectors, never moved in a loop")]
         pub enum Resource {
             $($variant(Object<$body>),)*
             /// An object of a known kind without bearing on traffic (ConfigMap, Role, …).
