@@ -1,5 +1,6 @@
 //! The sentences that reports share.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::text::{count, one_line};
@@ -116,6 +117,25 @@ pub(super) fn observed(record: &CaseRecord) -> String {
 /// Whether no case notices that the object is gone.
 pub(super) fn is_uncovered(policy: &PolicyRecord) -> bool {
     policy.noticed_by.is_empty()
+}
+
+/// Uncovered objects that a rule made, summed up for each rule's policy.
+pub(super) fn made_and_uncovered(record: &RunRecord) -> Vec<String> {
+    let mut made: BTreeMap<String, Vec<&PolicyRecord>> = BTreeMap::new();
+    for policy in record.policies.iter().filter(|policy| is_uncovered(policy)) {
+        if let Some(generator) = &policy.generated_by {
+            made.entry(one_line(&generator.to_string())).or_default().push(policy);
+        }
+    }
+    let words = |(generator, objects): (String, Vec<&PolicyRecord>)| {
+        let reached = objects.iter().filter(|object| !object.decides.is_empty()).count();
+        format!(
+            "{} that {generator} made, {reached} of them on the way of a case: whatever each denies, another object \
+             denies as well",
+            count(objects.len(), "object", "objects")
+        )
+    };
+    made.into_iter().map(words).collect()
 }
 
 /// Why an object counts as uncovered.

@@ -23,7 +23,7 @@ use self::trace::Step;
 use super::error::ReportError;
 use super::standing::Standing;
 use super::text::{count, duration, one_line};
-use super::wording::{headline, is_uncovered, status_word};
+use super::wording::{headline, is_uncovered, made_and_uncovered, status_word};
 use crate::manifest::Diagnostic;
 use crate::run::{ExitStatus, RunRecord};
 
@@ -62,6 +62,8 @@ struct Page {
     total: usize,
     policies: Vec<PolicyView>,
     uncovered: usize,
+    /// What rules made and no case notices, in words.
+    made: Vec<String>,
     controls: Vec<ControlView>,
     findings: Vec<FindingView>,
     inputs: InputView,
@@ -104,6 +106,7 @@ impl Page {
             scenarios: case::scenarios(record),
             total: record.cases.len(),
             policies: coverage::policies(record),
+            made: made_and_uncovered(record),
             uncovered: record.policies.iter().filter(|policy| is_uncovered(policy)).count(),
             controls: coverage::controls(record),
             findings: inputs::findings(record),
