@@ -15,7 +15,9 @@ pub(super) fn write(event: &Event, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  FAIL  {step} ({seconds} s): {} [{}]", failure.message, failure.code)
         }
         Event::Logs { folder } => writeln!(out, "  logs  {}", folder.display()),
-        Event::NoLogs { failure } => writeln!(out, "  logs  not exported: {}", failure.message),
+        Event::NoLogs { folder, failure } => {
+            writeln!(out, "  logs  {}, not all of them: {}", folder.display(), failure.message)
+        }
     }
 }
 

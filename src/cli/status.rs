@@ -83,7 +83,7 @@ fn one(cluster: &Shown, output: &mut Output<'_>) -> std::io::Result<()> {
     let out = &mut output.out;
     let count = |progress: Progress| cluster.steps.values().filter(|record| record.progress == progress).count();
     let stack = if cluster.stack.is_empty() { "an unknown stack" } else { &cluster.stack };
-    writeln!(out, "{} ({stack}): {} steps done", cluster.name, count(Progress::Done))?;
+    writeln!(out, "{} ({stack}): steps done: {}", cluster.name, count(Progress::Done))?;
     for (step, record) in &cluster.steps {
         match (record.progress, &record.failure) {
             (Progress::Failed, failure) => writeln!(out, "  failed: {step} [{}]", failure.as_deref().unwrap_or("?"))?,

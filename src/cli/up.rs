@@ -143,8 +143,8 @@ fn conclude(
         let name = &site.name;
         writeln!(output.err, "{done} of {all} steps are done; what was made is still there:")
             .map_err(CliError::Output)?;
-        writeln!(output.err, "  airtight up --name {name}      goes on").map_err(CliError::Output)?;
-        writeln!(output.err, "  airtight down --name {name}    removes it").map_err(CliError::Output)?;
+        writeln!(output.err, "  the same `airtight up` goes on").map_err(CliError::Output)?;
+        writeln!(output.err, "  `airtight down --name {name}` removes it").map_err(CliError::Output)?;
     }
     if let Some((step, failure)) = ended.failures.first() {
         return Err(Failure { message: format!("step {step}: {}", failure.message), ..failure.clone() }.into());

@@ -127,6 +127,14 @@ pub const SYMPTOMS: &[Symptom] = &[
         transient: false,
     },
     Symptom {
+        code: "container-refused",
+        programs: &[],
+        texts: &["OCI runtime create failed", "failed to create shim task"],
+        cause: "the host does not let Docker start the container",
+        remedy: "nodes are privileged containers: a host that is itself a container needs all capabilities and cgroups, and rootless Docker needs delegation",
+        transient: false,
+    },
+    Symptom {
         code: "disk-full",
         programs: &[],
         texts: &["no space left on device"],

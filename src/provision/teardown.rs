@@ -16,6 +16,9 @@ use super::stop::Stop;
 /// How long one removal may take.
 const REMOVAL: Duration = Duration::from_mins(3);
 
+/// How often it is looked what is still there.
+const LOOKS: usize = 3;
+
 /// What was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removed {
@@ -48,7 +51,38 @@ pub fn teardown(
         0 => {}
         count => tell(Removed::Programs(count)),
     }
-    let there = Inventory::of(name, stop)?;
+    let mut failures = Vec::new();
+    let mut there = Inventory::of(name, stop)?;
+    // A container that Docker was making when its maker was ended may appear after the first look.
+    for _ in 0..LOOKS {
+        if there.is_empty() {
+            break;
+        }
+        failures = remove(name, folder, &there, stop, tell);
+        there = Inventory::of(name, stop)?;
+    }
+    if !there.foreign_nodes.is_empty() {
+        tell(Removed::LeftAlone(there.foreign_nodes.clone()));
+    }
+    // The folder says what is left; it goes last.
+    match failures.into_iter().next() {
+        Some(first) if !there.is_empty() => return Err(first),
+        Some(_) | None => {}
+    }
+    if remove_folder(&folder.0)? {
+        tell(Removed::Folder(folder.0.display().to_string()));
+    }
+    Ok(())
+}
+
+/// Containers first, then the nodes, then the network that they are on.
+fn remove(
+    name: &ClusterName,
+    folder: &Folder,
+    there: &Inventory,
+    stop: &Stop,
+    tell: &mut dyn FnMut(Removed),
+) -> Vec<Failure> {
     let mut failures = Vec::new();
     for stand_in in &there.stand_ins {
         let call = Program::Docker.call(["rm", "--force", "--volumes", &stand_in.name]);
@@ -56,23 +90,13 @@ pub fn teardown(
     }
     if !there.nodes.is_empty() {
         let names: Vec<String> = there.nodes.iter().map(|node| node.name.clone()).collect();
-        attempt(&nodes(name, &names, folder, &there), stop, Removed::Nodes(names), tell, &mut failures);
+        attempt(&nodes(name, &names, folder, there), stop, Removed::Nodes(names), tell, &mut failures);
     }
     for network in &there.networks {
         let call = Program::Docker.call(["network", "rm", network]);
         attempt(&call, stop, Removed::Network(network.clone()), tell, &mut failures);
     }
-    if !there.foreign_nodes.is_empty() {
-        tell(Removed::LeftAlone(there.foreign_nodes.clone()));
-    }
-    if let Some(first) = failures.into_iter().next() {
-        // The folder says what is left; it goes last.
-        return Err(first);
-    }
-    if remove_folder(&folder.0)? {
-        tell(Removed::Folder(folder.0.display().to_string()));
-    }
-    Ok(())
+    failures
 }
 
 /// kind deletes all nodes of the name, so it is asked only where all of them are ours.

@@ -12,13 +12,18 @@ use crate::provision::program::{Bounds, Program, run};
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the last question may take beyond the step's time.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Reasons of a waiting container that are no trouble.
 const USUAL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 pub(super) fn pass(gate: &Gate, work: &Work<'_>, bounds: Bounds<'_>) -> Result<(), Failure> {
     loop {
         work.go_on()?;
-        let state = match state(gate, work, bounds) {
+        // The last question may take longer than the step: its answer is what the failure shows.
+        let question = Bounds { deadline: bounds.deadline.max(Instant::now()) + ANSWER, ..bounds };
+        let state = match state(gate, work, question) {
             Ok(GateState::Met) => return Ok(()),
             Ok(GateState::Waiting(what)) => what,
             Err(failure) if failure.code == "interrupted" || failure.code == "program-missing" => return Err(failure),

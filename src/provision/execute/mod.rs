@@ -75,8 +75,10 @@ pub enum Event {
         /// Where.
         folder: PathBuf,
     },
-    /// The nodes' logs could not be written.
+    /// The nodes' logs could not be written, or not all of them.
     NoLogs {
+        /// Where those are that could.
+        folder: PathBuf,
         /// Why.
         failure: Failure,
     },
@@ -147,7 +149,7 @@ impl Executor<'_> {
         let bounds = Bounds { deadline: Instant::now() + LOGS, stop: self.stop, processes: self.processes };
         match run(&call, bounds) {
             Ok(_) => Event::Logs { folder },
-            Err(error) => Event::NoLogs { failure: error.into() },
+            Err(error) => Event::NoLogs { folder, failure: error.into() },
         }
     }
 }
