@@ -215,7 +215,7 @@ fn stacks_that_are_refused() {
         let told: Vec<String> = findings
             .iter()
             .map(|finding| {
-                let at = finding.location.as_ref().map(|location| location.to_string()).unwrap_or_default();
+                let at = finding.location.as_ref().map(ToString::to_string).unwrap_or_default();
                 format!("{} {}: {}", at.trim_start_matches("stack.yaml:"), finding.code, finding.message)
             })
             .collect();

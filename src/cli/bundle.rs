@@ -9,7 +9,7 @@ use clap::Args;
 use super::error::CliError;
 use super::output::Output;
 use super::site::{recipe, stop};
-use crate::provision::{Bounds, Failure, Fetch, Processes, Stop, fetches, run};
+use crate::provision::{Bounds, Failure, Fetch, Owner, Stop, fetches, run};
 use crate::run::ExitStatus;
 
 /// How long one thing may take to fetch.
@@ -92,8 +92,8 @@ fn fetch_all(wanted: &[Fetch], args: &BundleArgs, output: &mut Output<'_>) -> Re
 }
 
 fn fetch_one(fetch: &Fetch, folder: &Path, stop: &Stop) -> Result<(), Failure> {
-    let processes = Processes::default();
-    let bounds = Bounds { deadline: Instant::now() + FETCH, stop, processes: &processes };
+    let owner = Owner::default();
+    let bounds = Bounds { deadline: Instant::now() + FETCH, stop, owner: &owner };
     fetch.calls.iter().try_for_each(|call| run(call, bounds).map(|_| ()).map_err(Failure::from))?;
     fs::rename(folder.join(".unfinished").join(&fetch.file), folder.join(&fetch.file)).map_err(|error| {
         let message = format!("{} was fetched, but not as {}: {error}", fetch.what, fetch.file);

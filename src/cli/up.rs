@@ -15,7 +15,7 @@ use super::site::{ClusterArgs, stop};
 use crate::manifest::{File, Loaded};
 use crate::provision::preflight::preflight as measure;
 use crate::provision::{
-    Ended, Executor, Failure, Folder, Kubectl, Payload, Plan, Processes, Progress, Site, State, in_order,
+    Ended, Executor, Failure, Folder, Kubectl, Owner, Payload, Plan, Progress, Site, State, in_order,
 };
 use crate::run::ExitStatus;
 
@@ -113,14 +113,14 @@ fn execute(plan: &Plan, site: &Site, output: &mut Output<'_>) -> Result<Ended, C
     let Some(_lock) = site.folder.lock().map_err(|error| folder_failure(&site.folder, &error))? else {
         return Err(busy(site).into());
     };
-    let (stop, processes) = (stop()?, Processes::in_file(&site.folder.processes()));
+    let (stop, owner) = (stop()?, Owner::folder(&site.folder.0));
     // What a killed attempt left running would work against this one.
-    let left = crate::provision::end_left_behind(&site.folder.processes());
+    let left = crate::provision::end_left_behind(&site.folder.0);
     if left > 0 {
         writeln!(output.err, "ended {left} programs that an earlier attempt left running").map_err(CliError::Output)?;
     }
     let cluster = Kubectl { kubeconfig: site.folder.kubeconfig() };
-    let executor = Executor { plan, site, cluster: &cluster, stop: &stop, processes: &processes };
+    let executor = Executor { plan, site, cluster: &cluster, stop: &stop, owner: &owner };
     let mut tell = |event| {
         // Nobody may be listening any more; the work goes on.
         let _ = progress::write(&event, output.err);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::processes::Processes;
+use super::owner::Owner;
 use super::program::{Bounds, Call, Program, run};
 use super::site::{ClusterName, KIND_LABEL, LABEL, network_of};
 use super::stop::Stop;
@@ -89,8 +89,8 @@ fn container(line: &str) -> Container {
 }
 
 fn lines(call: &Call, stop: &Stop) -> Result<Vec<String>, Failure> {
-    let processes = Processes::default();
-    let bounds = Bounds { deadline: Instant::now() + ANSWER, stop, processes: &processes };
+    let owner = Owner::default();
+    let bounds = Bounds { deadline: Instant::now() + ANSWER, stop, owner: &owner };
     let said = run(call, bounds).map_err(Failure::from)?;
     Ok(said.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

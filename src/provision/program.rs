@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 
-use super::processes::Processes;
+use super::owner::Owner;
 use super::stop::Stop;
 
 /// How often a running program is looked at.
@@ -127,8 +127,8 @@ pub struct Bounds<'a> {
     pub deadline: Instant,
     /// Set when everything is to end.
     pub stop: &'a Stop,
-    /// Where running programs are written down.
-    pub processes: &'a Processes,
+    /// Whose it is.
+    pub owner: &'a Owner,
 }
 
 /// What a program said.
@@ -192,16 +192,13 @@ impl ProgramError {
 pub fn run(call: &Call, bounds: Bounds<'_>) -> Result<Said, ProgramError> {
     let fail = |ending, said| ProgramError { call: Box::new(call.clone()), ending, said: Box::new(said) };
     let begun = Instant::now();
-    let mut child = start(call).map_err(|error| {
+    let mut child = start(call, bounds.owner).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         fail(if missing { Ending::NotFound } else { Ending::NotStarted(error.to_string()) }, Said::default())
     })?;
-    let group = child.id();
-    bounds.processes.add(group);
     feed(&mut child, call.input.clone());
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let ended = wait(&mut child, bounds);
-    bounds.processes.remove(group);
     let said = Said { stdout: collect(&stdout), stderr: collect(&stderr) };
     match ended {
         Ok(status) if status.success() => Ok(said),
@@ -212,9 +209,11 @@ pub fn run(call: &Call, bounds: Bounds<'_>) -> Result<Said, ProgramError> {
     }
 }
 
-fn start(call: &Call) -> std::io::Result<Child> {
+fn start(call: &Call, owner: &Owner) -> std::io::Result<Child> {
     let stdin = if call.input.is_some() { Stdio::piped() } else { Stdio::null() };
-    Command::new(call.program.name())
+    let mut command = Command::new(call.program.name());
+    owner.mark(&mut command);
+    command
         .args(&call.arguments)
         .envs(&call.environment)
         .stdin(stdin)

@@ -96,12 +96,6 @@ impl Folder {
         self.0.join("state.json")
     }
 
-    /// The programs that run.
-    #[must_use]
-    pub fn processes(&self) -> PathBuf {
-        self.0.join("processes.json")
-    }
-
     /// The kubeconfig, which is never that of the user.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {

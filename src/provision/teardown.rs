@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::inventory::Inventory;
-use super::processes::{Processes, end_left_behind};
+use super::owner::{Owner, end_left_behind};
 use super::program::{Bounds, Call, Program, run};
 use super::site::ClusterName;
 use super::state::Folder;
@@ -47,7 +47,7 @@ pub fn teardown(
     tell: &mut dyn FnMut(Removed),
 ) -> Result<(), Failure> {
     // A creation that still runs would put back what is removed.
-    match end_left_behind(&folder.processes()) {
+    match end_left_behind(&folder.0) {
         0 => {}
         count => tell(Removed::Programs(count)),
     }
@@ -111,8 +111,8 @@ fn nodes(name: &ClusterName, nodes: &[String], folder: &Folder, there: &Inventor
 }
 
 fn attempt(call: &Call, stop: &Stop, removed: Removed, tell: &mut dyn FnMut(Removed), failures: &mut Vec<Failure>) {
-    let processes = Processes::default();
-    match run(call, Bounds { deadline: Instant::now() + REMOVAL, stop, processes: &processes }) {
+    let owner = Owner::default();
+    match run(call, Bounds { deadline: Instant::now() + REMOVAL, stop, owner: &owner }) {
         Ok(_) => tell(removed),
         Err(error) => failures.push(error.into()),
     }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use super::cluster_api::Cluster;
 use super::failure::Failure;
+use super::owner::Owner;
 use super::plan::{Action, Plan, Step};
-use super::processes::Processes;
 use super::program::{Bounds, Program, run};
 use super::site::Site;
 use super::state::{Progress, Record, State};
@@ -107,8 +107,8 @@ pub struct Executor<'a> {
     pub cluster: &'a dyn Cluster,
     /// Set when the user wants it to end.
     pub stop: &'a Stop,
-    /// Where running programs are written down.
-    pub processes: &'a Processes,
+    /// Whose the programs are that it runs.
+    pub owner: &'a Owner,
 }
 
 /// What a step's thread tells.
@@ -146,7 +146,7 @@ impl Executor<'_> {
         let folder = self.site.folder.logs();
         let name = self.site.name.as_ref();
         let call = Program::Kind.call(["export", "logs", &folder.display().to_string(), "--name", name]);
-        let bounds = Bounds { deadline: Instant::now() + LOGS, stop: self.stop, processes: self.processes };
+        let bounds = Bounds { deadline: Instant::now() + LOGS, stop: self.stop, owner: self.owner };
         match run(&call, bounds) {
             Ok(_) => Event::Logs { folder },
             Err(error) => Event::NoLogs { folder, failure: error.into() },
@@ -262,7 +262,7 @@ impl<'a> Course<'a> {
         let bounds = Bounds {
             deadline: Instant::now() + Duration::from_secs(30),
             stop: self.executor.stop,
-            processes: self.executor.processes,
+            owner: self.executor.owner,
         };
         step.actions.iter().all(|action| match action {
             Action::Ensure(wanted) => ensure::is_as_it_should_be(wanted, bounds),

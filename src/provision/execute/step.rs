@@ -30,7 +30,7 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_secs(self.step.timeout_seconds);
-        let bounds = Bounds { deadline, stop: self.executor.stop, processes: self.executor.processes };
+        let bounds = Bounds { deadline, stop: self.executor.stop, owner: self.executor.owner };
         for action in &self.step.actions {
             self.go_on()?;
             self.act(action, bounds)?;

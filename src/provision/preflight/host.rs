@@ -11,8 +11,8 @@ use super::{DockerInfo, DockerNetwork, DockerVersion, Host, Measured};
 use crate::provision::component::Install;
 use crate::provision::failure::Failure;
 use crate::provision::options::Options;
+use crate::provision::owner::Owner;
 use crate::provision::plan::{manifest_file, node};
-use crate::provision::processes::Processes;
 use crate::provision::program::{Bounds, Call, Program, run};
 use crate::provision::recipe::Recipe;
 use crate::provision::stop::Stop;
@@ -43,8 +43,8 @@ pub fn measure(recipe: &Recipe, options: &Options) -> Host {
 }
 
 fn ask(call: &Call) -> Result<String, Failure> {
-    let (stop, processes) = (Stop::default(), Processes::default());
-    let bounds = Bounds { deadline: Instant::now() + ANSWER, stop: &stop, processes: &processes };
+    let (stop, owner) = (Stop::default(), Owner::default());
+    let bounds = Bounds { deadline: Instant::now() + ANSWER, stop: &stop, owner: &owner };
     run(call, bounds).map(|said| said.stdout.trim().to_owned()).map_err(Failure::from)
 }
 
