@@ -106,7 +106,7 @@ fn a_failed_step_is_named_its_logs_are_kept_and_the_next_up_goes_on_there() {
     assert_eq!(again.code, 0, "{}", again.err);
     let resumed = changes(&machine);
     assert!(!resumed.iter().any(|line| line.starts_with("kind") || line.starts_with("docker")), "{resumed:#?}");
-    assert_eq!(at(&resumed, "helm upgrade --install cilium"), 0);
+    assert!(at(&resumed, "helm upgrade --install cilium") < at(&resumed, "helm upgrade --install istiod"));
 }
 
 #[test]
