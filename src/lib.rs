@@ -5,6 +5,7 @@ pub mod judge;
 pub mod manifest;
 pub mod path;
 pub mod policy;
+pub mod provision;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right.
-const ORDER: &[&str] = &["manifest", "world", "policy", "path", "scenario", "judge", "testbed", "run", "report", "cli"];
+const ORDER: &[&str] =
+    &["manifest", "world", "policy", "path", "scenario", "judge", "testbed", "provision", "run", "report", "cli"];
 
 /// Modules that must stay free of I/O beyond `manifest::load`, of async runtimes and of clients.
 const PURE: &[&str] = &["manifest", "world", "policy", "path", "scenario", "judge"];

@@ -24,6 +24,13 @@ fn help_names_the_commands_and_the_exit_codes() {
       explain      Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
       matrix       Show who reaches whom, for all pods at once
       report       Render another report from a run.json
+      stacks       List the stacks, and check which versions go together
+      preflight    Check whether this machine can run a cluster of a stack
+      up           Bring up a cluster of a stack on kind, or go on where the last attempt ended
+      status       Show what is there of our clusters
+      down         Remove a cluster: exactly what `up` made
+      images       List the images of a stack
+      bundle       Fetch what a machine without a network needs to bring up a stack
       schema       Print the JSON Schema of scenarios or of run.json
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)

@@ -20,7 +20,7 @@ fn a_run_whose_one_case_passes_ends_with_0_and_four_reports() {
     exit 0
     --- stderr
     airtight: 1 case on model
-      stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
+      stack   reference: Kubernetes 1.31.9, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
       loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that
@@ -49,7 +49,7 @@ fn a_denied_case_brings_its_twin() {
     exit 0
     --- stderr
     airtight: 2 cases on model
-      stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
+      stack   reference: Kubernetes 1.31.9, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
       loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that
@@ -92,7 +92,7 @@ fn a_failed_case_is_told_with_its_rule_and_ends_with_1() {
     exit 1
     --- stderr
     airtight: 2 cases on model
-      stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
+      stack   reference: Kubernetes 1.31.9, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
       loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that
@@ -184,7 +184,7 @@ spec: {configPatches: []}",
     exit 3
     --- stderr
     airtight: 1 case on model
-      stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
+      stack   reference: Kubernetes 1.31.9, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
       loaded  12 objects from manifests
     warning[unmodelled] airtight does not model EnvoyFilter shop/shop
@@ -268,7 +268,7 @@ fn nothing_selected_ends_with_4_and_says_so_in_the_reports() {
     exit 4
     --- stderr
     airtight: 0 cases on model
-      stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
+      stack   reference: Kubernetes 1.31.9, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
       loaded  11 objects from manifests
 
@@ -347,7 +347,7 @@ fn a_file_in_the_way_of_the_reports_is_named_and_kept() {
     exit 2
     --- stderr
     airtight: 1 case on model
-      stack   reference: Kubernetes 1.33.1, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
+      stack   reference: Kubernetes 1.31.9, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
       loaded  11 objects from manifests
       canary  the testbed enforces: airtight-canary/client dials server:8080 under a NetworkPolicy that

@@ -56,6 +56,12 @@ pub enum CliError {
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Output(std::io::Error),
+    /// The host lacks what a cluster needs.
+    #[error("{}", lacking(*.0))]
+    Preflight(usize),
+    /// A cluster could not be brought up, shown or removed.
+    #[error("{0}")]
+    Provision(Box<crate::provision::Failure>),
     /// The testbed could not be brought up.
     #[error("{0}")]
     Testbed(#[from] crate::testbed::TestbedError),
@@ -76,6 +82,8 @@ impl CliError {
             Self::Draft(_) => "draft",
             Self::Report(_) => "report",
             Self::Output(_) => "output",
+            Self::Preflight(_) => "preflight",
+            Self::Provision(failure) => failure.code,
             Self::Testbed(_) => "testbed",
         }
     }
@@ -94,7 +102,7 @@ impl CliError {
             | Self::Draft(_)
             | Self::Report(_)
             | Self::Output(_) => ExitStatus::InputError,
-            Self::Testbed(_) => ExitStatus::NoTestbed,
+            Self::Preflight(_) | Self::Provision(_) | Self::Testbed(_) => ExitStatus::NoTestbed,
         }
     }
 
@@ -110,9 +118,33 @@ impl CliError {
             Self::Write { .. } => Some("check the folder and its permissions".to_owned()),
             Self::Draft(error) => Some(error.hint().to_owned()),
             Self::Report(error) => Some(error.hint().to_owned()),
+            Self::Preflight(_) => {
+                Some("each remedy stands beside its need; --skip-preflight goes on all the same".to_owned())
+            }
+            Self::Provision(failure) => Some(failure.hint.clone()),
             Self::Testbed(error) => error.hint.clone(),
             Self::Output(_) => Some("free some space, or send the output elsewhere".to_owned()),
             Self::Input(_) => None,
+        }
+    }
+
+    /// What a program said that failed, with the program before it.
+    #[must_use]
+    pub fn detail(&self) -> &[String] {
+        match self {
+            Self::Provision(failure) => &failure.detail,
+            Self::Input(_)
+            | Self::UnknownStack(_)
+            | Self::Argument { .. }
+            | Self::Flow(_)
+            | Self::Read { .. }
+            | Self::Exists(_)
+            | Self::Write { .. }
+            | Self::Draft(_)
+            | Self::Report(_)
+            | Self::Output(_)
+            | Self::Preflight(_)
+            | Self::Testbed(_) => &[],
         }
     }
 
@@ -128,6 +160,19 @@ pub(super) fn unless_closed(result: Result<(), CliError>) -> Result<(), CliError
     match result {
         Err(error) if error.is_closed_pipe() => Ok(()),
         result => result,
+    }
+}
+
+impl From<crate::provision::Failure> for CliError {
+    fn from(failure: crate::provision::Failure) -> Self {
+        Self::Provision(Box::new(failure))
+    }
+}
+
+fn lacking(needs: usize) -> String {
+    match needs {
+        1 => "one need of the cluster is unmet; nothing was made".to_owned(),
+        n => format!("{n} needs of the cluster are unmet; nothing was made"),
     }
 }
 

@@ -115,7 +115,7 @@ impl Inputs {
     }
 }
 
-fn tree(paths: &[PathBuf], folder: &str, built_in: fn() -> Vec<File>) -> Result<(Loaded, String), CliError> {
+pub(super) fn tree(paths: &[PathBuf], folder: &str, built_in: fn() -> Vec<File>) -> Result<(Loaded, String), CliError> {
     if !paths.is_empty() {
         return listed(paths);
     }
@@ -144,7 +144,7 @@ fn listed(paths: &[PathBuf]) -> Result<(Loaded, String), CliError> {
 }
 
 /// Takes the `Environment` out of the manifests; if they have none, the built-in one with the hosts that they name.
-fn environment(manifests: &mut Loaded) -> Result<Environment, CliError> {
+pub(super) fn environment(manifests: &mut Loaded) -> Result<Environment, CliError> {
     let (own, rest): (Vec<Document>, Vec<Document>) =
         std::mem::take(&mut manifests.documents).into_iter().partition(|document| is_kind(document, "Environment"));
     manifests.documents = rest;
@@ -184,6 +184,14 @@ fn no_environment() -> Diagnostic {
 /// # Errors
 /// When there is no such stack, or its file is wrong.
 pub fn stack(name: &str) -> Result<Stack, CliError> {
+    Stack::read(&stack_document(name)?).map_err(CliError::Input)
+}
+
+/// The document of a built-in stack by name, or of a stack file.
+///
+/// # Errors
+/// When there is no such stack, or its file is no YAML.
+pub fn stack_document(name: &str) -> Result<Document, CliError> {
     let path = Path::new(name);
     let loaded = if path.extension().is_some() || path.exists() {
         load(path).map_err(CliError::Input)?
@@ -192,9 +200,8 @@ pub fn stack(name: &str) -> Result<Stack, CliError> {
         let files: Vec<File> = embedded::stacks().into_iter().filter(|file| file.name == wanted).collect();
         load_files(files).map_err(CliError::Input)?
     };
-    let document = loaded.documents.iter().find(|document| is_kind(document, "Stack"));
-    let document = document.ok_or_else(|| CliError::UnknownStack(name.to_owned()))?;
-    Stack::read(document).map_err(CliError::Input)
+    let found = loaded.documents.into_iter().find(|document| is_kind(document, "Stack"));
+    found.ok_or_else(|| CliError::UnknownStack(name.to_owned()))
 }
 
 fn is_kind(document: &Document, kind: &str) -> bool {

@@ -87,7 +87,8 @@ fn show<R: Serialize, const N: usize>(
     Ok(ExitStatus::Passed)
 }
 
-fn table<const N: usize>(rows: Vec<[String; N]>, output: &mut Output<'_>) -> Result<(), CliError> {
+/// Writes rows to standard output, in columns as wide as they must be.
+pub(super) fn table<const N: usize>(rows: Vec<[String; N]>, output: &mut Output<'_>) -> Result<(), CliError> {
     let mut widths = [0; N];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

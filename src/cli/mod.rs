@@ -1,18 +1,27 @@
 //! The command: one file for each subcommand, errors rendered once, here.
 
+pub mod bundle;
 pub mod diagnostics;
+pub mod down;
 pub mod embedded;
 mod endpoint;
 mod error;
 pub mod explain;
+pub mod images;
 pub mod init;
 pub mod input;
 pub mod list;
 pub mod matrix;
 mod output;
+pub mod preflight;
+mod progress;
 pub mod render;
 pub mod run;
 pub mod schema;
+mod site;
+pub mod stacks;
+pub mod status;
+pub mod up;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -65,6 +74,20 @@ enum Command {
     Matrix(Box<matrix::MatrixArgs>),
     /// Render another report from a run.json
     Report(render::ReportArgs),
+    /// List the stacks, and check which versions go together
+    Stacks(stacks::StacksArgs),
+    /// Check whether this machine can run a cluster of a stack
+    Preflight(Box<preflight::PreflightArgs>),
+    /// Bring up a cluster of a stack on kind, or go on where the last attempt ended
+    Up(Box<up::UpArgs>),
+    /// Show what is there of our clusters
+    Status(status::StatusArgs),
+    /// Remove a cluster: exactly what `up` made
+    Down(down::DownArgs),
+    /// List the images of a stack
+    Images(images::ImagesArgs),
+    /// Fetch what a machine without a network needs to bring up a stack
+    Bundle(bundle::BundleArgs),
     /// Print the JSON Schema of scenarios or of run.json
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
@@ -103,6 +126,13 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         Command::Explain(args) => explain::explain(args, output),
         Command::Matrix(args) => matrix::matrix(args, output),
         Command::Report(args) => render::report(args, output),
+        Command::Stacks(args) => stacks::stacks(args, output),
+        Command::Preflight(args) => preflight::preflight(args, output),
+        Command::Up(args) => up::up(args, output),
+        Command::Status(args) => status::status(args, output),
+        Command::Down(args) => down::down(args, output),
+        Command::Images(args) => images::images(args, output),
+        Command::Bundle(args) => bundle::bundle(args, output),
         Command::Schema(args) => schema::schema(args, output),
         Command::Completions { shell } => completions(*shell, output),
     }
@@ -136,6 +166,9 @@ fn tell(error: &CliError, err: &mut dyn Write) -> io::Result<()> {
         diagnostics::write(err, findings, &Sources::of_files(findings))?;
     }
     let style = anstyle::AnsiColor::Red.on_default().bold();
+    for line in error.detail() {
+        writeln!(err, "  | {line}")?;
+    }
     writeln!(err, "{style}error[{}]{style:#}: {error}", error.code())?;
     match error.hint() {
         Some(hint) => writeln!(err, "  hint: {hint}"),

@@ -3,6 +3,7 @@
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::kubernetes::Skipped;
 use crate::manifest::{Diagnostic, Document, decode_object};
 
 /// A pinned set of component versions and the options that change a verdict.
@@ -31,6 +32,9 @@ struct StackSpec {
     cilium: CiliumOptions,
     #[serde(default)]
     istio: IstioOptions,
+    /// How the versions are installed; no verdict depends on it.
+    #[serde(default, rename = "provision")]
+    _provision: Option<Skipped>,
 }
 
 impl Stack {
@@ -40,7 +44,7 @@ impl Stack {
     /// Unknown fields and values of a wrong type, each with its place.
     pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
         let object = decode_object::<StackDocument>(document)?;
-        let StackSpec { versions, cilium, istio } = StackDocument::clone(&object.body).spec;
+        let StackSpec { versions, cilium, istio, .. } = StackDocument::clone(&object.body).spec;
         Ok(Self { name: object.meta.name().to_owned(), versions, cilium, istio })
     }
 }

@@ -1,0 +1,64 @@
+//! `airtight images`: every image that a stack runs.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::error::CliError;
+use super::list::table;
+use super::output::{Output, OutputFormat};
+use super::site::recipe;
+use crate::run::ExitStatus;
+
+/// Of which stack.
+#[derive(Debug, Args)]
+pub struct ImagesArgs {
+    /// Component versions: `reference`, `latest`, or a stack file
+    #[arg(long, value_name = "NAME", default_value = "reference", env = "AIRTIGHT_STACK")]
+    stack: String,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    component: String,
+    image: String,
+    /// Whether a digest says exactly which bytes it is.
+    pinned: bool,
+    /// Name of its archive in a bundle.
+    archive: String,
+}
+
+/// Lists the images of a stack: the node's, then each component's.
+///
+/// # Errors
+/// When the stack cannot be read.
+pub fn images(args: &ImagesArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let recipe = recipe(&args.stack)?;
+    let rows: Vec<Row> = recipe
+        .images()
+        .into_iter()
+        .map(|(component, image)| Row {
+            component: component.to_owned(),
+            image: image.to_string(),
+            pinned: image.digest.is_some(),
+            archive: image.archive_name(),
+        })
+        .collect();
+    match args.output {
+        OutputFormat::Table => {
+            table(rows.iter().map(|row| [row.component.clone(), row.image.clone()]).collect(), output)?;
+        }
+        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&rows, args.output)?,
+    }
+    match rows.iter().filter(|row| !row.pinned).count() {
+        0 => {}
+        count => {
+            writeln!(output.err, "by tag only: {count} of {} images; no digest of them is known here", rows.len())
+                .map_err(CliError::Output)?;
+        }
+    }
+    Ok(ExitStatus::Passed)
+}

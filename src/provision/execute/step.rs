@@ -1,0 +1,112 @@
+//! One step: its actions in order, then its gates.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Executor, ensure, gates, names};
+use crate::provision::failure::Failure;
+use crate::provision::plan::{Action, Step};
+use crate::provision::program::{Bounds, Call, run};
+use crate::provision::state::{Record, write_atomically};
+
+/// Code of a step that was left because another failed.
+pub(super) const HALTED: &str = "halted";
+
+/// How often a call is made that fails for a reason that may pass.
+const ATTEMPTS: u32 = 3;
+
+/// One step with what is known of its past.
+pub(super) struct Work<'a> {
+    pub(super) executor: &'a Executor<'a>,
+    pub(super) step: &'a Step,
+    pub(super) prior: Option<&'a Record>,
+    pub(super) digest: &'a str,
+    pub(super) halt: &'a AtomicBool,
+    pub(super) note: &'a dyn Fn(String),
+}
+
+impl Work<'_> {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + Duration::from_secs(self.step.timeout_seconds);
+        let bounds = Bounds { deadline, stop: self.executor.stop, owner: self.executor.owner };
+        for action in &self.step.actions {
+            self.go_on()?;
+            self.act(action, bounds)?;
+        }
+        for gate in &self.step.gates {
+            gates::pass(gate, self, bounds)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a reason to leave the step.
+    pub(super) fn go_on(&self) -> Result<(), Failure> {
+        if self.executor.stop.interrupted() {
+            return Err(Failure::interrupted());
+        }
+        if self.halt.load(Ordering::SeqCst) {
+            return Err(Failure::new(HALTED, "another step failed", "`airtight up` goes on from here"));
+        }
+        Ok(())
+    }
+
+    fn act(&self, action: &Action, bounds: Bounds<'_>) -> Result<(), Failure> {
+        match action {
+            Action::Write { path, text } => write(path, text),
+            Action::Run(call) => self.patiently(bounds, || self.call(call, bounds)),
+            Action::RunAfresh { call, clear } => self.patiently(bounds, || match self.call(call, bounds) {
+                Err(failure) if failure.code == "helm-pending" => {
+                    self.call(clear, bounds)?;
+                    self.call(call, bounds)
+                }
+                result => result,
+            }),
+            Action::Ensure(wanted) => ensure::ensure(wanted, self, bounds),
+            Action::Apply(source) => self.patiently(bounds, || self.executor.cluster.apply(source, bounds)),
+            Action::Name(hosts) => self.patiently(bounds, || names::resolve(hosts, self.executor.cluster, bounds)),
+        }
+    }
+
+    pub(super) fn call(&self, call: &Call, bounds: Bounds<'_>) -> Result<(), Failure> {
+        (self.note)(call.to_string());
+        run(call, bounds).map(|_| ()).map_err(Failure::from)
+    }
+
+    /// Tries a few times what fails for a reason that may pass.
+    pub(super) fn patiently(
+        &self,
+        bounds: Bounds<'_>,
+        mut attempt: impl FnMut() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut tried = 1;
+        loop {
+            match attempt() {
+                Err(failure) if failure.transient && tried < ATTEMPTS && Instant::now() < bounds.deadline => {
+                    (self.note)(format!("{}; attempt {} of {ATTEMPTS} follows", failure.message, tried + 1));
+                    self.rest(Duration::from_secs(u64::from(2 * tried)))?;
+                    tried += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits, unless there is a reason to leave.
+    pub(super) fn rest(&self, duration: Duration) -> Result<(), Failure> {
+        let until = Instant::now() + duration;
+        while Instant::now() < until {
+            self.go_on()?;
+            thread::sleep(Duration::from_millis(50).min(until.saturating_duration_since(Instant::now())));
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    write_atomically(path, text.as_bytes()).map_err(|error| {
+        let message = format!("cannot write {}: {error}", path.display());
+        Failure::new("unwritable", message, "check the folder and its permissions, or name another with --state-dir")
+    })
+}

@@ -1,0 +1,46 @@
+//! Provisioning: a cluster of a stack, brought up, shown and removed.
+
+mod bundle;
+mod cluster_api;
+mod component;
+mod execute;
+mod failure;
+mod gate;
+mod image;
+mod inventory;
+mod kubectl;
+mod options;
+mod owner;
+mod payload;
+mod plan;
+pub mod preflight;
+mod program;
+mod recipe;
+mod site;
+mod state;
+mod stop;
+mod symptom;
+mod teardown;
+mod window;
+
+pub use bundle::{Fetch, fetches};
+pub use cluster_api::Cluster;
+pub use component::{Accepted, Chart, Component, Install, Product, Supported};
+pub use execute::{Ended, Event, Executor};
+pub use failure::Failure;
+pub use gate::{Condition, Gate, GateState, Lookup, NodeFile, Workload, WorkloadKind};
+pub use image::{ImageRef, ImageRefError};
+pub use inventory::{Container, Inventory, clusters};
+pub use kubectl::Kubectl;
+pub use options::Options;
+pub use owner::{Owner, end_left_behind};
+pub use payload::{Manifest, Payload, in_order};
+pub use plan::{Action, CorefileError, Ensure, HostName, Plan, Source, Step, with_names};
+pub use program::{Bounds, Call, Ending, Program, ProgramError, Said, run};
+pub use recipe::{HelmNeed, HostNeed, KindNeed, NodeImage, Provision, Recipe, version_of};
+pub use site::{ClusterName, ClusterNameError, KIND_LABEL, LABEL, Site, WORKERS, network_of};
+pub use state::{Folder, Progress, Record, State};
+pub use stop::Stop;
+pub use symptom::{SYMPTOMS, Symptom, recognise};
+pub use teardown::{Removed, teardown};
+pub use window::{Fit, Window, windows};
