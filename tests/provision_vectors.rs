@@ -9,10 +9,11 @@ use airtight::cli::input::stack_document;
 use airtight::manifest::{Document, yaml};
 use airtight::provision::preflight::{Host, Need, judge};
 use airtight::provision::{
-    Action, Folder, Gate, GateState, HostName, ImageRef, Manifest, Options, Payload, Plan, Program, Recipe, SYMPTOMS,
-    Site, Step, fetches, recognise, with_names,
+    Action, Folder, Gate, GateState, HostName, ImageRef, Manifest, Options, Payload, Plan, ProbeImage, ProbeProgram,
+    Program, Recipe, SYMPTOMS, Site, Step, fetches, recognise, with_names,
 };
 use airtight::world;
+use airtight_probe::wire::Serving;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -55,6 +56,8 @@ struct Chosen {
     no_pull: bool,
     api_port: Option<u16>,
     probe_image: Option<String>,
+    /// The probe's program, its archive and the image's id.
+    probe_program: Option<[String; 3]>,
 }
 
 impl Chosen {
@@ -66,7 +69,17 @@ impl Chosen {
             node_image: self.node_image.clone(),
             pull: !self.no_pull,
             api_port: self.api_port,
-            probe_image: self.probe_image.as_ref().map(Into::into),
+            probe_image: self.probe(),
+        }
+    }
+
+    fn probe(&self) -> ProbeImage {
+        match (&self.probe_image, &self.probe_program) {
+            (Some(archive), _) => ProbeImage::Archive(archive.into()),
+            (None, Some([program, archive, id])) => {
+                ProbeImage::Program(ProbeProgram { program: program.into(), archive: archive.into(), id: id.clone() })
+            }
+            (None, None) => ProbeImage::default(),
         }
     }
 }
@@ -105,6 +118,9 @@ struct StepVector {
     applies: Vec<String>,
     #[serde(default)]
     names: Vec<String>,
+    /// Images, authorities and certificates.
+    #[serde(default)]
+    made: Vec<String>,
     #[serde(default)]
     gates: Vec<String>,
 }
@@ -141,13 +157,23 @@ fn compare(context: &str, step: &Step, wanted: &StepVector) {
     let calls: Vec<String> = step.calls().iter().map(ToString::to_string).collect();
     assert_eq!(step.needs, wanted.needs, "{context}");
     assert_eq!(calls, wanted.calls, "{context}");
-    let (mut files, mut applies, mut names) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut files, mut applies, mut names, mut made) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
     for action in &step.actions {
         match action {
             Action::Write { path, text } => drop(files.insert(path.display().to_string(), parsed(text))),
             Action::Apply(airtight::provision::Source::Location(location)) => applies.push(location.clone()),
             Action::Apply(airtight::provision::Source::Text { name, .. }) => applies.push(name.clone()),
             Action::Name(hosts) => names.extend(hosts.iter().map(|host| format!("{} {}", host.name, host.address))),
+            Action::Pack(packed) => made.push(format!("{} of {}", packed.archive.display(), packed.id)),
+            Action::Authority(folder) => made.push(format!("authority {}", folder.display())),
+            Action::Certify(issued) => {
+                made.push(format!(
+                    "{} by {} for {:?}",
+                    issued.folder.display(),
+                    issued.authority.display(),
+                    issued.names
+                ));
+            }
             Action::Run(_) | Action::RunAfresh { .. } | Action::Ensure(_) => {}
         }
     }
@@ -156,6 +182,7 @@ fn compare(context: &str, step: &Step, wanted: &StepVector) {
     }
     assert_eq!(applies, wanted.applies, "{context}");
     assert_eq!(names, wanted.names, "{context}");
+    assert_eq!(made, wanted.made, "{context}");
     if !wanted.gates.is_empty() {
         let gates: Vec<String> = step.gates.iter().map(ToString::to_string).collect();
         assert_eq!(gates, wanted.gates, "{context}");
@@ -267,6 +294,50 @@ fn symptoms() {
     let known: BTreeSet<String> = SYMPTOMS.iter().map(|symptom| symptom.code.to_owned()).collect();
     assert_eq!(seen, known, "each symptom has a recorded message");
     assert_eq!(recognise(Program::Docker, "all is well"), None);
+}
+
+/// Stand-ins are made anew when the probe is another, and a call shows what the image is made of.
+#[test]
+fn another_probe_is_another_image_and_other_stand_ins() {
+    let host: world::Host = serde_json::from_value(serde_json::json!({
+        "names": ["a.example"], "addresses": ["203.0.113.1"], "tlsPorts": [443],
+    }))
+    .unwrap();
+    let payload = Payload { hosts: vec![host], ..Payload::default() };
+    let digests = |id: &str| {
+        let program = ProbeProgram { program: "/probe".into(), archive: "/probe.tar".into(), id: id.to_owned() };
+        let options = Options { probe_image: ProbeImage::Program(program), ..Options::default() };
+        let plan = Plan::new(&recipe("reference"), &options, &site(), &payload);
+        let digests = plan.digests();
+        ["cluster", "authority", "probe-image", "stand-in-a.example"].map(|step| digests[step].clone())
+    };
+    let (one, same, other) = (digests("sha256:1"), digests("sha256:1"), digests("sha256:2"));
+    assert_eq!(one, same);
+    assert_eq!(one[..2], other[..2], "neither the cluster nor the authority is touched");
+    assert!(one[2] != other[2] && one[3] != other[3]);
+}
+
+/// Every host of the reference set has a stand-in whose configuration the probe takes.
+#[test]
+fn the_reference_environment_is_served_as_it_is_written() {
+    let text = fs::read_to_string("manifests/environment.yaml").unwrap();
+    let document = yaml::parse(&Arc::from("environment.yaml"), &text).unwrap().remove(0);
+    let hosts: Vec<world::Host> = serde_json::from_value(document.root.to_json()["spec"]["hosts"].clone()).unwrap();
+    let options = Options { probe_image: ProbeImage::Archive("/probe.tar".into()), ..Options::default() };
+    let payload = Payload { hosts: hosts.clone(), ..Payload::default() };
+    let plan = Plan::new(&recipe("reference"), &options, &site(), &payload);
+    for host in &hosts {
+        let step = plan.steps.iter().find(|step| step.id == format!("stand-in-{}", host.names[0])).unwrap();
+        let config = step.calls()[0].arguments.last().unwrap().clone();
+        let serving: Serving = serde_json::from_str(&config).unwrap();
+        let ports = |tls: bool| -> BTreeSet<u16> {
+            let listeners = serving.listeners.iter().filter(|listener| listener.tls.is_some() == tls);
+            listeners.map(|listener| listener.bind.port()).collect()
+        };
+        assert_eq!(ports(false), host.ports.iter().copied().collect(), "{}", host.names[0]);
+        assert_eq!(ports(true), host.tls_ports.iter().copied().collect(), "{}", host.names[0]);
+        assert_eq!(serving.identity.pod, *host.names[0]);
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The program `airtight-probe`.
 
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use airtight_probe::dial::{Dialler, Settings};
-use airtight_probe::serve::Server;
+use airtight_probe::serve::{ServeError, Server};
 use airtight_probe::wire::{Certificate, HttpAnswer, HttpListener, Identity, Listener, Own, Serving, Speak};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,7 +44,7 @@ struct ServeArgs {
     /// The configuration: a file, or JSON itself.
     #[arg(long, value_name = "FILE|JSON")]
     config: Option<String>,
-    /// A listener more, such as `http=0.0.0.0:8080`. Protocols: http, https, mcp, llm, metadata, tcp, udp, tls, postgres, redis, amqp, mute, reset.
+    /// A listener more, such as `http=8080` (all IPv4 addresses) or `http=[::1]:8080`. Protocols: http, https, mcp, llm, metadata, tcp, udp, tls, postgres, redis, amqp, mute, reset.
     #[arg(long, value_name = "PROTOCOL=ADDRESS")]
     listen: Vec<String>,
     /// A name that the certificates of `https` and `tls` are for.
@@ -58,6 +59,9 @@ struct ServeArgs {
     /// What it stands in for.
     #[arg(long)]
     role: Option<String>,
+    /// Write the configuration as JSON, and serve nothing.
+    #[arg(long)]
+    check: bool,
 }
 
 fn main() -> ExitCode {
@@ -87,10 +91,14 @@ async fn dial(args: &DialArgs) -> ExitCode {
 }
 
 async fn serve(args: ServeArgs) -> ExitCode {
+    let check = args.check;
     let serving = match serving(args) {
         Ok(serving) => serving,
         Err(why) => return failed(&why, 2),
     };
+    if check {
+        return shown(&serving);
+    }
     let server = match Server::bind(&serving).await {
         Ok(server) => server,
         Err(error) => return failed(&error.to_string(), 1),
@@ -105,6 +113,18 @@ async fn serve(args: ServeArgs) -> ExitCode {
     }
     server.run(stop).await;
     ExitCode::SUCCESS
+}
+
+/// The configuration as it would be served. Of what it names, such as files and addresses, nothing is touched.
+fn shown(serving: &Serving) -> ExitCode {
+    if serving.listeners.is_empty() {
+        return failed(&ServeError::NoListener.to_string(), 1);
+    }
+    let text = serde_json::to_string(serving).unwrap_or_default();
+    match writeln!(io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&format!("cannot write the configuration: {error}"), 1),
+    }
 }
 
 async fn pause() -> ExitCode {
@@ -164,9 +184,12 @@ fn configured(config: &str) -> Result<Serving, String> {
 }
 
 fn listener(text: &str, names: &[String]) -> Result<Listener, String> {
-    let wrong = || format!("{text:?} is no listener; write, for example, http=0.0.0.0:8080");
+    let wrong = || format!("{text:?} is no listener; write, for example, http=8080 or http=127.0.0.1:8080");
     let (protocol, address) = text.split_once('=').ok_or_else(wrong)?;
-    let bind = address.parse().map_err(|_| wrong())?;
+    let bind = match address.parse::<u16>() {
+        Ok(port) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        Err(_) => address.parse().map_err(|_| wrong())?,
+    };
     let http = |answer| Speak::Http(HttpListener { answer, ..HttpListener::default() });
     let speak = match protocol {
         "http" | "https" => http(HttpAnswer::Echo),

@@ -8,8 +8,9 @@ use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
+use super::probe::{ProbeArgs, not_packed};
 use super::site::{recipe, stop};
-use crate::provision::{Bounds, Failure, Fetch, Owner, Stop, fetches, run};
+use crate::provision::{Bounds, Failure, Fetch, Owner, ProbeImage, Stop, fetches, run};
 use crate::run::ExitStatus;
 
 /// How long one thing may take to fetch.
@@ -27,6 +28,8 @@ pub struct BundleArgs {
     /// Platform of the images [default: linux on this machine's processor]
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<String>,
+    #[command(flatten)]
+    probe: ProbeArgs,
     /// Show the calls, and fetch nothing
     #[arg(long)]
     dry_run: bool,
@@ -51,6 +54,7 @@ pub fn bundle(args: &BundleArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     fs::create_dir_all(&unfinished).map_err(unwritable)?;
     let list: String = recipe.images().iter().flat_map(|(_, image)| [image.to_string(), "\n".to_owned()]).collect();
     fs::write(args.out.join("images.txt"), list).map_err(unwritable)?;
+    pack_probe(args, output)?;
     let missing = fetch_all(&wanted, args, output)?;
     fs::remove_dir_all(&unfinished).map_err(unwritable)?;
     writeln!(output.out, "{}: {} of {} parts", args.out.display(), wanted.len() - missing.len(), wanted.len())
@@ -58,6 +62,25 @@ pub fn bundle(args: &BundleArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     match missing.into_iter().next() {
         None => Ok(ExitStatus::Passed),
         Some(first) => Err(first.into()),
+    }
+}
+
+/// Writes the archive of the probe's image, which no registry has. It is made anew each time, and follows from the
+/// program alone.
+fn pack_probe(args: &BundleArgs, output: &mut Output<'_>) -> Result<(), CliError> {
+    let name = ProbeImage::file_name();
+    match args.probe.image(args.out.join(&name))? {
+        ProbeImage::Program(program) => {
+            let archive = program.pack().map_err(|error| not_packed(&error))?;
+            let path = &program.archive;
+            fs::write(path, archive).map_err(|source| CliError::Write { path: path.clone(), source })?;
+            writeln!(output.err, "  done  {name}").map_err(CliError::Output)
+        }
+        ProbeImage::Missing(why) => {
+            writeln!(output.err, "  left out: the probe's image: {why}").map_err(CliError::Output)
+        }
+        // The arguments name no archive.
+        ProbeImage::Archive(_) => Ok(()),
     }
 }
 

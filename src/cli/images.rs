@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::list::table;
 use super::output::{Output, OutputFormat};
 use super::site::recipe;
+use crate::provision::{PROBE_IMAGE, ProbeImage};
 use crate::run::ExitStatus;
 
 /// Of which stack.
@@ -31,14 +32,16 @@ struct Row {
     archive: String,
 }
 
-/// Lists the images of a stack: the node's, then each component's.
+/// Lists the images of a stack: the node's, then each component's, and the probe's, which is made on this machine.
 ///
 /// # Errors
 /// When the stack cannot be read.
 pub fn images(args: &ImagesArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let recipe = recipe(&args.stack)?;
-    let rows: Vec<Row> = recipe
-        .images()
+    let images = recipe.images();
+    let unpinned = images.iter().filter(|(_, image)| image.digest.is_none()).count();
+    let fetched = images.len();
+    let mut rows: Vec<Row> = images
         .into_iter()
         .map(|(component, image)| Row {
             component: component.to_owned(),
@@ -47,16 +50,22 @@ pub fn images(args: &ImagesArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
             archive: image.archive_name(),
         })
         .collect();
+    rows.push(Row {
+        component: "probe".to_owned(),
+        image: PROBE_IMAGE.to_owned(),
+        pinned: false,
+        archive: ProbeImage::file_name(),
+    });
     match args.output {
         OutputFormat::Table => {
             table(rows.iter().map(|row| [row.component.clone(), row.image.clone()]).collect(), output)?;
         }
         OutputFormat::Json | OutputFormat::Yaml => output.serialized(&rows, args.output)?,
     }
-    match rows.iter().filter(|row| !row.pinned).count() {
+    match unpinned {
         0 => {}
         count => {
-            writeln!(output.err, "by tag only: {count} of {} images; no digest of them is known here", rows.len())
+            writeln!(output.err, "by tag only: {count} of {} images; no digest of them is known here", fetched)
                 .map_err(CliError::Output)?;
         }
     }

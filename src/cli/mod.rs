@@ -14,6 +14,7 @@ pub mod list;
 pub mod matrix;
 mod output;
 pub mod preflight;
+mod probe;
 mod progress;
 pub mod render;
 pub mod run;

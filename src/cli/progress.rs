@@ -42,6 +42,15 @@ fn write_step(step: &crate::provision::Step, out: &mut dyn Write) -> io::Result<
                 writeln!(out, "     unless there: {}", ensure.what)?;
                 ensure.make.iter().try_for_each(|call| writeln!(out, "     $ {call}"))?;
             }
+            Action::Pack(packed) => {
+                let (archive, program) = (packed.archive.display(), packed.program.display());
+                writeln!(out, "     write {archive} of {program}")?;
+            }
+            Action::Authority(folder) => writeln!(out, "     unless there: authority in {}", folder.display())?,
+            Action::Certify(certificate) => {
+                let (folder, names) = (certificate.folder.display(), certificate.names.join(", "));
+                writeln!(out, "     write {folder}/tls.crt and tls.key, for {names}")?;
+            }
             Action::Apply(Source::Location(location)) => writeln!(out, "     apply {location}")?,
             Action::Apply(Source::Text { name, .. }) => writeln!(out, "     apply {name}")?,
             Action::Name(hosts) => {

@@ -7,7 +7,8 @@ use ipnet::Ipv4Net;
 
 use super::error::CliError;
 use super::input::stack_document;
-use crate::provision::{ClusterName, Failure, Folder, ImageRef, Options, Recipe, Site, Stop};
+use super::probe::ProbeArgs;
+use crate::provision::{ClusterName, Failure, Folder, ImageRef, Options, ProbeImage, Recipe, Site, Stop};
 
 /// Which cluster.
 #[derive(Debug, Clone, Args)]
@@ -69,8 +70,10 @@ pub(super) struct ClusterArgs {
     /// Port of the API server on this machine [default: a free one]
     #[arg(long, value_name = "PORT")]
     pub api_port: Option<u16>,
-    /// Archive of the image `airtight-probe:dev`, which stand-ins and workloads run; without it they are left out
-    #[arg(long, value_name = "FILE", env = "AIRTIGHT_PROBE_IMAGE")]
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// Archive of the image `airtight-probe:dev`, which stand-ins and workloads run, in place of the program's
+    #[arg(long, value_name = "FILE", env = "AIRTIGHT_PROBE_IMAGE", conflicts_with = "probe")]
     pub probe_image: Option<PathBuf>,
 }
 
@@ -95,8 +98,22 @@ impl ClusterArgs {
             node_image: self.node_image.clone(),
             pull: !self.no_pull,
             api_port: self.api_port,
-            probe_image: absolute(&self.probe_image)?,
+            probe_image: self.probe_image()?,
         })
+    }
+
+    /// The image of the probe: the archive or program that is named, the archive of a bundle, or the program beside
+    /// this one.
+    fn probe_image(&self) -> Result<ProbeImage, CliError> {
+        let bundled = || {
+            let folder = self.image_archive.as_ref().filter(|_| self.probe.program().is_none())?;
+            Some(folder.join(ProbeImage::file_name())).filter(|archive| archive.exists())
+        };
+        if let Some(path) = self.probe_image.clone().or_else(bundled) {
+            let absolute = std::path::absolute(&path).map_err(|source| CliError::Read { path, source })?;
+            return Ok(ProbeImage::Archive(absolute));
+        }
+        self.probe.image(self.name.folder()?.rendered(&ProbeImage::file_name()))
     }
 
     /// Where the cluster is.

@@ -1,5 +1,6 @@
 //! Provisioning: a cluster of a stack, brought up, shown and removed.
 
+mod authority;
 mod bundle;
 mod cluster_api;
 mod component;
@@ -14,6 +15,7 @@ mod owner;
 mod payload;
 mod plan;
 pub mod preflight;
+mod probe_image;
 mod program;
 mod recipe;
 mod site;
@@ -23,6 +25,7 @@ mod symptom;
 mod teardown;
 mod window;
 
+pub use authority::{AuthorityError, issue, make_authority};
 pub use bundle::{Fetch, fetches};
 pub use cluster_api::Cluster;
 pub use component::{Accepted, Chart, Component, Install, Product, Supported};
@@ -35,7 +38,8 @@ pub use kubectl::Kubectl;
 pub use options::Options;
 pub use owner::{Owner, end_left_behind};
 pub use payload::{Manifest, Payload, in_order};
-pub use plan::{Action, CorefileError, Ensure, HostName, Plan, Source, Step, with_names};
+pub use plan::{Action, Certificate, CorefileError, Ensure, HostName, Plan, Source, Step, with_names};
+pub use probe_image::{PROBE_IMAGE, ProbeImage, ProbeProgram, ProbeProgramError};
 pub use program::{Bounds, Call, Ending, Program, ProgramError, Said, run};
 pub use recipe::{HelmNeed, HostNeed, KindNeed, NodeImage, Provision, Recipe, version_of};
 pub use site::{ClusterName, ClusterNameError, KIND_LABEL, LABEL, Site, WORKERS, network_of};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::image::ImageRef;
+use super::probe_image::ProbeImage;
 
 /// Where images and charts come from, and what is put on the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub struct Options {
     pub pull: bool,
     /// Port of the API server on this machine; none: a free one.
     pub api_port: Option<u16>,
-    /// An archive of the probe's image, which stand-ins and workloads run.
-    pub probe_image: Option<PathBuf>,
+    /// The probe's image, which stand-ins and workloads run.
+    pub probe_image: ProbeImage,
 }
 
 impl Default for Options {
@@ -32,7 +33,7 @@ impl Default for Options {
             node_image: None,
             pull: true,
             api_port: None,
-            probe_image: None,
+            probe_image: ProbeImage::default(),
         }
     }
 }

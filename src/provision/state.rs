@@ -108,6 +108,13 @@ impl Folder {
         self.0.join("rendered").join(name)
     }
 
+    /// The authority of the stand-ins' certificates: `ca.crt`, which the cluster side may trust, its key, and below
+    /// them a folder for each stand-in.
+    #[must_use]
+    pub fn tls(&self) -> PathBuf {
+        self.0.join("tls")
+    }
+
     /// Logs of the last failure.
     #[must_use]
     pub fn logs(&self) -> PathBuf {

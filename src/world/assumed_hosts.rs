@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::endpoint::Host;
+use super::endpoint::{Host, StandsFor};
 use super::environment::Environment;
 use crate::manifest::cilium::{CiliumNetworkPolicy, Direction, Section};
 use crate::manifest::network::NetworkPolicy;
@@ -43,7 +43,13 @@ impl Environment {
             assumed.push(name.clone());
             let (tls_ports, ports) = ports.into_iter().partition(|port| TLS.contains(port));
             let address = next_address(&self.hosts);
-            self.hosts.push(Host { names: vec![name.as_str().into()], addresses: vec![address], ports, tls_ports });
+            self.hosts.push(Host {
+                names: vec![name.as_str().into()],
+                addresses: vec![address],
+                ports,
+                tls_ports,
+                stands_for: StandsFor::Any,
+            });
         }
         for (range, ports) in named.ranges {
             let Some(address) = first_of(&range) else { continue };
@@ -53,7 +59,13 @@ impl Environment {
             }
             assumed.push(address.to_string());
             let ports = ports.into_iter().collect();
-            self.hosts.push(Host { names: Vec::new(), addresses: vec![address], ports, tls_ports: Vec::new() });
+            self.hosts.push(Host {
+                names: Vec::new(),
+                addresses: vec![address],
+                ports,
+                tls_ports: Vec::new(),
+                stands_for: StandsFor::Any,
+            });
         }
         note(&assumed)
     }

@@ -46,6 +46,30 @@ pub struct Host {
     /// TCP ports that it listens on with TLS.
     #[serde(default)]
     pub tls_ports: Vec<u16>,
+    /// What its stand-in on a live testbed answers; to the model all hosts are alike.
+    #[serde(default, skip_serializing_if = "StandsFor::is_plain")]
+    pub stands_for: StandsFor,
+}
+
+/// What a host outside the cluster is, so that its stand-in answers in the right shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StandsFor {
+    /// Any host: it answers with what reached it.
+    #[default]
+    Any,
+    /// An LLM provider.
+    Llm,
+    /// A cloud's metadata service.
+    Metadata,
+    /// A token issuer, whose name is its first name.
+    Issuer,
+}
+
+impl StandsFor {
+    fn is_plain(&self) -> bool {
+        *self == Self::Any
+    }
 }
 
 /// One end of a hop, as a checkpoint sees it.

@@ -31,7 +31,7 @@ pub use admission::AdmissionEvent;
 pub use api_request::{Act, ApiRequest, ApiUser, Change};
 pub use api_server::{ApiAnswer, ApiServer, Objection};
 pub use build::{Built, build};
-pub use endpoint::{Endpoint, Host, HostId, Node, NodeId};
+pub use endpoint::{Endpoint, Host, HostId, Node, NodeId, StandsFor};
 pub use environment::Environment;
 pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes};
 pub use objects::Objects;

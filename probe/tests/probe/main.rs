@@ -5,6 +5,7 @@
 mod dns;
 mod greetings;
 mod http;
+mod manifests;
 mod outcomes;
 mod program;
 mod properties;

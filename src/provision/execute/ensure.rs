@@ -2,7 +2,7 @@
 
 use super::step::Work;
 use crate::provision::failure::Failure;
-use crate::provision::plan::Ensure;
+use crate::provision::plan::{Action, Ensure};
 use crate::provision::program::{Bounds, Ending, run};
 use crate::provision::state::{Progress, Record};
 
@@ -29,7 +29,9 @@ pub(super) fn is_as_it_should_be(wanted: &Ensure, bounds: Bounds<'_>) -> bool {
 }
 
 pub(super) fn ensure(wanted: &Ensure, work: &Work<'_>, bounds: Bounds<'_>) -> Result<(), Failure> {
-    match verdict(wanted, look(wanted, bounds)?, work.prior, work.digest) {
+    // Who was started with a former certificate still shows it.
+    let prior = work.prior.filter(|_| !work.step.actions.iter().any(|action| matches!(action, Action::Certify(_))));
+    match verdict(wanted, look(wanted, bounds)?, prior, work.digest) {
         Verdict::Keep => return Ok(()),
         Verdict::Make => {}
         Verdict::MakeAnew => wanted.remove.iter().try_for_each(|remove| work.call(remove, bounds))?,

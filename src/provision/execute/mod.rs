@@ -12,6 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::authority::{has_authority, is_issued};
 use super::cluster_api::Cluster;
 use super::failure::Failure;
 use super::owner::Owner;
@@ -267,6 +268,9 @@ impl<'a> Course<'a> {
         step.actions.iter().all(|action| match action {
             Action::Ensure(wanted) => ensure::is_as_it_should_be(wanted, bounds),
             Action::Write { path, .. } => path.exists(),
+            Action::Pack(packed) => packed.archive.exists(),
+            Action::Authority(folder) => has_authority(folder),
+            Action::Certify(certificate) => is_issued(certificate),
             Action::Run(_) | Action::RunAfresh { .. } | Action::Apply(_) | Action::Name(_) => true,
         })
     }

@@ -1,13 +1,16 @@
 //! One step: its actions in order, then its gates.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Executor, ensure, gates, names};
+use crate::provision::authority::{AuthorityError, issue, make_authority};
 use crate::provision::failure::Failure;
 use crate::provision::plan::{Action, Step};
+use crate::provision::probe_image::ProbeProgram;
 use crate::provision::program::{Bounds, Call, run};
 use crate::provision::state::{Record, write_atomically};
 
@@ -64,6 +67,9 @@ impl Work<'_> {
                 result => result,
             }),
             Action::Ensure(wanted) => ensure::ensure(wanted, self, bounds),
+            Action::Pack(packed) => pack(packed),
+            Action::Authority(folder) => make_authority(folder).map_err(not_certified),
+            Action::Certify(certificate) => issue(certificate).map_err(not_certified),
             Action::Apply(source) => self.patiently(bounds, || self.executor.cluster.apply(source, bounds)),
             Action::Name(hosts) => self.patiently(bounds, || names::resolve(hosts, self.executor.cluster, bounds)),
         }
@@ -102,6 +108,20 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+fn pack(packed: &ProbeProgram) -> Result<(), Failure> {
+    let failed = |error: &dyn Display| {
+        let message = format!("the probe's image was not packed: {error}");
+        Failure::new("probe-image", message, "run `airtight up` again once `probe/build-static.sh` is done")
+    };
+    let archive = packed.pack().map_err(|error| failed(&error))?;
+    write_atomically(&packed.archive, &archive).map_err(|error| failed(&error))
+}
+
+fn not_certified(error: AuthorityError) -> Failure {
+    let message = format!("the stand-ins have no certificates: {error}");
+    Failure::new("certificates", message, "check the folder and its permissions, or name another with --state-dir")
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ mod install;
 mod kind_config;
 mod mirror;
 mod payload;
+mod serving;
 mod stand_in;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub(super) use install::manifest_file;
 use super::gate::Gate;
 use super::options::Options;
 use super::payload::{Manifest, Payload};
+use super::probe_image::ProbeProgram;
 use super::program::Call;
 use super::recipe::Recipe;
 use super::site::Site;
@@ -84,6 +86,12 @@ pub enum Action {
     Ensure(Ensure),
     /// Applies manifests by server-side apply.
     Apply(Source),
+    /// Writes the archive of the probe's image.
+    Pack(ProbeProgram),
+    /// Makes an authority for certificates in a folder, unless it has one.
+    Authority(PathBuf),
+    /// Issues a certificate.
+    Certify(Certificate),
     /// Lets CoreDNS resolve names.
     Name(Vec<HostName>),
 }
@@ -110,6 +118,18 @@ pub struct Ensure {
     /// Whether one that another content made must not be touched without the user's word.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub guarded: bool,
+}
+
+/// A certificate of a cluster's own authority.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    /// Folder of the authority.
+    pub authority: PathBuf,
+    /// Folder for `tls.crt` and `tls.key`.
+    pub folder: PathBuf,
+    /// Names and addresses that it is for.
+    pub names: Vec<String>,
 }
 
 /// Manifests to apply.
@@ -170,7 +190,12 @@ impl Step {
 impl Action {
     fn calls(&self) -> Vec<&Call> {
         match self {
-            Self::Write { .. } | Self::Apply(_) | Self::Name(_) => Vec::new(),
+            Self::Write { .. }
+            | Self::Apply(_)
+            | Self::Pack(_)
+            | Self::Authority(_)
+            | Self::Certify(_)
+            | Self::Name(_) => Vec::new(),
             Self::Run(call) | Self::RunAfresh { call, .. } => vec![call],
             Self::Ensure(ensure) => ensure.make.iter().collect(),
         }

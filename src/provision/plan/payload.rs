@@ -11,6 +11,7 @@ use crate::provision::component::Product;
 use crate::provision::gate::{Gate, Workload, WorkloadKind};
 use crate::provision::options::Options;
 use crate::provision::payload::{Manifest, Payload};
+use crate::provision::probe_image::ProbeImage;
 use crate::provision::recipe::Recipe;
 use crate::provision::site::Site;
 use crate::world::Host;
@@ -34,15 +35,18 @@ pub(super) fn steps(
         );
         before.push(POLICIES.to_owned());
     }
-    let Some(archive) = &options.probe_image else {
-        if !payload.hosts.is_empty() || !payload.workloads.is_empty() {
-            left_out.push(
-                "stand-ins and workloads: they run the probe's image, give its archive with --probe-image".to_owned(),
-            );
-        }
+    if payload.hosts.is_empty() && payload.workloads.is_empty() {
         return steps;
+    }
+    let load = match &options.probe_image {
+        ProbeImage::Archive(archive) => stand_in::load(archive, site),
+        ProbeImage::Program(program) => stand_in::pack(program, site),
+        ProbeImage::Missing(why) => {
+            left_out.push(format!("stand-ins and workloads: they run the probe's image, and {why}"));
+            return steps;
+        }
     };
-    steps.push(stand_in::load(&archive.display().to_string(), site));
+    steps.push(load);
     before.push(stand_in::LOAD.to_owned());
     steps.extend(stand_ins(recipe, options, site, payload, left_out));
     if steps.iter().any(|step| step.id == stand_in::ROUTES) {
@@ -95,6 +99,9 @@ fn stand_ins(
     }
     if !steps.is_empty() {
         let ids = steps.iter().map(|step| step.id.clone()).collect();
+        if payload.hosts.iter().any(|host| !host.tls_ports.is_empty()) {
+            steps.push(stand_in::authority(site));
+        }
         steps.push(stand_in::routes(&ways, ids, site));
     }
     steps

@@ -1,19 +1,20 @@
 //! Hosts outside the cluster that answer: containers on its network, reached at the hosts' own addresses.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 
 use super::cluster::{CLUSTER, NETWORK, NODE_IMAGE, node};
-use super::{Action, Ensure, Step};
+use super::serving::{self, TLS};
+use super::{Action, Certificate, Ensure, Step};
 use crate::provision::options::Options;
+use crate::provision::probe_image::{PROBE_IMAGE, ProbeProgram};
 use crate::provision::program::{Call, Program};
 use crate::provision::recipe::Recipe;
 use crate::provision::site::{LABEL, Site};
 use crate::world::Host;
 
-/// The image of probes, stand-ins and workloads.
-pub(super) const PROBE_IMAGE: &str = "airtight-probe:dev";
-
 pub(super) const LOAD: &str = "probe-image";
+pub(super) const AUTHORITY: &str = "authority";
 pub(super) const ROUTES: &str = "routes";
 
 /// Addresses of a host that a cluster of IPv4 reaches.
@@ -40,7 +41,7 @@ pub(super) fn step(host: &Host, name: &str, fixed: Ipv4Addr, recipe: &Recipe, op
         let tool = ["run", "--rm", "--network", &shared, "--cap-add", "NET_ADMIN", "--entrypoint", "ip", &image];
         Program::Docker.call(tool.into_iter().chain(["address", "replace", &address, "dev", "eth0"]))
     };
-    let mut make = vec![start(host, &container, fixed, site)];
+    let mut make = vec![start(host, name, &container, fixed, site)];
     make.extend(addresses(host).iter().map(add));
     let ensure = Ensure {
         what: format!("container {container}"),
@@ -57,28 +58,51 @@ pub(super) fn step(host: &Host, name: &str, fixed: Ipv4Addr, recipe: &Recipe, op
         make,
         guarded: false,
     };
-    Step::new(step_of(name), format!("stand-in {name}"), 120)
-        .needs([NETWORK, NODE_IMAGE, LOAD])
-        .acts([Action::Ensure(ensure)])
+    let step = Step::new(step_of(name), format!("stand-in {name}"), 120).needs([NETWORK, NODE_IMAGE, LOAD]);
+    let step = match host.tls_ports.is_empty() {
+        true => step,
+        false => step.needs([AUTHORITY]).acts([certify(host, name, site)]),
+    };
+    step.acts([Action::Ensure(ensure)])
 }
 
-fn start(host: &Host, container: &str, fixed: Ipv4Addr, site: &Site) -> Call {
+fn start(host: &Host, name: &str, container: &str, fixed: Ipv4Addr, site: &Site) -> Call {
     let mut run: Vec<String> = ["run", "--detach", "--name", container, "--network"].map(str::to_owned).to_vec();
     run.extend([site.network(), "--ip".to_owned(), fixed.to_string()]);
     run.extend(site.label());
+    // The image's user is not root, and may bind the ports of web servers only like this.
     run.extend(
-        ["--pull=never", "--cap-drop", "ALL", "--cap-add", "NET_BIND_SERVICE", PROBE_IMAGE, "serve"].map(str::to_owned),
+        ["--pull=never", "--cap-drop", "ALL", "--sysctl", "net.ipv4.ip_unprivileged_port_start=0"].map(str::to_owned),
     );
-    for port in &host.ports {
-        run.extend(["--http".to_owned(), port.to_string()]);
+    if !host.tls_ports.is_empty() {
+        let source = certificate_folder(name, site).display().to_string();
+        run.extend(["--mount".to_owned(), format!("type=bind,source={source},target={TLS},readonly")]);
     }
-    for port in &host.tls_ports {
-        run.extend(["--https".to_owned(), port.to_string()]);
-    }
-    for name in &host.names {
-        run.extend(["--name".to_owned(), name.to_string()]);
+    run.push(PROBE_IMAGE.to_owned());
+    match serving::of(host, name) {
+        Some(serving) => run.extend(["serve".to_owned(), "--config".to_owned(), serving]),
+        // Nothing listens, and still it answers a ping.
+        None => run.push("pause".to_owned()),
     }
     Program::Docker.call(run)
+}
+
+fn certificate_folder(name: &str, site: &Site) -> PathBuf {
+    site.folder.tls().join(name)
+}
+
+fn certify(host: &Host, name: &str, site: &Site) -> Action {
+    let names = host.names.iter().map(ToString::to_string);
+    Action::Certify(Certificate {
+        authority: site.folder.tls(),
+        folder: certificate_folder(name, site),
+        names: names.chain(host.addresses.iter().map(ToString::to_string)).collect(),
+    })
+}
+
+/// The authority that all stand-ins of a cluster have in common.
+pub(super) fn authority(site: &Site) -> Step {
+    Step::new(AUTHORITY, "authority of the stand-ins' certificates", 60).acts([Action::Authority(site.folder.tls())])
 }
 
 /// Each node reaches the hosts' addresses through their stand-ins.
@@ -94,10 +118,19 @@ pub(super) fn routes(ways: &[(Ipv4Addr, Ipv4Addr)], stand_ins: Vec<String>, site
 }
 
 /// The probe's image, in Docker for the stand-ins and on the nodes for the workloads.
-pub(super) fn load(archive: &str, site: &Site) -> Step {
+pub(super) fn load(archive: &Path, site: &Site) -> Step {
+    let archive = archive.display().to_string();
     let calls = [
-        Program::Docker.call(["load", "--input", archive]),
-        Program::Kind.call(["load", "image-archive", archive, "--name", site.name.as_ref()]),
+        Program::Docker.call(["load", "--input", &archive]),
+        Program::Kind.call(["load", "image-archive", &archive, "--name", site.name.as_ref()]),
     ];
     Step::new(LOAD, format!("image {PROBE_IMAGE}"), 180).needs([CLUSTER]).acts(calls.map(Action::Run))
+}
+
+/// The same, of an archive that is written first. The image's id is a part of the step, so that another program is
+/// loaded anew and everything that runs it is made anew.
+pub(super) fn pack(program: &ProbeProgram, site: &Site) -> Step {
+    let mut step = load(&program.archive, site);
+    step.actions.insert(0, Action::Pack(program.clone()));
+    step
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -144,7 +144,7 @@ fn disk_free(root: Option<PathBuf>) -> Measured<u64> {
 }
 
 fn missing_files(recipe: &Recipe, options: &Options) -> Vec<String> {
-    let mut wanted: Vec<PathBuf> = options.probe_image.iter().cloned().collect();
+    let mut wanted: Vec<PathBuf> = options.probe_image.archive().map(Path::to_owned).into_iter().collect();
     if let Some(folder) = &options.image_archive {
         wanted.push(folder.join(node(recipe, options).archive_name()));
         wanted.extend(recipe.images().iter().skip(1).map(|(_, image)| folder.join(image.archive_name())));

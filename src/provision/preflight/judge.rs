@@ -251,7 +251,8 @@ fn ports(host: &Host, options: &Options) -> Need {
 }
 
 fn files(host: &Host, options: &Options) -> Option<Need> {
-    let named = options.chart_dir.is_some() || options.image_archive.is_some() || options.probe_image.is_some();
+    let named =
+        options.chart_dir.is_some() || options.image_archive.is_some() || options.probe_image.archive().is_some();
     let draft = Draft::new("files", "the charts and images that the options name");
     match host.missing_files.as_slice() {
         [] if named => Some(draft.is(Standing::Met, "all there", "")),

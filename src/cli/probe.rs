@@ -1,0 +1,60 @@
+//! The program of the probe, of which its image is made.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::error::CliError;
+use crate::provision::{Failure, ProbeImage, ProbeProgram, ProbeProgramError};
+
+/// The program's name.
+const NAME: &str = "airtight-probe";
+
+/// What to do where there is no program, or one that does not start without other files.
+const REMEDY: &str = "run `probe/build-static.sh`, and give the path that it prints with --probe";
+
+/// Which program is the probe.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ProbeArgs {
+    /// The static program `airtight-probe`, of which the image `airtight-probe:dev` is made [default: the one beside
+    /// this program]; without it, stand-ins and workloads are left out
+    #[arg(long, value_name = "PATH", env = "AIRTIGHT_PROBE")]
+    probe: Option<PathBuf>,
+}
+
+impl ProbeArgs {
+    /// The program that is named.
+    pub(super) fn program(&self) -> Option<&Path> {
+        self.probe.as_deref()
+    }
+
+    /// The image to be written to `archive`. One that is not named may be missing.
+    pub(super) fn image(&self, archive: PathBuf) -> Result<ProbeImage, CliError> {
+        match &self.probe {
+            Some(program) => {
+                let program =
+                    std::path::absolute(program).map_err(|source| CliError::Read { path: program.clone(), source })?;
+                let made = ProbeProgram::new(program, archive).map_err(|error| not_packed(&error))?;
+                Ok(ProbeImage::Program(made))
+            }
+            None => Ok(beside(archive)),
+        }
+    }
+}
+
+/// The image of the program beside this one.
+fn beside(archive: PathBuf) -> ProbeImage {
+    let program = std::env::current_exe().map(|own| own.with_file_name(NAME)).unwrap_or_else(|_| NAME.into());
+    if !program.exists() {
+        return ProbeImage::Missing(format!("there is no {}; {REMEDY}", program.display()));
+    }
+    match ProbeProgram::new(program, archive) {
+        Ok(program) => ProbeImage::Program(program),
+        Err(error) => ProbeImage::Missing(format!("{error}; {REMEDY}")),
+    }
+}
+
+/// A program makes no image.
+pub(super) fn not_packed(error: &ProbeProgramError) -> CliError {
+    Failure::new("probe-image", format!("the probe's image cannot be made: {error}"), REMEDY).into()
+}
