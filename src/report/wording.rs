@@ -119,23 +119,29 @@ pub(super) fn is_uncovered(policy: &PolicyRecord) -> bool {
     policy.noticed_by.is_empty()
 }
 
-/// Uncovered objects that a rule made, summed up for each rule's policy.
-pub(super) fn made_and_uncovered(record: &RunRecord) -> Vec<String> {
-    let mut made: BTreeMap<String, Vec<&PolicyRecord>> = BTreeMap::new();
+/// Uncovered objects: those that are listed, and sentences that sum up those of which a rule made several.
+pub(super) fn uncovered(record: &RunRecord) -> (Vec<&PolicyRecord>, Vec<String>) {
+    let mut made: BTreeMap<Option<String>, Vec<&PolicyRecord>> = BTreeMap::new();
     for policy in record.policies.iter().filter(|policy| is_uncovered(policy)) {
-        if let Some(generator) = &policy.generated_by {
-            made.entry(one_line(&generator.to_string())).or_default().push(policy);
+        made.entry(policy.generated_by.as_ref().map(|by| one_line(&by.to_string()))).or_default().push(policy);
+    }
+    let (mut listed, mut sums) = (Vec::new(), Vec::new());
+    for (generator, objects) in made {
+        match generator.filter(|_| objects.len() > 1) {
+            Some(generator) => sums.push(sum_up(&generator, &objects)),
+            None => listed.extend(objects),
         }
     }
-    let words = |(generator, objects): (String, Vec<&PolicyRecord>)| {
-        let reached = objects.iter().filter(|object| !object.decides.is_empty()).count();
-        format!(
-            "{} that {generator} made, {reached} of them on the way of a case: whatever each denies, another object \
-             denies as well",
-            count(objects.len(), "object", "objects")
-        )
-    };
-    made.into_iter().map(words).collect()
+    (listed, sums)
+}
+
+fn sum_up(generator: &str, objects: &[&PolicyRecord]) -> String {
+    let reached = objects.iter().filter(|object| !object.decides.is_empty()).count();
+    format!(
+        "{} objects that {generator} made, {reached} of them on the way of a case: whatever each denies, another \
+         object denies as well",
+        objects.len()
+    )
 }
 
 /// Why an object counts as uncovered.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use airtight::path::{Destination, End, Flow, Source, Trace};
-use airtight::policy::{Checkpoint, Layer, Outcome, Request};
+use airtight::policy::{Checkpoint, Layer, Outcome, Rcode, Request};
 use airtight::world::{Protocol, World};
 
 use super::sketch::{traces, world_of};
@@ -330,4 +330,27 @@ fn a_port_that_expects_http_is_named() {
     let world = world(&[SHOP, WAYPOINT]);
     let trace = trace(&world, flow(("shop", "client"), service("shop", "guarded"), 80));
     assert!(deciding(&trace, Checkpoint::Waypoint).contains("guarded"));
+}
+
+/// Without the object that isolates, a rule for some names would let every other one by as well.
+#[test]
+fn what_isolates_is_named_where_a_name_is_refused() {
+    let policies = "
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: names}
+spec:
+  endpointSelector: {}
+  enableDefaultDeny: {egress: false}
+  egress: [{toPorts: [{ports: [{port: '53', protocol: UDP}], rules: {dns: [{matchName: api.example.com}]}}]}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: isolates}
+spec: {endpointSelector: {}, egress: [{toEndpoints: []}]}
+";
+    let world = world(&[SHOP, policies]);
+    let trace = trace(&world, flow(("plain", "stranger"), service("shop", "server"), 80));
+    assert_eq!(Standing::of(&trace), Standing::Stopped(Layer::Cni, Outcome::DnsFailure(Rcode::Refused)));
+    assert_eq!(deciding(&trace, Checkpoint::CniEgress), names(&["isolates", "names"]));
 }

@@ -70,6 +70,11 @@ impl<'a> Side<'a> {
         self.policy.dialect.always_isolates() || self.bound().isolated
     }
 
+    /// The rules that isolate the subject.
+    pub(super) fn isolating(&self) -> Vec<RuleRef> {
+        self.entries().filter(|entry| entry.isolates).map(|entry| entry.rule.clone()).collect()
+    }
+
     /// The entries that match, in order of precedence.
     pub(super) fn matched(&self) -> Vec<Matched<'a>> {
         let mut matched = Vec::new();

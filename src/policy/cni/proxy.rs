@@ -9,7 +9,7 @@ use super::l7::{HttpMatch, Layer7, Match};
 use super::name::NamePattern;
 use super::speak;
 use crate::policy::waypoint::normalize;
-use crate::policy::{Decision, Request};
+use crate::policy::{Decision, Effect, Request};
 use crate::world::PathNormalization;
 
 /// What matching allow rules demand above layer 4, sorted by protocol.
@@ -26,6 +26,16 @@ struct Demands<'a> {
 
 /// The decision for a hop that `by` allow on layers 3 and 4.
 pub(super) fn decide<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
+    let mut decision = by_demands(side, by);
+    // Were the subject not isolated, what these rules demand would not bind.
+    let bind_by_others = side.policy.dialect.l7_leaves_unisolated_alone() && !by.iter().any(|one| one.entry.isolates);
+    if decision.effect != Effect::Allow && bind_by_others {
+        decision.rules.extend(side.isolating());
+    }
+    decision
+}
+
+fn by_demands<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
     let demands = Demands::of(side, by);
     if let Some(what) = demands.unmodelled {
         return unknown(side, by, &format!("{what} may decide about"));

@@ -77,8 +77,7 @@ pub(super) fn explicit_deny(side: &Side<'_>, by: &[Matched<'_>]) -> Decision {
 }
 
 pub(super) fn default_deny(side: &Side<'_>) -> Decision {
-    let isolating: Vec<RuleRef> =
-        side.entries().filter(|entry| entry.isolates).map(|entry| entry.rule.clone()).collect();
+    let isolating = side.isolating();
     let detail = if isolating.is_empty() {
         format!("policyEnforcementMode isolates every endpoint, and no rule allows {}", side.hop.shown(side.world))
     } else {

@@ -39,7 +39,7 @@ pub(super) fn policies(record: &RunRecord) -> Vec<PolicyView> {
     policies.into_iter().map(|policy| policy_view(policy, &targets)).collect()
 }
 
-fn policy_view(policy: &PolicyRecord, targets: &Targets<'_>) -> PolicyView {
+pub(super) fn policy_view(policy: &PolicyRecord, targets: &Targets<'_>) -> PolicyView {
     PolicyView {
         anchor: anchor::policy(&policy.rule.object),
         object: one_line(&policy.rule.object.to_string()),

@@ -14,6 +14,7 @@ mod trace;
 
 use askama::Template;
 
+use self::anchor::Targets;
 use self::case::ScenarioView;
 use self::coverage::{ControlView, PolicyView};
 use self::filter::FilterView;
@@ -23,7 +24,7 @@ use self::trace::Step;
 use super::error::ReportError;
 use super::standing::Standing;
 use super::text::{count, duration, one_line};
-use super::wording::{headline, is_uncovered, made_and_uncovered, status_word};
+use super::wording::{headline, is_uncovered, status_word, uncovered};
 use crate::manifest::Diagnostic;
 use crate::run::{ExitStatus, RunRecord};
 
@@ -62,6 +63,8 @@ struct Page {
     total: usize,
     policies: Vec<PolicyView>,
     uncovered: usize,
+    /// Uncovered objects that are listed one by one.
+    listed: Vec<PolicyView>,
     /// What rules made and no case notices, in words.
     made: Vec<String>,
     controls: Vec<ControlView>,
@@ -84,6 +87,8 @@ struct Tile {
 impl Page {
     fn of(record: &RunRecord) -> Self {
         let status = record.summary.status;
+        let (listed, made) = uncovered(record);
+        let targets = Targets::of(record);
         Self {
             style: STYLE,
             script: SCRIPT,
@@ -106,7 +111,8 @@ impl Page {
             scenarios: case::scenarios(record),
             total: record.cases.len(),
             policies: coverage::policies(record),
-            made: made_and_uncovered(record),
+            listed: listed.into_iter().map(|policy| coverage::policy_view(policy, &targets)).collect(),
+            made,
             uncovered: record.policies.iter().filter(|policy| is_uncovered(policy)).count(),
             controls: coverage::controls(record),
             findings: inputs::findings(record),

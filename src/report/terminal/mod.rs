@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use self::progress::Progress;
 use super::standing::Standing;
 use super::text::{count, duration, one_line, visible};
-use super::wording::{counts, headline, is_uncovered, list, made_and_uncovered, status_word, uncovered_words};
+use super::wording::{counts, headline, is_uncovered, list, status_word, uncovered, uncovered_words};
 use crate::manifest::{Diagnostic, Severity};
 use crate::run::{CanaryRecord, CaseRecord, Event, ExitStatus, RunRecord, StackRecord, Subscriber};
 
@@ -140,16 +140,15 @@ impl<W: Write> Terminal<W> {
     }
 
     fn uncovered(&mut self, record: &RunRecord) -> io::Result<()> {
-        let uncovered: Vec<_> = record.policies.iter().filter(|policy| is_uncovered(policy)).collect();
-        if uncovered.is_empty() {
+        let (listed, sums) = uncovered(record);
+        let number = record.policies.iter().filter(|policy| is_uncovered(policy)).count();
+        if number == 0 {
             return Ok(());
         }
-        self.section("policy objects that no case notices", uncovered.len())?;
-        for policy in uncovered.into_iter().filter(|policy| policy.generated_by.is_none()) {
-            let text = format!("{}: {}", one_line(&policy.rule.to_string()), uncovered_words(policy));
-            writeln!(self.out, "  {}", self.style.wrap(&text, 4))?;
-        }
-        for text in made_and_uncovered(record) {
+        self.section("policy objects that no case notices", number)?;
+        let listed = listed.into_iter();
+        let texts = listed.map(|policy| format!("{}: {}", one_line(&policy.rule.to_string()), uncovered_words(policy)));
+        for text in texts.chain(sums) {
             writeln!(self.out, "  {}", self.style.wrap(&text, 4))?;
         }
         Ok(())
