@@ -41,17 +41,20 @@ fn up_says_what_it_takes() {
           --no-pull                Pull no image: the node image is on this machine, and holds the
                                    others unless an archive or a mirror does
           --api-port <PORT>        Port of the API server on this machine [default: a free one]
+          --probe <PATH>           The static program `airtight-probe`, of which the image
+                                   `airtight-probe:dev` is made [default: the one beside this program];
+                                   without it, stand-ins and workloads are left out [env:
+                                   AIRTIGHT_PROBE=]
           --probe-image <FILE>     Archive of the image `airtight-probe:dev`, which stand-ins and
-                                   workloads run; without it they are left out [env:
-                                   AIRTIGHT_PROBE_IMAGE=]
+                                   workloads run, in place of the program's [env: AIRTIGHT_PROBE_IMAGE=]
       -m, --manifests <PATH>       Folder with `policies` and `workloads` to put on the cluster, and the
                                    hosts around it [default: ./manifests if it is there, else the
                                    built-in reference set] [env: AIRTIGHT_MANIFESTS=]
           --platform-only          Bring up the platform alone: no policies, stand-ins and workloads
           --dry-run                Show what would be done, and do nothing
-          --skip-preflight         Go on where this machine lacks something
           --color <WHEN>           When to use colours [default: auto] [possible values: auto, always,
                                    never]
+          --skip-preflight         Go on where this machine lacks something
       -o, --output <OUTPUT>        Output format [default: table] [possible values: table, json, yaml]
       -h, --help                   Print help (see more with '--help')
       -V, --version                Print version
@@ -136,6 +139,7 @@ fn images_are_listed_with_their_archives() {
     assert_snapshot!(format!("{}{}", told.out, told.err), @r"
     node    docker.io/kindest/node:v1.31.9
     cilium  quay.io/cilium/cilium:v1.17.5
+    probe   airtight-probe:dev
     by tag only: 2 of 2 images; no digest of them is known here
     ");
     let json = machine.run(&["images", "--stack", "reference", "-o", "json"]);

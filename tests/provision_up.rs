@@ -368,15 +368,15 @@ fn stand_ins_names_policies_and_workloads_follow_the_platform() {
     assert!(told.err.contains("left out: stand-in six.example"), "{}", told.err);
     let calls = machine.calls(&["docker load", "docker run", "docker exec", "kind load"]);
     let calls: Vec<String> = calls.into_iter().filter(|call| !call.contains(" cat ")).collect();
-    assert_snapshot!(calls.join("\n"), @r"
+    assert_snapshot!(calls.join("\n"), @r#"
     docker load --input [folder]/probe.tar
     kind load image-archive [folder]/probe.tar --name airtight
-    docker run --detach --name airtight-airtight-api-openai-com --network airtight-airtight --ip 172.20.1.10 --label dev.airtight.cluster=airtight --pull=never --cap-drop ALL --cap-add NET_BIND_SERVICE airtight-probe:dev serve --http 80 --https 443 --name api.openai.com
+    docker run --detach --name airtight-airtight-api-openai-com --network airtight-airtight --ip 172.20.1.10 --label dev.airtight.cluster=airtight --pull=never --cap-drop ALL --sysctl net.ipv4.ip_unprivileged_port_start=0 --mount type=bind,source=[folder]/state/airtight/airtight/tls/api.openai.com,target=/tls,readonly airtight-probe:dev serve --config {"identity":{"pod":"api.openai.com","role":"host"},"listeners":[{"bind":"0.0.0.0:80","speak":{"http":{"answer":"echo"}}},{"bind":"0.0.0.0:443","tls":{"files":{"certificate":"/tls/tls.crt","key":"/tls/tls.key"}},"speak":{"http":{"answer":"echo"}}}]}
     docker run --rm --network container:airtight-airtight-api-openai-com --cap-add NET_ADMIN --entrypoint ip docker.io/kindest/node:v1.31.9 address replace 203.0.113.10/32 dev eth0
     docker exec airtight-control-plane ip route replace 203.0.113.10/32 via 172.20.1.10
     docker exec airtight-worker ip route replace 203.0.113.10/32 via 172.20.1.10
     docker exec airtight-worker2 ip route replace 203.0.113.10/32 via 172.20.1.10
-    ");
+    "#);
     let down = machine.run(&["down"]);
     assert!(down.out.contains("removed container airtight-airtight-api-openai-com"), "{}", down.out);
 }
@@ -404,8 +404,12 @@ fn a_bundle_holds_everything_or_says_what_is_missing() {
     machine.play("pull", &Play { calls: "docker pull*quay.io*", err, exit: 1, once: true, ..Play::default() });
     let told = machine.run(&["bundle", "--stack", "stack.yaml", "--out", "bundle", "--platform", "linux/amd64"]);
     assert_eq!(told.code, 5);
-    assert_snapshot!(format!("{}{}", told.out, told.err), @r"
+    // Whether the program beside this one makes an image depends on how it was built.
+    let told = format!("{}{}", told.out, told.err);
+    let told = regex::Regex::new("the probe's image: .*").unwrap().replace(&told, "the probe's image: [why]");
+    assert_snapshot!(told, @r"
     bundle: 5 of 6 parts
+      left out: the probe's image: [why]
       done  gateway-api.yaml
       done  cilium-1.17.5.tgz
       done  istiod-1.26.2.tgz

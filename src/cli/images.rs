@@ -65,7 +65,7 @@ pub fn images(args: &ImagesArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     match unpinned {
         0 => {}
         count => {
-            writeln!(output.err, "by tag only: {count} of {} images; no digest of them is known here", fetched)
+            writeln!(output.err, "by tag only: {count} of {fetched} images; no digest of them is known here")
                 .map_err(CliError::Output)?;
         }
     }
