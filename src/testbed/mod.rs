@@ -1,6 +1,7 @@
 //! Testbeds: where flows are tried.
 
 pub mod image;
+pub mod live;
 pub mod model;
 
 use crate::judge::Observation;
