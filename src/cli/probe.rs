@@ -44,7 +44,7 @@ impl ProbeArgs {
 
 /// The image of the program beside this one.
 fn beside(archive: PathBuf) -> ProbeImage {
-    let program = std::env::current_exe().map(|own| own.with_file_name(NAME)).unwrap_or_else(|_| NAME.into());
+    let program = std::env::current_exe().map_or_else(|_| NAME.into(), |own| own.with_file_name(NAME));
     if !program.exists() {
         return ProbeImage::Missing(format!("there is no {}; {REMEDY}", program.display()));
     }

@@ -67,6 +67,7 @@ pub enum StandsFor {
 }
 
 impl StandsFor {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_plain(&self) -> bool {
         *self == Self::Any
     }

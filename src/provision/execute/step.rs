@@ -68,8 +68,8 @@ impl Work<'_> {
             }),
             Action::Ensure(wanted) => ensure::ensure(wanted, self, bounds),
             Action::Pack(packed) => pack(packed),
-            Action::Authority(folder) => make_authority(folder).map_err(not_certified),
-            Action::Certify(certificate) => issue(certificate).map_err(not_certified),
+            Action::Authority(folder) => make_authority(folder).map_err(|error| not_certified(&error)),
+            Action::Certify(certificate) => issue(certificate).map_err(|error| not_certified(&error)),
             Action::Apply(source) => self.patiently(bounds, || self.executor.cluster.apply(source, bounds)),
             Action::Name(hosts) => self.patiently(bounds, || names::resolve(hosts, self.executor.cluster, bounds)),
         }
@@ -119,7 +119,7 @@ fn pack(packed: &ProbeProgram) -> Result<(), Failure> {
     write_atomically(&packed.archive, &archive).map_err(|error| failed(&error))
 }
 
-fn not_certified(error: AuthorityError) -> Failure {
+fn not_certified(error: &AuthorityError) -> Failure {
     let message = format!("the stand-ins have no certificates: {error}");
     Failure::new("certificates", message, "check the folder and its permissions, or name another with --state-dir")
 }

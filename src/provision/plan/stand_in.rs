@@ -59,10 +59,7 @@ pub(super) fn step(host: &Host, name: &str, fixed: Ipv4Addr, recipe: &Recipe, op
         guarded: false,
     };
     let step = Step::new(step_of(name), format!("stand-in {name}"), 120).needs([NETWORK, NODE_IMAGE, LOAD]);
-    let step = match host.tls_ports.is_empty() {
-        true => step,
-        false => step.needs([AUTHORITY]).acts([certify(host, name, site)]),
-    };
+    let step = if host.tls_ports.is_empty() { step } else { step.needs([AUTHORITY]).acts([certify(host, name, site)]) };
     step.acts([Action::Ensure(ensure)])
 }
 
