@@ -72,6 +72,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         .prop_map(|(denied_by, denying_layers, reason, passed, answered_by, backend_headers)| Evidence {
             denied_by,
             denying_layers,
+            foreseen_layers: None,
             reason,
             passed,
             answered_by,

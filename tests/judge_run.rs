@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use airtight::judge::{Evidence, Observation, Verdict};
+use airtight::judge::{Agreement, Evidence, Observation, Verdict, Wrong};
 use airtight::manifest::{Diagnostic, Location, Position};
 use airtight::path::{Destination, Flow, Source};
 use airtight::policy::{Layer, Outcome};
-use airtight::run::{Event, ExitStatus, FixedClock, RunContext, RunRecord, StackRecord, Subscriber, run, schema};
+use airtight::run::{
+    Event, ExitStatus, FixedClock, Foresight, RunContext, RunRecord, StackRecord, Subscriber, judge_all, run, schema,
+};
 use airtight::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity, Waiver,
 };
@@ -30,12 +32,11 @@ fn allow() -> Expectation {
 }
 
 fn deny() -> Expectation {
-    Expectation::Deny(DenyExpectation {
-        by: Layer::Cni,
-        outcomes: BTreeSet::from([Outcome::Timeout]),
-        layers: 1,
-        reason: None,
-    })
+    Expectation::Deny(deny_expectation())
+}
+
+fn deny_expectation() -> DenyExpectation {
+    DenyExpectation { by: Layer::Cni, outcomes: BTreeSet::from([Outcome::Timeout]), layers: 1, reason: None }
 }
 
 /// A case whose source carries its id, so that a scripted testbed knows it again.
@@ -295,7 +296,9 @@ fn a_testbed_that_lies_never_makes_a_denied_case_pass() {
     ];
     for lie in lies {
         for retries in [0, 2] {
-            let record = run(&small(), &mut Lying(lie), RunContext { retries, ..context() }, &mut []);
+            // What the model foresaw makes no lie true.
+            let context = RunContext { retries, foresight: foresight(&small(), Scripted::good()), ..context() };
+            let record = run(&small(), &mut Lying(lie), context, &mut []);
             assert_eq!(record.cases.len(), 3, "{lie:?}");
             let passed = record.cases.iter().filter(|record| record.judgement.verdict == Verdict::Pass);
             // A testbed on which everything connects shows the allowed flow, and nothing else.
@@ -304,6 +307,63 @@ fn a_testbed_that_lies_never_makes_a_denied_case_pass() {
             assert_ne!(record.summary.status, ExitStatus::Passed, "{lie:?}");
         }
     }
+}
+
+/// What a model would say that sees what `model` plays.
+fn foresight(plan: &Plan, mut model: Scripted) -> Foresight {
+    Foresight::of(judge_all(plan, &mut model))
+}
+
+fn wrong(record: &RunRecord, index: usize) -> Option<Wrong> {
+    match record.cases[index].prediction.as_ref().unwrap().agreement {
+        Agreement::Agree | Agreement::Open => None,
+        Agreement::Differ { wrong, .. } => Some(wrong),
+    }
+}
+
+#[test]
+fn a_disagreement_with_the_model_says_who_is_wrong() {
+    let leaks = Scripted::new(&[("A", &[connected()]), ("D", &[connected()]), ("E", &[dropped()])]);
+    let play = |cluster: Scripted, model: Scripted| {
+        let mut cluster = cluster;
+        let context = RunContext { foresight: foresight(&small(), model), ..context() };
+        run(&small(), &mut cluster, context, &mut [])
+    };
+    let cluster_wrong = play(leaks, Scripted::good());
+    assert_eq!(cluster_wrong.summary.status, ExitStatus::Failed);
+    assert_eq!((wrong(&cluster_wrong, 0), wrong(&cluster_wrong, 2)), (Some(Wrong::Cluster), None));
+    let leaks = Scripted::new(&[("A", &[connected()]), ("D", &[connected()]), ("E", &[dropped()])]);
+    let model_wrong = play(Scripted::good(), leaks);
+    assert_eq!(model_wrong.summary.status, ExitStatus::Passed);
+    assert_eq!((wrong(&model_wrong, 0), wrong(&model_wrong, 2)), (Some(Wrong::Model), None));
+    let told: Vec<_> = model_wrong.findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(told, ["D: saw timeout, the model foresaw connected"]);
+    let silent = Scripted::new(&[("A", &[connected()]), ("D", &[probe_error()]), ("E", &[dropped()])]);
+    assert_eq!(wrong(&play(silent, Scripted::good()), 0), None);
+}
+
+/// No client can see the layer behind the one that denied.
+#[test]
+fn layers_are_lent_by_the_model_only_where_both_agree() {
+    let two = || {
+        let expect = Expectation::Deny(DenyExpectation { layers: 2, ..deny_expectation() });
+        plan(vec![case("D", expect, Some("A")), case("A", allow(), None)])
+    };
+    let model = |seen: Observation| {
+        let layers = Some(BTreeSet::from([Layer::Cni, Layer::Ztunnel]));
+        let evidence = Evidence { denying_layers: layers, ..seen.evidence.clone() };
+        Scripted::new(&[("A", &[connected()]), ("D", &[Observation { evidence, ..seen }])])
+    };
+    let play = |seen: Observation, model: Scripted| {
+        let mut cluster = Scripted::new(&[("A", &[connected()]), ("D", &[seen])]);
+        let context = RunContext { foresight: foresight(&two(), model), ..context() };
+        run(&two(), &mut cluster, context, &mut []).cases[0].judgement.verdict.clone()
+    };
+    assert_eq!(play(dropped(), model(dropped())), Verdict::Pass);
+    let unattributed = Observation { evidence: Evidence::default(), ..dropped() };
+    assert_eq!(play(unattributed, model(dropped())), Verdict::Inconclusive);
+    let reset = Observation { outcome: Some(Outcome::Reset), ..dropped() };
+    assert_eq!(play(dropped(), model(reset)), Verdict::Inconclusive);
 }
 
 #[test]

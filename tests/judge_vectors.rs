@@ -81,6 +81,8 @@ struct Seen {
     #[serde(default)]
     denying_layers: Option<BTreeSet<Layer>>,
     #[serde(default)]
+    foreseen_layers: Option<BTreeSet<Layer>>,
+    #[serde(default)]
     reason: Option<Reason>,
     #[serde(default)]
     passed: BTreeSet<Layer>,
@@ -219,6 +221,7 @@ fn observation(seen: &Seen) -> Observation {
         evidence: Evidence {
             denied_by: seen.denied_by,
             denying_layers: seen.denying_layers.clone(),
+            foreseen_layers: seen.foreseen_layers.clone(),
             reason: seen.reason,
             passed: seen.passed.clone(),
             answered_by: seen.answered_by.clone(),

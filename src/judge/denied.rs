@@ -25,7 +25,7 @@ pub(super) fn denied(
         .or_else(|| wrong_reason(expect, evidence))
         .or_else(|| wrong_outcome(expect, outcome))
         .or_else(|| too_few_layers(expect, evidence))
-        .unwrap_or_else(|| Finding::Holds(holds(case, expect, outcome)))
+        .unwrap_or_else(|| Finding::Holds(holds(case, expect, outcome, evidence)))
 }
 
 /// Whether a denied flow was seen to get through: no retry may whitewash this.
@@ -133,7 +133,7 @@ fn wrong_outcome(expect: &DenyExpectation, outcome: &Outcome) -> Option<Finding>
 }
 
 fn too_few_layers(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
-    let Some(denying) = &evidence.denying_layers else {
+    let Some(denying) = evidence.denying_layers.as_ref().or(evidence.foreseen_layers.as_ref()) else {
         return (expect.layers > 1).then(|| {
             Finding::Unclear(format!(
                 "expected {} layers that each deny alone, and no observer tells how many do",
@@ -158,10 +158,11 @@ fn too_few_layers(expect: &DenyExpectation, evidence: &Evidence) -> Option<Findi
     })
 }
 
-fn holds(case: &Case, expect: &DenyExpectation, outcome: &Outcome) -> String {
+fn holds(case: &Case, expect: &DenyExpectation, outcome: &Outcome, evidence: &Evidence) -> String {
     let mut text = format!("denied by {} as expected: {outcome}", expect.by);
     if expect.layers > 1 {
-        text = format!("{text}, {} layers or more would each deny", expect.layers);
+        let account = if evidence.denying_layers.is_some() { "" } else { " by the model's account" };
+        text = format!("{text}, {} layers or more would each deny{account}", expect.layers);
     }
     match &case.twin {
         Some(twin) => format!("{text}; twin {twin} got through"),

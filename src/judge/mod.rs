@@ -4,11 +4,13 @@ mod allowed;
 mod denied;
 
 mod observation;
+mod prediction;
 mod rules;
 mod usable;
 mod verdict;
 
 pub use denied::got_past;
 pub use observation::{Evidence, Observation};
+pub use prediction::{Agreement, Prediction, Wrong, agree};
 pub use rules::{Judged, judge};
 pub use verdict::{Judgement, Verdict};

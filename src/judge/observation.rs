@@ -38,6 +38,9 @@ pub struct Evidence {
     pub denied_by: Option<Layer>,
     /// The layers of which each alone would have ended the flow, if the testbed can tell.
     pub denying_layers: Option<BTreeSet<Layer>>,
+    /// The same by the model's account, on a testbed that cannot tell and agrees with the model on all that it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreseen_layers: Option<BTreeSet<Layer>>,
     /// Why the flow was ended, if an observer says.
     pub reason: Option<Reason>,
     /// Layers that the flow passed.

@@ -15,7 +15,7 @@ use super::failure::FailureKind;
 use super::standing::Standing;
 use super::terminal::{Style, render_trace};
 use super::text::{one_line, visible};
-use super::wording::{expectation, headline, observed, severity_word};
+use super::wording::{expectation, foreseen, headline, observed, severity_word, trace};
 use crate::judge::Verdict;
 use crate::run::{CaseRecord, ExitStatus, RunRecord};
 
@@ -117,7 +117,7 @@ fn test_case(record: &CaseRecord, names: &mut Names) -> TestCase {
     test.extra.insert("file".into(), one_line(&case.at.file).into());
     test.extra.insert("line".into(), case.at.position.line.to_string().into());
     test.add_properties(properties(record));
-    if let Some(trace) = record.observation.as_ref().and_then(|observation| observation.evidence.trace.as_ref())
+    if let Some(trace) = trace(record)
         && Standing::of(record) <= Standing::Waived
     {
         test.set_system_out(render_trace(trace, Style::PLAIN));
@@ -186,12 +186,14 @@ fn description(record: &CaseRecord, message: &str) -> String {
         format!("flow: {}", one_line(&case.flow.to_string())),
         format!("expected: {}", expectation(case)),
         format!("observed: {}", observed(record)),
+        foreseen(record).map_or_else(String::new, |foreseen| format!("foreseen: {foreseen}")),
         format!("why: {}", one_line(&record.judgement.why)),
         format!("written at {}", one_line(&case.at.to_string())),
     ];
     if let Some(observation) = &record.observation {
         lines.extend(observation.evidence.logs.iter().map(|log| format!("log: {}", visible(log))));
     }
+    lines.retain(|line| !line.is_empty());
     lines.join("\n")
 }
 

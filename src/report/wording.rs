@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::text::{count, one_line};
-use crate::path::Flow;
+use crate::judge::{Agreement, Prediction, Wrong};
+use crate::path::{Flow, Trace};
 use crate::policy::Effect;
 use crate::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
 use crate::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
@@ -108,10 +109,42 @@ pub(super) fn observed(record: &CaseRecord) -> String {
     let layers = evidence.denying_layers.iter().filter(|layers| layers.len() > 1);
     parts.extend(layers.map(|layers| format!("each alone would deny: {}", list(layers))));
     parts.extend(evidence.answered_by.iter().map(|backend| format!("answered by {}", one_line(backend))));
+    let foreseen = evidence.foreseen_layers.iter().filter(|layers| layers.len() > 1);
+    parts.extend(foreseen.map(|layers| format!("by the model each alone would deny: {}", list(layers))));
     if observation.attempts > 1 {
         parts.push(format!("{} attempts", observation.attempts));
     }
     parts.join(", ")
+}
+
+/// What the model foresaw of a case that another testbed tried, and whether both agree; none on the model itself.
+pub(super) fn foreseen(record: &CaseRecord) -> Option<String> {
+    let Prediction { foreseen, agreement } = record.prediction.as_ref()?;
+    let layer = foreseen.evidence.denied_by.map(|layer| format!(", denied by {layer}")).unwrap_or_default();
+    let account = match (&foreseen.outcome, &foreseen.undecided) {
+        (Some(outcome), _) => format!("{}{layer}", one_line(&outcome.to_string())),
+        (None, Some(why)) => format!("no outcome: {}", one_line(why)),
+        (None, None) => "no outcome".to_owned(),
+    };
+    Some(match agreement {
+        Agreement::Agree => format!("the same: {account}"),
+        Agreement::Open => format!("{account} (nothing to compare it with)"),
+        Agreement::Differ { wrong, .. } => format!("something else: {account} ({})", wrong_words(*wrong)),
+    })
+}
+
+fn wrong_words(wrong: Wrong) -> &'static str {
+    match wrong {
+        Wrong::Model => "the model is wrong, or has other manifests",
+        Wrong::Cluster => "the cluster does not do what its manifests say",
+        Wrong::Either => "one of the two is wrong",
+    }
+}
+
+/// What tells the way of a flow: its own trace, or that which the model foresaw.
+pub(super) fn trace(record: &CaseRecord) -> Option<&Trace> {
+    let own = record.observation.as_ref().and_then(|seen| seen.evidence.trace.as_ref());
+    own.or_else(|| record.prediction.as_ref()?.foreseen.evidence.trace.as_ref())
 }
 
 /// Whether no case notices that the object is gone.

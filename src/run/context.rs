@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::clock::Clock;
+use super::foresight::Foresight;
 use super::record::{CaseRecord, PolicyRecord, StackRecord, ToolRecord};
 use crate::manifest::Diagnostic;
 use crate::world::{Stack, Versions};
@@ -22,6 +23,8 @@ pub struct RunContext<'a> {
     pub inputs: BTreeMap<String, String>,
     /// Coverage of policies, asked for once all cases are judged.
     pub coverage: Coverage<'a>,
+    /// What the model says of the cases, on a testbed that is not the model.
+    pub foresight: Foresight,
     /// The clock.
     pub clock: &'a dyn Clock,
     /// Id of the run; none makes one of the time and the inputs.
@@ -42,6 +45,7 @@ impl<'a> RunContext<'a> {
             findings: Vec::new(),
             inputs: BTreeMap::new(),
             coverage: Box::new(|_| Vec::new()),
+            foresight: Foresight::default(),
             clock,
             id: None,
             retries: 0,

@@ -7,6 +7,7 @@ mod clock;
 mod context;
 pub mod draft;
 mod event;
+mod foresight;
 mod record;
 mod rounds;
 mod runner;
@@ -17,6 +18,7 @@ mod trial;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{Coverage, RunContext};
 pub use event::{Event, Subscriber};
+pub use foresight::Foresight;
 pub use record::{
     CanaryRecord, CaseRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord,
 };

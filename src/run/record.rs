@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Judgement, Observation};
+use crate::judge::{Judgement, Observation, Prediction};
 use crate::manifest::{Diagnostic, ObjectRef, RuleRef};
 use crate::scenario::{Case, CaseId};
 
@@ -86,6 +86,9 @@ pub struct CaseRecord {
     pub support: bool,
     /// What was seen; none for a skipped case.
     pub observation: Option<Observation>,
+    /// What the model foresaw, on another testbed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
     /// What it came to.
     pub judgement: Judgement,
     /// How long it took, in microseconds.

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::audience::Audience;
 use super::context::RunContext;
 use super::event::{Event, Subscriber};
+use super::foresight::{Foresight, disagreements};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
 use super::rounds::rounds;
 use super::trial::Trial;
@@ -45,6 +46,10 @@ pub fn run(
     } else {
         skip_all(plan, &canary, &mut audience)
     };
+    for finding in disagreements(&records) {
+        audience.tell(&Event::Finding(&finding));
+        findings.push(finding);
+    }
     let coverage = context.coverage;
     let policies = coverage(&records);
     findings.append(&mut audience.failures);
@@ -127,7 +132,8 @@ fn skip_all(plan: &Plan, canary: &CanaryRecord, audience: &mut Audience<'_, '_>)
 
 fn skipped(planned: &PlannedCase, reason: String) -> CaseRecord {
     let judgement = Judgement { why: reason.clone(), verdict: Verdict::Skipped { reason }, flaky: false };
-    CaseRecord { case: planned.case.clone(), support: planned.support, observation: None, judgement, duration_us: 0 }
+    let (case, support) = (planned.case.clone(), planned.support);
+    CaseRecord { case, support, observation: None, prediction: None, judgement, duration_us: 0 }
 }
 
 /// The cases of a run on their way to verdicts.
@@ -137,19 +143,21 @@ struct Cases<'p> {
     round: usize,
     today: jiff::civil::Date,
     clock: &'p dyn super::clock::Clock,
+    foresight: &'p Foresight,
     records: Vec<Option<CaseRecord>>,
     /// How many leading records were told.
     told: usize,
 }
 
 impl<'p> Cases<'p> {
-    fn new(plan: &'p Plan, context: &RunContext<'p>, started: jiff::Timestamp) -> Self {
+    fn new(plan: &'p Plan, context: &'p RunContext<'p>, started: jiff::Timestamp) -> Self {
         Self {
             plan,
             retries: context.retries,
             round: context.round,
             today: started.to_zoned(jiff::tz::TimeZone::UTC).date(),
             clock: context.clock,
+            foresight: &context.foresight,
             records: vec![None; plan.cases.len()],
             told: 0,
         }
@@ -251,7 +259,10 @@ impl<'p> Cases<'p> {
     fn observe(&self, trial: &mut Trial<'_>, round: &[usize]) -> Vec<(usize, CaseRecord)> {
         let begin = self.clock.elapsed();
         let flows: Vec<_> = round.iter().map(|index| &self.case(*index).flow).collect();
-        let seen = trial.observe(&flows);
+        let mut seen = trial.observe(&flows);
+        for (index, seen) in round.iter().zip(&mut seen) {
+            self.foresight.complete(&self.case(*index).id, seen);
+        }
         let share = self.share(begin, round.len());
         let mut twins: BTreeMap<&str, (&Case, Judgement)> = BTreeMap::new();
         let mut records = Vec::new();
@@ -275,8 +286,10 @@ impl<'p> Cases<'p> {
 
     fn record(&self, index: usize, observation: Observation, judgement: Judgement, share: u64) -> CaseRecord {
         let PlannedCase { case, support, .. } = &self.plan.cases[index];
-        let observation = Some(observation);
-        CaseRecord { case: case.clone(), support: *support, observation, judgement, duration_us: share }
+        let (case, observation, prediction) = (case.clone(), Some(observation), None);
+        let mut record = CaseRecord { case, support: *support, observation, prediction, judgement, duration_us: share };
+        record.prediction = self.foresight.beside(&record);
+        record
     }
 
     /// A flow's share of its round in microseconds: flows of a round run at the same moment.

@@ -11,7 +11,7 @@ use crate::policy::{Layer, Request};
 use crate::report::failure::FailureKind;
 use crate::report::standing::Standing;
 use crate::report::text::{duration, one_line, visible};
-use crate::report::wording::{expectation, observed, severity_word};
+use crate::report::wording::{expectation, foreseen, observed, severity_word, trace};
 use crate::run::{CaseRecord, RunRecord};
 use crate::scenario::{Expectation, Severity};
 
@@ -47,6 +47,8 @@ pub(super) struct CaseView {
     pub(super) request: Vec<(String, String)>,
     pub(super) expected: String,
     pub(super) observed: String,
+    /// What the model foresaw, on another testbed; else empty.
+    pub(super) foreseen: String,
     pub(super) why: String,
     /// Why it was skipped, or who answers for it until when.
     pub(super) excuse: String,
@@ -161,7 +163,8 @@ fn case_view(record: &CaseRecord, twins: &Twins<'_>) -> CaseView {
         headers: evidence.map(headers).unwrap_or_default(),
         logs: evidence.map(logs).unwrap_or_default(),
         objects: objects(&case.flow),
-        trace: evidence.and_then(|evidence| evidence.trace.as_ref()).map(|trace| TraceView::of(trace, &twins.targets)),
+        foreseen: foreseen(record).unwrap_or_default(),
+        trace: trace(record).map(|trace| TraceView::of(trace, &twins.targets)),
     }
 }
 

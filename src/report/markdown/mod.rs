@@ -9,7 +9,7 @@ use self::document::{Document, code, escape};
 use super::failure::FailureKind;
 use super::standing::Standing;
 use super::text::duration;
-use super::wording::{counts, expectation, headline, is_uncovered, observed, severity_word, uncovered_words};
+use super::wording::{counts, expectation, headline, is_uncovered, observed, severity_word, trace, uncovered_words};
 use crate::judge::Verdict;
 use crate::manifest::{Diagnostic, Severity};
 use crate::policy::Effect;
@@ -99,9 +99,7 @@ fn reason(record: &CaseRecord) -> String {
 
 /// The rules that denied, or those that let through.
 fn rules(record: &CaseRecord) -> String {
-    let Some(trace) = record.observation.as_ref().and_then(|observation| observation.evidence.trace.as_ref()) else {
-        return String::new();
-    };
+    let Some(trace) = trace(record) else { return String::new() };
     let wanted = if trace.denial().is_some() { Effect::Deny } else { Effect::Allow };
     let checks = trace.checks().filter(|check| check.decision.effect == wanted);
     let rules = checks.flat_map(|check| &check.decision.rules);

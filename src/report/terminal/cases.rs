@@ -5,7 +5,7 @@ use super::trace::push_trace;
 use crate::judge::Verdict;
 use crate::report::failure::FailureKind;
 use crate::report::text::one_line;
-use crate::report::wording::{expectation, observed};
+use crate::report::wording::{expectation, foreseen, observed, trace};
 use crate::run::CaseRecord;
 
 /// One case, told as its verdict needs it; ends with a line break.
@@ -42,6 +42,9 @@ fn unsettled(record: &CaseRecord, style: Style, mark: &str) -> String {
     field(&mut out, style, "flow", &case.flow.to_string());
     field(&mut out, style, "expected", &expectation(case));
     field(&mut out, style, "observed", &observed(record));
+    if let Some(foreseen) = foreseen(record) {
+        field(&mut out, style, "foreseen", &foreseen);
+    }
     if record.judgement.verdict == Verdict::Fail {
         field(&mut out, style, "so", FailureKind::of(record).words());
     }
@@ -54,9 +57,9 @@ fn unsettled(record: &CaseRecord, style: Style, mark: &str) -> String {
         for line in &observation.evidence.logs {
             field(&mut out, style, "log", line);
         }
-        if let Some(trace) = &observation.evidence.trace {
-            push_trace(&mut out, trace, style, 4);
-        }
+    }
+    if let Some(trace) = trace(record) {
+        push_trace(&mut out, trace, style, 4);
     }
     out
 }

@@ -64,6 +64,7 @@ fn observation(trace: Trace) -> Observation {
     let evidence = Evidence {
         denied_by: trace.denial().map(|check| check.checkpoint.layer()),
         denying_layers: Some(trace.denying_layers()),
+        foreseen_layers: None,
         reason: trace.denial().map(|check| check.decision.reason),
         passed: passed(&trace),
         answered_by: answer.map(|answer| answer.by.clone()),
