@@ -150,7 +150,7 @@ fn attempts_come_to_what_is_written() {
             Err(error) => (format!("unmet: {error}"), Vec::new(), BTreeMap::new()),
             Ok(trace) => {
                 let admitted = trace.answer.as_ref().and_then(|answer| answer.admitted.clone()).unwrap_or_default();
-                let generated = admitted.generated.iter().map(ToString::to_string).collect();
+                let generated = admitted.generated.iter().flatten().map(ToString::to_string).collect();
                 (line(&trace), generated, admitted.labels.unwrap_or_default())
             }
         };

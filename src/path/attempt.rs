@@ -111,6 +111,6 @@ fn named(document: &Document) -> ObjectRef {
 fn answered(answer: &ApiAnswer) -> Answer {
     let mut generated: Vec<_> = answer.review.generated.iter().map(|made| named(&made.document)).collect();
     generated.sort();
-    let admitted = Admitted { labels: answer.labels(), generated };
+    let admitted = Admitted { labels: answer.labels(), generated: Some(generated) };
     Answer { by: API_SERVER.to_owned(), request: None, admitted: Some(admitted) }
 }

@@ -46,9 +46,9 @@ pub struct Admitted {
     /// Labels of the object as it was stored; none for a deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
-    /// Objects that rules make of it, some time after the answer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub generated: Vec<ObjectRef>,
+    /// Objects that rules make of it, some time after the answer; none if nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Vec<ObjectRef>>,
 }
 
 /// How a flow ends.
