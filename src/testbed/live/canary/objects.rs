@@ -1,0 +1,68 @@
+//! What the canary is made of. Everything passes Pod Security `restricted`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// What the server listens on.
+pub(super) const PORT: u16 = 8080;
+
+/// By this label everything that a run made is found again.
+pub(super) const RUN_LABEL: &str = "airtight.dev/run";
+
+pub(super) fn namespace(name: &str, more: &BTreeMap<String, String>) -> Value {
+    let mut labels = json!({RUN_LABEL: name, "pod-security.kubernetes.io/enforce": "restricted"});
+    for (key, value) in more {
+        labels[key] = json!(value);
+    }
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+}
+
+pub(super) fn client(namespace: &str, image: &str, program: &str) -> Value {
+    pod(namespace, "client", image, &json!([program, "pause"]))
+}
+
+pub(super) fn server(namespace: &str, image: &str, program: &str) -> Value {
+    let listen = format!("http=0.0.0.0:{PORT}");
+    let command = json!([program, "serve", "--pod", "server", "--namespace", namespace, "--listen", listen]);
+    let mut pod = pod(namespace, "server", image, &command);
+    pod["spec"]["containers"][0]["readinessProbe"] = json!({"tcpSocket": {"port": PORT}, "periodSeconds": 1});
+    pod
+}
+
+fn pod(namespace: &str, name: &str, image: &str, command: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {RUN_LABEL: namespace, "app": name}},
+        "spec": {
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "probe",
+                "image": image,
+                "command": command,
+                "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "readOnlyRootFilesystem": true,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            }],
+        },
+    })
+}
+
+/// The name of the policy that allows nothing.
+pub(super) const DENY_ALL: &str = "deny-all";
+
+pub(super) fn deny_all(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": DENY_ALL, "namespace": namespace, "labels": {RUN_LABEL: namespace}},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+    })
+}

@@ -1,0 +1,82 @@
+//! Which cluster, and as whom: the kubeconfig.
+
+use std::path::{Path, PathBuf};
+
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+
+use crate::testbed::live::cluster::CallError;
+
+/// Which cluster, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Access {
+    /// The kubeconfig; none: `KUBECONFIG`, then `~/.kube/config`, then the service account of one's own pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// Its context; none: its current one.
+    pub context: Option<String>,
+}
+
+impl Access {
+    pub(super) async fn config(&self) -> Result<Config, CallError> {
+        let Some(kubeconfig) = self.kubeconfig()? else { return in_cluster() };
+        let named: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error, &named))
+    }
+
+    /// The file that is meant; none if none was asked for and there is none.
+    fn kubeconfig(&self) -> Result<Option<Kubeconfig>, CallError> {
+        if let Some(path) = &self.kubeconfig {
+            return Kubeconfig::read_from(path).map(Some).map_err(|error| unread(&error));
+        }
+        let set = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
+        let home = std::env::home_dir().map(|home| home.join(".kube/config"));
+        if set || home.as_deref().is_some_and(Path::exists) {
+            return Kubeconfig::read().map(Some).map_err(|error| unread(&error));
+        }
+        match &self.context {
+            None => Ok(None),
+            Some(context) => Err(CallError {
+                code: "no-kubeconfig",
+                message: format!("there is no kubeconfig in which context {context} could be"),
+                hint: Some("name one with --kubeconfig or KUBECONFIG".to_owned()),
+            }),
+        }
+    }
+}
+
+fn in_cluster() -> Result<Config, CallError> {
+    Config::incluster().map_err(|error| CallError {
+        code: "no-kubeconfig",
+        message: format!("there is no kubeconfig, and this is no pod with a service account: {error}"),
+        hint: Some("name a kubeconfig with --kubeconfig or KUBECONFIG".to_owned()),
+    })
+}
+
+fn unread(error: &KubeconfigError) -> CallError {
+    CallError {
+        code: "kubeconfig",
+        message: format!("the kubeconfig cannot be used: {error}"),
+        hint: Some("`kubectl config view` reads the same file".to_owned()),
+    }
+}
+
+fn unusable(error: &KubeconfigError, contexts: &[String]) -> CallError {
+    let existing = if contexts.is_empty() {
+        "the kubeconfig has no context at all".to_owned()
+    } else {
+        format!("there are: {}", contexts.join(", "))
+    };
+    match error {
+        KubeconfigError::LoadContext(name) => CallError {
+            code: "no-such-context",
+            message: format!("the kubeconfig has no context {name}"),
+            hint: Some(existing),
+        },
+        KubeconfigError::CurrentContextNotSet => CallError {
+            code: "no-such-context",
+            message: "the kubeconfig has no current context, and none was named".to_owned(),
+            hint: Some(format!("name one with --context; {existing}")),
+        },
+        other => unread(other),
+    }
+}
