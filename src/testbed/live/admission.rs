@@ -10,7 +10,7 @@ use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Impersonated, Verb}
 use super::resource::{Kinds, Unserved};
 use crate::judge::{Evidence, Observation};
 use crate::manifest::Labels;
-use crate::path::Admitted;
+use crate::path::{Admitted, Flow, Source};
 use crate::policy::{Layer, Outcome, Reason};
 use crate::world::{Act, ApiUser, Change};
 
@@ -30,13 +30,29 @@ const KYVERNO: &str = ".kyverno.svc";
 /// Who answers, as the model calls it.
 const API_SERVER: &str = "kube-apiserver";
 
-/// Tries a change on behalf of a user, without storing anything.
-pub(super) fn attempt(cluster: &dyn Cluster, user: &ApiUser, change: &Change) -> Observation {
-    match send(cluster, user, change) {
-        Ok(answer) => observation(user, &answer),
-        Err(error) => {
-            let outcome = Some(Outcome::ProbeError(error.to_string()));
-            Observation { outcome, undecided: None, evidence: Evidence::default(), attempts: 1 }
+/// A user who wants to change an object.
+pub(super) struct Attempted<'f> {
+    user: &'f ApiUser,
+    change: &'f Change,
+}
+
+/// The change that a flow is, if nothing else has to be changed for good before it.
+pub(super) fn change(flow: &Flow) -> Option<Attempted<'_>> {
+    match (&flow.from, flow.attempt(), flow.after.as_slice()) {
+        (Source::User(user), Some(change), []) => Some(Attempted { user, change }),
+        (Source::User(_) | Source::Workload(..) | Source::Outside | Source::Node(_) | Source::Kubelet, _, _) => None,
+    }
+}
+
+impl Attempted<'_> {
+    /// Tries it on behalf of the user, without storing anything.
+    pub(super) fn attempt(&self, cluster: &dyn Cluster) -> Observation {
+        match send(cluster, self.user, self.change) {
+            Ok(answer) => observation(self.user, &answer),
+            Err(error) => {
+                let outcome = Some(Outcome::ProbeError(error.to_string()));
+                Observation { outcome, undecided: None, evidence: Evidence::default(), attempts: 1 }
+            }
         }
     }
 }
@@ -89,11 +105,9 @@ fn current(cluster: &dyn Cluster, path: &str) -> Result<Option<String>, Untried>
     let version = answer.body.pointer("/metadata/resourceVersion").and_then(Value::as_str);
     match version.filter(|_| answer.accepted()) {
         Some(version) => Ok(Some(version.to_owned())),
-        None => Err(Untried::Unread {
-            status: answer.status,
-            path: path.to_owned(),
-            message: answer.message().to_owned(),
-        }),
+        None => {
+            Err(Untried::Unread { status: answer.status, path: path.to_owned(), message: answer.message().to_owned() })
+        }
     }
 }
 
@@ -122,7 +136,10 @@ fn observation(user: &ApiUser, answer: &ApiAnswer) -> Observation {
 /// Which objects rules would generate, a dry run does not tell.
 fn accepted(body: &Value) -> Evidence {
     let labels = body.pointer("/metadata/labels").and_then(Value::as_object).map(|labels| {
-        labels.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect::<Labels>()
+        labels
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into())))
+            .collect::<Labels>()
     });
     let is_object = body.get("kind").and_then(Value::as_str).is_some_and(|kind| kind != "Status");
     let labels = is_object.then(|| labels.unwrap_or_default());
@@ -156,7 +173,9 @@ fn refusal(answer: &ApiAnswer) -> Refused {
     match answer.status {
         400 | 422 => Refused::By(Layer::Admission, Reason::InvalidObject),
         404 => Refused::By(Layer::Application, Reason::NoSuchName),
-        401 | 403 => Refused::Unclear("roles refuse the user before admission is asked; grant the role, or leave the case out"),
+        401 | 403 => {
+            Refused::Unclear("roles refuse the user before admission is asked; grant the role, or leave the case out")
+        }
         _ => Refused::Unclear("the API server did not decide"),
     }
 }

@@ -3,6 +3,7 @@
 //! A round of flows is one exec session for each pod from which flows start; what the probes answer becomes
 //! observations. A flow without an answer of its own is a probe error, which satisfies no expectation.
 
+mod admission;
 mod answer;
 mod attempt;
 mod canary;
@@ -13,6 +14,7 @@ mod list;
 mod options;
 mod places;
 mod pod;
+mod resource;
 mod session;
 mod witness;
 
@@ -101,6 +103,10 @@ impl Testbed for Live<'_> {
         let mut sources = BTreeMap::new();
         let mut seen = vec![answer::failed("it was not tried"); flows.len()];
         for (number, flow) in flows.iter().enumerate() {
+            if let Some(change) = admission::change(flow) {
+                seen[number] = change.attempt(self.cluster);
+                continue;
+            }
             match attempt::attempt(flow, &self.places) {
                 Ok(attempt) => {
                     sources.insert(number, attempt.from.clone());
@@ -131,6 +137,9 @@ impl Testbed for Live<'_> {
     }
 
     fn refuses(&self, flow: &Flow) -> Option<String> {
+        if admission::change(flow).is_some() {
+            return None;
+        }
         match attempt::attempt(flow, &self.places) {
             Err(Missing::Never(why)) => Some(why),
             Ok(_) | Err(Missing::Now(_)) => None,

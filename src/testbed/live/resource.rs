@@ -35,8 +35,8 @@ impl<'c> Kinds<'c> {
         Self { cluster }
     }
 
-    /// The resource of a kind; of the group that is named, or else of the core group, or else of the only one that
-    /// has it.
+    /// The resource of a kind: of the group that is named, else of the core group, else of Kubernetes' own group that
+    /// has it (a `Gateway` is the Gateway API's and not Istio's), else of the only one.
     pub(super) fn resource(&self, kind: &str, version: Option<&str>) -> Result<Served, Unserved> {
         let nowhere = || Unserved::Nowhere(kind.to_owned());
         if let Some(version) = version {
@@ -49,10 +49,12 @@ impl<'c> Kinds<'c> {
         for root in self.groups()? {
             found.extend(self.in_group(&root, kind)?);
         }
-        match found.as_slice() {
-            [] => Err(nowhere()),
-            [only] => Ok(only.clone()),
-            several => {
+        let mut own = found.iter().filter(|served| served.is_kubernetes());
+        match (own.next(), own.next(), found.as_slice()) {
+            (Some(own), None, _) => Ok(own.clone()),
+            (_, _, []) => Err(nowhere()),
+            (_, _, [only]) => Ok(only.clone()),
+            (_, _, several) => {
                 let groups: Vec<_> = several.iter().map(|served| served.root.as_str()).collect();
                 Err(Unserved::Ambiguous { kind: kind.to_owned(), groups: groups.join(" and ") })
             }
@@ -98,6 +100,11 @@ fn served(root: &str, kind: &str, resource: &Value) -> Option<Served> {
 }
 
 impl Served {
+    fn is_kubernetes(&self) -> bool {
+        let group = self.root.trim_start_matches("/apis/").split('/').next().unwrap_or_default();
+        group.ends_with(".k8s.io") || !group.contains('.')
+    }
+
     /// The path of all objects, of a namespace if the kind has namespaces.
     pub(super) fn collection(&self, namespace: Option<&str>) -> String {
         let Self { root, plural, .. } = self;

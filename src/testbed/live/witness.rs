@@ -27,8 +27,18 @@ pub trait Witness: Sync {
 /// one, the client's suspicion that nothing is there stands.
 pub(super) fn add(observation: &mut Observation, told: Evidence) {
     let seen = &mut observation.evidence;
-    let Evidence { denied_by, denying_layers, reason, passed, answered_by, backend_headers, admitted, trace, logs } =
-        told;
+    let Evidence {
+        denied_by,
+        denying_layers,
+        foreseen_layers: _,
+        reason,
+        passed,
+        answered_by,
+        backend_headers,
+        admitted,
+        trace,
+        logs,
+    } = told;
     if denied_by.is_some() || reason.is_some() {
         seen.reason = reason;
     }
