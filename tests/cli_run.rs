@@ -333,7 +333,7 @@ fn an_unknown_testbed_is_a_usage_error() {
     exit 2
     --- stderr
     error: invalid value 'moon' for '--testbed <TESTBED>'
-      [possible values: model]
+      [possible values: model, kind, cluster]
 
     For more information, try '--help'.
     ");

@@ -84,7 +84,7 @@ impl CliError {
             Self::Output(_) => "output",
             Self::Preflight(_) => "preflight",
             Self::Provision(failure) => failure.code,
-            Self::Testbed(_) => "testbed",
+            Self::Testbed(error) => error.code,
         }
     }
 

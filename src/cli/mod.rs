@@ -11,6 +11,8 @@ pub mod images;
 pub mod init;
 pub mod input;
 pub mod list;
+#[cfg(feature = "live")]
+mod live;
 pub mod matrix;
 mod output;
 pub mod preflight;

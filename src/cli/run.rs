@@ -6,11 +6,16 @@ use clap::{Args, ValueEnum};
 
 use super::error::{CliError, unless_closed};
 use super::input::{InputArgs, Inputs};
+#[cfg(feature = "live")]
+use super::live::Whose;
 use super::output::{Output, OutputFormat};
 use crate::path::Engine;
 use crate::report::{Format, Style, Terminal, write};
+#[cfg(feature = "live")]
+use crate::run::{CaseRecord, Coverage, Foresight, judge_all};
 use crate::run::{ExitStatus, RunContext, StackRecord, SystemClock, ablation};
 use crate::scenario::{Filter, Plan, Selection};
+use crate::testbed::Testbed;
 use crate::testbed::model::Model;
 use crate::world::Built;
 
@@ -33,6 +38,9 @@ pub struct RunArgs {
     /// What to print to standard output
     #[arg(long, short, value_enum, default_value_t)]
     output: OutputFormat,
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    live: super::live::LiveArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -40,6 +48,12 @@ enum TestbedName {
     /// Computed: an exact policy engine, no cluster
     #[default]
     Model,
+    /// Tried by probes in the cluster that `airtight up` made
+    #[cfg(feature = "live")]
+    Kind,
+    /// Tried by probes in a cluster that is there already
+    #[cfg(feature = "live")]
+    Cluster,
 }
 
 /// What to do when no case satisfies the selection.
@@ -85,13 +99,45 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     let built = inputs.world()?;
     let plan = inputs.plan_for(&built)?.select(&args.selection.selection()?);
     let engine = Engine::compile(&built.world);
-    let mut model = match args.testbed {
-        TestbedName::Model => Model::new(&engine),
-    };
     let clock = SystemClock::new();
     let context = context(&inputs, &built, &engine, &plan, &clock);
+    let mut model = Model::new(&engine);
+    match args.testbed {
+        TestbedName::Model => finish(args, &plan, &mut model, context, &|| Ok(()), output),
+        #[cfg(feature = "live")]
+        TestbedName::Kind | TestbedName::Cluster => {
+            let whose = if args.testbed == TestbedName::Kind { Whose::Ours } else { Whose::Theirs };
+            let foreseen = judge_all(&plan, &mut model);
+            let context = beside(context, foreseen, args.live.retries());
+            args.live.reach(whose)?.with(|testbed, go_on| finish(args, &plan, testbed, context, go_on, output))
+        }
+    }
+}
+
+/// The context of a run on another testbed than the model. What exercises a policy is known of the model alone.
+#[cfg(feature = "live")]
+fn beside(context: RunContext<'_>, foreseen: Vec<CaseRecord>, retries: u32) -> RunContext<'_> {
+    let RunContext { coverage, .. } = context;
+    let cases = foreseen.clone();
+    let coverage: Coverage<'_> = Box::new(move |_| coverage(&cases));
+    RunContext { coverage, foresight: Foresight::of(foreseen), retries, ..context }
+}
+
+/// An error once the user wants to end.
+pub(super) type GoOn<'a> = &'a dyn Fn() -> Result<(), CliError>;
+
+/// Tries the cases and writes the reports; none of a run that was interrupted.
+fn finish(
+    args: &RunArgs,
+    plan: &Plan,
+    testbed: &mut dyn Testbed,
+    context: RunContext<'_>,
+    go_on: GoOn<'_>,
+    output: &mut Output<'_>,
+) -> Result<ExitStatus, CliError> {
     let mut terminal = Terminal::new(&mut *output.err, Style::of(&std::io::stderr()));
-    let record = crate::run::run(&plan, &mut model, context, &mut [&mut terminal]);
+    let record = crate::run::run(plan, testbed, context, &mut [&mut terminal]);
+    go_on()?;
     let formats = if args.reports.is_empty() { Format::ALL.to_vec() } else { args.reports.clone() };
     let written = write(&args.report_dir, &record, &formats)?;
     terminal.written(&written).map_err(CliError::Output)?;

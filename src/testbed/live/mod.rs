@@ -16,6 +16,7 @@ mod places;
 mod pod;
 mod resource;
 mod session;
+mod stopping;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use airtight_probe::wire;
 
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
 pub use options::Options;
+pub use stopping::Stopping;
 pub use witness::{Tried, Witness};
 
 use self::places::{Missing, Places};
