@@ -21,6 +21,8 @@ use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Executio
 use call::Request;
 
 /// A cluster's API server, reached as a kubeconfig says.
+///
+/// Its calls block, on a runtime of its own: they must not be made from within another one.
 pub struct KubeCluster {
     client: Client,
     limits: Limits,
