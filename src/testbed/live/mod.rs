@@ -1,5 +1,9 @@
 //! Live testbeds: real clusters, with probes in their pods.
 
 mod cluster;
+pub mod convergence;
+pub mod detect;
+mod read;
 
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
+pub use read::Unread;
