@@ -3,6 +3,7 @@
 mod cluster;
 pub mod convergence;
 pub mod detect;
+pub mod evidence;
 mod read;
 
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
