@@ -8,12 +8,16 @@ mod answer;
 mod attempt;
 mod canary;
 mod cluster;
+pub mod convergence;
+pub mod detect;
+pub mod evidence;
 #[cfg(feature = "live")]
 pub mod kube;
 mod list;
 mod options;
 mod places;
 mod pod;
+mod read;
 mod resource;
 mod session;
 mod stopping;
@@ -25,6 +29,7 @@ use airtight_probe::wire;
 
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
 pub use options::Options;
+pub use read::Unread;
 pub use stopping::Stopping;
 pub use witness::{Tried, Witness};
 

@@ -1,0 +1,236 @@
+//! Who ended each flow of a round, and what it passed.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::assign::{Owners, owners};
+use super::attempt::Attempt;
+use super::fit::Leg;
+use super::record::{Record, Says};
+use super::ways::Ways;
+use crate::judge::Evidence;
+use crate::policy::{Checkpoint, Layer, Outcome, Rcode, Reason};
+use crate::scenario::got_through;
+
+/// An observer that could not be read, or not wholly.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Gap {
+    /// Which observer.
+    pub observer: String,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.observer, self.why)
+    }
+}
+
+/// What observers say of one flow.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attribution {
+    /// The layer that ended the flow, if exactly one observer's layer says so.
+    pub denied_by: Option<Layer>,
+    /// Why it did, if all that say so agree.
+    pub reason: Option<Reason>,
+    /// Layers that a flow passed that got through.
+    pub passed: BTreeSet<Layer>,
+    /// Policies that observers name.
+    pub named: BTreeSet<String>,
+    /// Why no layer is named, for a flow that did not get through.
+    pub unattributed: Option<String>,
+    /// The observers' lines, verbatim, in the order of time.
+    pub logs: Vec<String>,
+}
+
+impl Attribution {
+    /// Puts it into the evidence of an observation; what the client itself knows stays.
+    pub fn fill(&self, evidence: &mut Evidence) {
+        evidence.denied_by = self.denied_by;
+        evidence.reason = self.reason;
+        evidence.passed.clone_from(&self.passed);
+        evidence.logs.extend(self.logs.iter().cloned());
+    }
+}
+
+/// Attributes every flow of a round, in the order of `attempts`. The order of `records` has no bearing.
+///
+/// A layer is named only if a record tells of this flow and of no other, what it says explains what the client saw,
+/// and no other layer claims to have ended the flow too. Everything else is no attribution, with the reason.
+#[must_use]
+pub fn attribute(attempts: &[Attempt], records: &[Record], ways: &Ways, gaps: &[Gap]) -> Vec<Attribution> {
+    let (legs, owners) = owners(attempts, records, ways);
+    let each = attempts.iter().enumerate();
+    each.map(|(index, attempt)| Case::new(index, attempt, &legs, records, &owners).attribution(gaps)).collect()
+}
+
+/// A flow with all records that may tell of it, in the order of time.
+struct Case<'a> {
+    attempt: &'a Attempt,
+    flow: usize,
+    leg: Option<&'a Leg>,
+    told: Vec<(&'a Record, &'a Owners)>,
+}
+
+impl<'a> Case<'a> {
+    fn new(flow: usize, attempt: &'a Attempt, legs: &'a [Leg], records: &'a [Record], owners: &'a [Owners]) -> Self {
+        let mut told: Vec<_> = records.iter().zip(owners).filter(|(_, owners)| owners.include(flow)).collect();
+        told.sort_by(|(one, _), (other, _)| (one.span, *one).cmp(&(other.span, *other)));
+        Self { attempt, flow, leg: legs.get(flow), told }
+    }
+
+    fn attribution(&self, gaps: &[Gap]) -> Attribution {
+        let mut found = Attribution { logs: self.logs(), ..Attribution::default() };
+        if got_through(&self.attempt.outcome) {
+            found.passed = self.passed();
+            return found;
+        }
+        if self.attempt.answered_by.is_some() {
+            self.answered(&mut found);
+        } else {
+            self.ended(&mut found, gaps);
+        }
+        found
+    }
+
+    /// A workload that answers by itself was reached, whatever it answered.
+    fn answered(&self, found: &mut Attribution) {
+        match self.explaining().map(|(record, _)| record.checkpoint.layer()).next() {
+            None => {
+                found.denied_by = Some(Layer::Application);
+                found.passed = self.passed();
+            }
+            Some(layer) => {
+                found.unattributed =
+                    Some(format!("a workload says that it answered, and {layer} has a record of a denial"));
+            }
+        }
+    }
+
+    fn ended(&self, found: &mut Attribution, gaps: &[Gap]) {
+        let sure: Vec<&Record> =
+            self.explaining().filter(|(_, owners)| self.is_sole(owners)).map(|told| told.0).collect();
+        let claims: BTreeSet<Layer> = self.claims().map(|(record, _)| record.checkpoint.layer()).collect();
+        match (sure.first(), claims.len()) {
+            (Some(record), 1) => {
+                found.denied_by = Some(record.checkpoint.layer());
+                found.reason = agreed(&sure);
+                found.named = sure.iter().flat_map(|record| record.named.iter().cloned()).collect();
+            }
+            (Some(_), _) => {
+                let layers: Vec<String> = claims.iter().map(ToString::to_string).collect();
+                found.unattributed = Some(format!("{} each have a record of a denial", layers.join(" and ")));
+            }
+            (None, _) => found.unattributed = Some(self.why_nobody(gaps)),
+        }
+    }
+
+    fn is_sole(&self, owners: &Owners) -> bool {
+        owners.only() == Some(self.flow)
+    }
+
+    /// Records of denials.
+    fn claims(&self) -> impl Iterator<Item = &(&'a Record, &'a Owners)> {
+        self.told.iter().filter(|(record, _)| record.denies())
+    }
+
+    /// Records of denials that lead to what the client saw.
+    fn explaining(&self) -> impl Iterator<Item = &(&'a Record, &'a Owners)> {
+        self.claims().filter(|(record, owners)| self.explains(record, owners.is_first))
+    }
+
+    fn explains(&self, record: &Record, is_first: bool) -> bool {
+        let outcome = &self.attempt.outcome;
+        if let Some(status) = record.status {
+            return *outcome == Outcome::Http(status);
+        }
+        if !is_first {
+            // A proxy makes its own answer of what befalls it, or is still waiting when the client gives up.
+            let relayed = matches!(outcome, Outcome::Http(502..=504) | Outcome::Reset | Outcome::TlsFailure);
+            return relayed || *outcome == Outcome::Timeout;
+        }
+        match record.checkpoint {
+            Checkpoint::DnsProxy => *outcome == Outcome::DnsFailure(Rcode::Refused),
+            Checkpoint::CniEgress | Checkpoint::CniIngress if self.leg.is_some_and(|leg| leg.asks(record)) => {
+                matches!(outcome, Outcome::DnsFailure(Rcode::Timeout | Rcode::Servfail))
+            }
+            // ztunnel resets the client when its own connection came to nothing.
+            Checkpoint::CniEgress | Checkpoint::CniIngress => match outcome {
+                Outcome::Timeout | Outcome::Refused => true,
+                Outcome::Reset => self.attempt.captured || record.request.is_some(),
+                Outcome::TlsFailure => self.attempt.captured,
+                Outcome::Connected | Outcome::Http(_) | Outcome::DnsFailure(_) | Outcome::ProbeError(_) => false,
+            },
+            Checkpoint::ZtunnelOutbound | Checkpoint::ZtunnelInbound | Checkpoint::Waypoint | Checkpoint::Gateway => {
+                matches!(outcome, Outcome::Reset | Outcome::TlsFailure)
+            }
+            Checkpoint::Admission | Checkpoint::Application => false,
+        }
+    }
+
+    fn passed(&self) -> BTreeSet<Layer> {
+        let sole = self.told.iter().filter(|(record, owners)| self.is_sole(owners) && record.says == Says::Passed);
+        sole.map(|(record, _)| record.checkpoint.layer()).collect()
+    }
+
+    /// What says nothing is left out, and so are repeated passes of one checkpoint.
+    fn logs(&self) -> Vec<String> {
+        let mut passes = BTreeSet::new();
+        let telling = self.told.iter().filter(|(record, _)| match record.says {
+            Says::Nothing => false,
+            Says::Passed => passes.insert((record.checkpoint, record.wire, &record.request)),
+            Says::Denied(_) | Says::Ended(_) => true,
+        });
+        telling.map(|(record, _)| record.line.clone()).collect()
+    }
+
+    fn why_nobody(&self, gaps: &[Gap]) -> String {
+        if let Outcome::ProbeError(_) = self.attempt.outcome {
+            return "the probe itself failed".to_owned();
+        }
+        if let Some((record, owners)) = self.explaining().next() {
+            let (layer, count) = (record.checkpoint.layer(), owners.count());
+            return format!("{layer} has a record of a denial that fits {count} flows");
+        }
+        let mut words: Vec<String> = Vec::new();
+        if let Some((record, _)) = self.claims().next() {
+            let layer = record.checkpoint.layer();
+            words.push(format!("{layer} has a record of a denial that does not explain {}", self.attempt.outcome));
+        }
+        let ended = self.told.iter().filter(|(_, owners)| self.is_sole(owners));
+        let ended: BTreeSet<&str> = ended.filter_map(|(record, _)| said(record)).collect();
+        words.extend(ended.into_iter().map(str::to_owned));
+        if words.is_empty() {
+            words.push("no observer has a record of a denial".to_owned());
+        }
+        words.extend(gaps.iter().map(|gap| format!("not read: {gap}")));
+        words.join("; ")
+    }
+}
+
+fn said(record: &Record) -> Option<&str> {
+    match &record.says {
+        Says::Ended(words) => Some(words),
+        Says::Passed | Says::Denied(_) | Says::Nothing => None,
+    }
+}
+
+/// The one reason that records give; none if they differ. A record that gives none has no vote.
+fn agreed(records: &[&Record]) -> Option<Reason> {
+    let reasons: BTreeSet<Reason> = records
+        .iter()
+        .filter_map(|record| match record.says {
+            Says::Denied(reason) => reason,
+            Says::Passed | Says::Ended(_) | Says::Nothing => None,
+        })
+        .collect();
+    let mut reasons = reasons.into_iter();
+    match (reasons.next(), reasons.next()) {
+        (Some(reason), None) => Some(reason),
+        (Some(_) | None, _) => None,
+    }
+}
