@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use airtight::cli::input::stack_document;
@@ -17,8 +17,8 @@ use airtight::provision::Recipe;
 use airtight::testbed::live::convergence::{Awaited, NotInForce, Outstanding, Patience, Revisions, wait};
 use airtight::testbed::live::detect::{Installed, looks_like_production, outcomes};
 use airtight::testbed::live::evidence::{
-    Attempt, Attribution, Gap, Line, Observers, ProxyPod, Record, Says, Span, Ways, attribute, examine, hubble, proxy,
-    ztunnel,
+    Attempt, Attribution, Gap, Line, Observers, ProxyPod, Record, Says, Span, Ways, attribute, examine, examine_until,
+    hubble, proxy, ztunnel,
 };
 use airtight::world::Protocol;
 use proptest::prelude::*;
@@ -196,7 +196,6 @@ impl AttemptVector {
     fn attempt(&self) -> Attempt {
         let request = self.request.as_deref().map(|request| request.split_once(' ').unwrap());
         Attempt {
-            pod: None,
             ip: self.from.ip(),
             port: (self.from.port() != 0).then_some(self.from.port()),
             captured: self.captured,
@@ -226,6 +225,8 @@ struct ExpectVector {
     named: BTreeSet<String>,
     #[serde(default)]
     unattributed: Option<String>,
+    #[serde(default)]
+    crowded: bool,
     /// How many lines.
     #[serde(default)]
     logs: usize,
@@ -239,11 +240,13 @@ impl ExpectVector {
             passed: attribution.passed.clone(),
             named: attribution.named.clone(),
             unattributed: attribution.unattributed.clone(),
+            crowded: attribution.crowded,
             logs: attribution.logs.len(),
         }
     }
 }
 
+#[derive(Clone)]
 struct Round {
     attempts: Vec<Attempt>,
     records: Vec<Record>,
@@ -293,8 +296,9 @@ fn flows_are_attributed_to_who_decided() {
     report(&wrong);
 }
 
-fn rounds() -> Vec<Round> {
-    vectors::<RoundVector>("attribute").iter().map(|(_, vector)| vector.round()).collect()
+fn rounds() -> &'static [Round] {
+    static ROUNDS: OnceLock<Vec<Round>> = OnceLock::new();
+    ROUNDS.get_or_init(|| vectors::<RoundVector>("attribute").iter().map(|(_, vector)| vector.round()).collect())
 }
 
 fn any_round() -> impl Strategy<Value = usize> {
@@ -302,11 +306,11 @@ fn any_round() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn the_order_of_records_has_no_bearing(index in any_round(), seed in any::<u64>()) {
-        let mut round = rounds().swap_remove(index);
+        let mut round = rounds()[index].clone();
         let before = round.attributions();
         let count = round.records.len();
         let mut state = seed;
@@ -319,7 +323,7 @@ proptest! {
 
     #[test]
     fn a_record_outside_of_the_time_attributes_nothing(index in any_round(), away in 20_000_000_i64..4_000_000_000, later in any::<bool>()) {
-        let mut round = rounds().swap_remove(index);
+        let mut round = rounds()[index].clone();
         let shift = if later { away } else { -away };
         for record in &mut round.records {
             record.span = Span { from: record.span.from + shift, to: record.span.to + shift };
@@ -333,7 +337,7 @@ proptest! {
 
     #[test]
     fn a_second_flow_of_the_same_kind_names_no_layer(index in any_round(), which in any::<prop::sample::Index>()) {
-        let mut round = rounds().swap_remove(index);
+        let mut round = rounds()[index].clone();
         let before = round.attributions();
         let which = which.index(round.attempts.len());
         round.attempts.push(round.attempts[which].clone());
@@ -366,6 +370,9 @@ struct CollectVector {
     attempts: Vec<AttemptVector>,
     expect: Vec<ExpectVector>,
     gaps: Vec<String>,
+    /// Whether it is looked again until every flow is attributed.
+    #[serde(default)]
+    waits: bool,
     /// Commands, as far as they are told.
     #[serde(default)]
     asked: Vec<String>,
@@ -379,7 +386,11 @@ fn observers_are_found_and_read() {
         let observers = Observers::find(&cluster);
         let ways = Ways::read(&cluster, &observers.proxies()).unwrap();
         let attempts: Vec<Attempt> = vector.attempts.iter().map(AttemptVector::attempt).collect();
-        let examined = examine(&cluster, &observers, &ways, &attempts);
+        let examined = if vector.waits {
+            examine_until(&cluster, &observers, &ways, &attempts, HASTE, &|_, one| one.denied_by.is_some())
+        } else {
+            examine(&cluster, &observers, &ways, &attempts)
+        };
         let seen: Vec<ExpectVector> = examined.attributions.iter().map(ExpectVector::of).collect();
         let gaps: Vec<String> = examined.gaps.iter().map(ToString::to_string).collect();
         let mut asked = cluster.asked.lock().unwrap().clone();
@@ -409,7 +420,7 @@ struct WaitVector {
 }
 
 const HASTE: Patience = Patience {
-    within: Duration::from_millis(400),
+    within: Duration::from_millis(200),
     first_pause: Duration::from_millis(2),
     longest_pause: Duration::from_millis(50),
 };

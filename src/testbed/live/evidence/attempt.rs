@@ -10,9 +10,7 @@ use crate::world::Protocol;
 /// One tried flow: what the client knows of it, and what it saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Namespace and name of the pod that tried it; none for a process on a node or outside of the cluster.
-    pub pod: Option<(String, String)>,
-    /// The client's address.
+    /// The client's address: that of its pod, or of its node.
     pub ip: IpAddr,
     /// The client's port, if it got one.
     pub port: Option<u16>,

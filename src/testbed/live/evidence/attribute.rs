@@ -43,6 +43,9 @@ pub struct Attribution {
     pub named: BTreeSet<String>,
     /// Why no layer is named, for a flow that did not get through.
     pub unattributed: Option<String>,
+    /// Whether other flows of the round stand in the way of an attribution: in a round of its own there may be one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub crowded: bool,
     /// The observers' lines, verbatim, in the order of time.
     pub logs: Vec<String>,
 }
@@ -125,7 +128,10 @@ impl<'a> Case<'a> {
                 let layers: Vec<String> = claims.iter().map(ToString::to_string).collect();
                 found.unattributed = Some(format!("{} each have a record of a denial", layers.join(" and ")));
             }
-            (None, _) => found.unattributed = Some(self.why_nobody(gaps)),
+            (None, _) => {
+                found.unattributed = Some(self.why_nobody(gaps));
+                found.crowded = self.explaining().any(|(_, owners)| owners.count() > 1);
+            }
         }
     }
 
