@@ -1,16 +1,23 @@
 //! `airtight run --testbed kind|cluster`: the matrix on a real cluster.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::error::CliError;
+use super::input::Inputs;
+use super::output::Output;
 use super::run::GoOn;
 use super::site::{NameArgs, stop};
+use crate::manifest::Diagnostic;
 use crate::provision::{Failure, Stop};
+use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
+use crate::testbed::live::detect::{Distance, Installed, looks_like_production};
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
-use crate::testbed::live::{Live, Options, Stopping};
+use crate::testbed::live::{ApiCall, Cluster, Live, Observer, Options, Stopping, Verb};
 use crate::testbed::{Testbed, TestbedError};
 
 /// Which cluster, and how flows are tried there.
@@ -31,6 +38,9 @@ pub(super) struct LiveArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     #[arg(help_heading = "Clusters")]
     deny_timeout: u64,
+    /// How many seconds to wait until the manifests are in force
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, help_heading = "Clusters")]
+    wait: u64,
     /// How often a case that did not pass is tried again
     #[arg(long, value_name = "COUNT", default_value_t = 2, help_heading = "Clusters")]
     retries: u32,
@@ -48,7 +58,11 @@ pub(super) enum Whose {
 /// A cluster that was reached.
 pub(super) struct Reached {
     cluster: KubeCluster,
+    /// The context to be told twice, if the cluster is not ours; empty within a pod.
+    context: Option<String>,
+    confirmed: Option<String>,
     options: Options,
+    wait: Duration,
     stop: Stop,
 }
 
@@ -69,8 +83,19 @@ impl LiveArgs {
             Whose::Ours => "kind",
             Whose::Theirs => "cluster",
         };
+        let context = match whose {
+            Whose::Ours => None,
+            Whose::Theirs => Some(access.context_used().map_err(TestbedError::from)?.unwrap_or_default()),
+        };
         let deny_timeout = Duration::from_secs(self.deny_timeout);
-        Ok(Reached { cluster, options: Options { name, deny_timeout, ..Options::default() }, stop: stop()? })
+        Ok(Reached {
+            cluster,
+            context,
+            confirmed: self.in_production.clone(),
+            options: Options { name, deny_timeout, ..Options::default() },
+            wait: Duration::from_secs(self.wait),
+            stop: stop()?,
+        })
     }
 
     fn access(&self, whose: Whose) -> Result<Access, CliError> {
@@ -91,6 +116,30 @@ impl LiveArgs {
 }
 
 impl Reached {
+    /// Looks at what is installed, and waits until the manifests are in force. What differs from the stack is a
+    /// finding.
+    ///
+    /// # Errors
+    /// When the cluster looks like production and was named only once, and when something does not come into force.
+    pub(super) fn prepare(&mut self, inputs: &Inputs, output: &mut Output<'_>) -> Result<Vec<Diagnostic>, CliError> {
+        let stopped = || self.stop.interrupted();
+        let cluster = Stopping::new(&self.cluster, &stopped);
+        if let Some(context) = &self.context {
+            guard(&cluster, context, self.cluster.server(), self.confirmed.as_deref())?;
+        }
+        let installed = Installed::detect(&cluster);
+        self.options.lacks = installed.absent();
+        let mut findings = differences(&installed, inputs);
+        let (awaited, unserved) = awaited(&cluster, inputs)?;
+        findings.extend(unserved);
+        say(output, &format!("waiting until {} objects are in force", awaited.len()))?;
+        let took = wait(&cluster, &awaited, Patience { within: self.wait, ..Patience::default() });
+        let took =
+            took.map_err(|error| if stopped() { Failure::interrupted().into() } else { not_in_force(&error) })?;
+        say(output, &format!("they are ({} s)", took.as_secs()))?;
+        Ok(findings)
+    }
+
     /// Does something with the testbed, which gets to know whether the user interrupted it.
     ///
     /// # Errors
@@ -99,10 +148,98 @@ impl Reached {
         self,
         run: impl FnOnce(&mut dyn Testbed, GoOn<'_>) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let Self { cluster, options, stop } = self;
+        let Self { cluster, options, stop, .. } = self;
         let stopped = || stop.interrupted();
         let cluster = Stopping::new(&cluster, &stopped);
-        let mut live = Live::new(&cluster, options, None)?;
+        let observer = Observer::find(&cluster).map_err(|error| {
+            let message = format!("nobody can tell who ends a flow: {error}");
+            TestbedError::new("no-observer", message).hint("`airtight rbac` prints what a run must be allowed to read")
+        })?;
+        let mut live = Live::new(&cluster, options, Some(&observer))?;
         run(&mut live, &|| if stopped() { Err(Failure::interrupted().into()) } else { Ok(()) })
     }
+}
+
+/// Refuses a cluster that people may depend on, unless its context was named twice.
+fn guard(cluster: &dyn Cluster, context: &str, server: &str, confirmed: Option<&str>) -> Result<(), TestbedError> {
+    let path = "/api/v1/namespaces";
+    let answer = cluster.send(&ApiCall { verb: Verb::Get, path, body: None, user: None })?;
+    let items = answer.body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let names: Vec<&str> = items.iter().filter_map(|item| item.pointer("/metadata/name")?.as_str()).collect();
+    match looks_like_production(context, server, &names) {
+        Some(why) if confirmed != Some(context) => {
+            let message = format!("the cluster looks like production: {why}; nothing was made");
+            Err(TestbedError::new("production", message)
+                .hint(format!("if it is meant, say so: --in-production {context}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What to wait for, and findings about kinds that the cluster does not serve.
+fn awaited(cluster: &dyn Cluster, inputs: &Inputs) -> Result<(Vec<Awaited>, Vec<Diagnostic>), TestbedError> {
+    let objects = inputs.manifests.documents.iter().map(|document| document.root.to_json());
+    let (mut served, mut unserved) = (Vec::new(), BTreeMap::<String, usize>::new());
+    let mut known = BTreeMap::new();
+    for (object, awaited) in objects.filter_map(|object| Some((object.clone(), Awaited::of_object(&object)?))) {
+        let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        let is_served = match known.get(&(version.clone(), kind.clone())) {
+            Some(is_served) => *is_served,
+            None => serves(cluster, &version, &kind)?,
+        };
+        known.insert((version, kind.clone()), is_served);
+        if is_served {
+            served.push(awaited);
+        } else {
+            *unserved.entry(kind).or_default() += 1;
+        }
+    }
+    let finding = |(kind, count): (String, usize)| {
+        Diagnostic::warning(
+            "not-served",
+            format!("the cluster does not serve {kind}, of which the manifests have {count}"),
+        )
+    };
+    Ok((served, unserved.into_iter().map(finding).collect()))
+}
+
+fn serves(cluster: &dyn Cluster, version: &str, kind: &str) -> Result<bool, TestbedError> {
+    let path = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+    let answer = cluster.send(&ApiCall { verb: Verb::Get, path: &path, body: None, user: None })?;
+    let resources = answer.body.get("resources").and_then(Value::as_array).cloned().unwrap_or_default();
+    // What cannot be read is waited for, and then named.
+    Ok(answer.status != 404
+        && (!answer.accepted() || resources.iter().any(|each| each.get("kind").and_then(Value::as_str) == Some(kind))))
+}
+
+/// Components that are not those of the stack, which the model computes with.
+fn differences(installed: &Installed, inputs: &Inputs) -> Vec<Diagnostic> {
+    let stack = &inputs.stack;
+    let unread =
+        installed.unread.iter().map(|what| Diagnostic::warning("unread", format!("not known of the cluster: {what}")));
+    let differ = installed.differences(&stack.versions).into_iter().filter(|each| each.distance != Distance::Patch);
+    let differ = differ.map(|each| {
+        let found = each
+            .found
+            .map_or_else(|| "no version of it is found".to_owned(), |found| format!("the cluster has {found}"));
+        Diagnostic::warning(
+            "other-version",
+            format!("{}: the stack {} has {}, {found}", each.component, stack.name, each.pinned),
+        )
+        .hint("name a stack of the cluster's versions with --stack, or the model foresees another cluster")
+    });
+    differ.chain(unread).collect()
+}
+
+fn not_in_force(error: &NotInForce) -> CliError {
+    let hint = match error {
+        NotInForce::Rejected(_) => "correct the object, apply it again, and run again",
+        NotInForce::Deadline { .. } => "apply what is missing, or look at its controller; --wait gives it more time",
+    };
+    TestbedError::new("not-in-force", error.to_string()).hint(hint).into()
+}
+
+fn say(output: &mut Output<'_>, what: &str) -> Result<(), CliError> {
+    writeln!(output.err, "  {what}").map_err(CliError::Output)
 }

@@ -108,8 +108,10 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
         TestbedName::Kind | TestbedName::Cluster => {
             let whose = if args.testbed == TestbedName::Kind { Whose::Ours } else { Whose::Theirs };
             let foreseen = judge_all(&plan, &mut model);
-            let context = beside(context, foreseen, args.live.retries());
-            args.live.reach(whose)?.with(|testbed, go_on| finish(args, &plan, testbed, context, go_on, output))
+            let mut context = beside(context, foreseen, args.live.retries());
+            let mut reached = args.live.reach(whose)?;
+            context.findings.extend(reached.prepare(&inputs, output)?);
+            reached.with(|testbed, go_on| finish(args, &plan, testbed, context, go_on, output))
         }
     }
 }

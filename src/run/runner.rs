@@ -14,6 +14,7 @@ use super::rounds::rounds;
 use super::trial::Trial;
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
 use crate::manifest::{Diagnostic, digest};
+use crate::policy::Layer;
 use crate::scenario::{Case, Expectation, Plan, PlannedCase};
 use crate::testbed::Testbed;
 
@@ -136,6 +137,15 @@ fn skipped(planned: &PlannedCase, reason: String) -> CaseRecord {
     CaseRecord { case, support, observation: None, prediction: None, judgement, duration_us: 0 }
 }
 
+/// The layers of which a case expects something.
+fn needs(case: &Case) -> impl Iterator<Item = Layer> {
+    let (via, by) = match &case.expect {
+        Expectation::Allow(allow) => (allow.via.clone(), None),
+        Expectation::Deny(deny) => (BTreeSet::new(), Some(deny.by)),
+    };
+    via.into_iter().chain(by)
+}
+
 /// The cases of a run on their way to verdicts.
 struct Cases<'p> {
     plan: &'p Plan,
@@ -180,8 +190,10 @@ impl<'p> Cases<'p> {
     /// Skips what the testbed cannot try, and what would be without its twin; returns the rest.
     fn skip_refused(&mut self, trial: &mut Trial<'_>) -> Vec<usize> {
         let mut refused = BTreeMap::new();
+        let lacks = trial.lacks();
         for planned in &self.plan.cases {
-            if let Some(why) = trial.refuses(&planned.case.flow) {
+            let lacking = needs(&planned.case).find_map(|layer| lacks.get(&layer).cloned());
+            if let Some(why) = lacking.or_else(|| trial.refuses(&planned.case.flow)) {
                 refused.insert(planned.case.id.as_str(), why);
             }
         }

@@ -1,11 +1,13 @@
 //! Trying flows on a testbed that may lie, fall silent or panic.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::judge::Observation;
 use crate::manifest::Diagnostic;
 use crate::path::Flow;
+use crate::policy::Layer;
 use crate::testbed::{Canary, Testbed, TestbedError};
 
 /// A testbed, and whether its word still counts.
@@ -41,6 +43,17 @@ impl<'t> Trial<'t> {
             Err(panic) => {
                 self.give_up(panic.as_ref());
                 None
+            }
+        }
+    }
+
+    /// Layers that nobody enforces; a testbed that panicked has none, and sees nothing either.
+    pub(super) fn lacks(&mut self) -> BTreeMap<Layer, String> {
+        match catch_unwind(AssertUnwindSafe(|| self.testbed.lacks())) {
+            Ok(lacks) => lacks,
+            Err(panic) => {
+                self.give_up(panic.as_ref());
+                BTreeMap::new()
             }
         }
     }

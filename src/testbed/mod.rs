@@ -4,10 +4,12 @@ pub mod image;
 pub mod live;
 pub mod model;
 
+use std::collections::BTreeMap;
+
 use crate::judge::Observation;
 use crate::manifest::Diagnostic;
 use crate::path::Flow;
-use crate::policy::Outcome;
+use crate::policy::{Layer, Outcome};
 use crate::scenario::got_through;
 
 /// A place where flows are tried: the model, the lab, a kind cluster, an existing cluster.
@@ -27,6 +29,11 @@ pub trait Testbed {
     /// Why this testbed cannot try a flow; none if it can. A case whose flow cannot be tried is skipped.
     fn refuses(&self, _flow: &Flow) -> Option<String> {
         None
+    }
+
+    /// Layers that nobody enforces here, each with the reason. A case that expects something of one is skipped.
+    fn lacks(&self) -> BTreeMap<Layer, String> {
+        BTreeMap::new()
     }
 
     /// Whether trying again can end differently: there is a network with chances of its own.

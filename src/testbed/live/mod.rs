@@ -14,6 +14,7 @@ pub mod evidence;
 #[cfg(feature = "live")]
 pub mod kube;
 mod list;
+mod observer;
 mod options;
 mod places;
 mod pod;
@@ -28,6 +29,7 @@ use std::collections::BTreeMap;
 use airtight_probe::wire;
 
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
+pub use observer::Observer;
 pub use options::Options;
 pub use read::Unread;
 pub use stopping::Stopping;
@@ -38,6 +40,7 @@ use self::session::{Answered, Jobs};
 use super::{Canary, Testbed, TestbedError};
 use crate::judge::Observation;
 use crate::path::Flow;
+use crate::policy::Layer;
 
 /// A cluster on which flows are tried.
 pub struct Live<'c> {
@@ -141,6 +144,10 @@ impl Testbed for Live<'_> {
         }
         self.attribute(flows, &answered, &mut seen);
         seen
+    }
+
+    fn lacks(&self) -> BTreeMap<Layer, String> {
+        self.options.lacks.clone()
     }
 
     fn refuses(&self, flow: &Flow) -> Option<String> {

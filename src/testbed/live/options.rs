@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use airtight_probe::wire::SHORTEST_DEADLINE_MS;
 
+use crate::policy::Layer;
+
 /// How flows are tried on a live testbed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -24,6 +26,8 @@ pub struct Options {
     pub program: String,
     /// Labels that the canary's namespace gets besides its own, such as one by which a default deny leaves it out.
     pub canary_labels: BTreeMap<String, String>,
+    /// Layers that nobody enforces on the cluster, each with the sentence for the cases that need it.
+    pub lacks: BTreeMap<Layer, String>,
 }
 
 impl Default for Options {
@@ -37,6 +41,7 @@ impl Default for Options {
             image: "airtight-probe:dev".to_owned(),
             program: crate::testbed::image::PROGRAM.to_owned(),
             canary_labels: BTreeMap::new(),
+            lacks: BTreeMap::new(),
         }
     }
 }

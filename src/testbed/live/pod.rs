@@ -129,8 +129,6 @@ fn unscheduled(status: &Value) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use serde_json::json;
 
     use super::*;

@@ -137,8 +137,6 @@ fn unescaped(character: char) -> char {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its input fails")]
-
     use super::*;
 
     #[test]

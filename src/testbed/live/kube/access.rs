@@ -16,6 +16,15 @@ pub struct Access {
 }
 
 impl Access {
+    /// The context that is used; none within a pod, which has no kubeconfig.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read.
+    pub fn context_used(&self) -> Result<Option<String>, CallError> {
+        let current = || Ok(self.kubeconfig()?.and_then(|kubeconfig| kubeconfig.current_context));
+        self.context.clone().map_or_else(current, |named| Ok(Some(named)))
+    }
+
     pub(super) async fn config(&self) -> Result<Config, CallError> {
         let Some(kubeconfig) = self.kubeconfig()? else { return in_cluster() };
         let named: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
