@@ -87,3 +87,56 @@ fn headers(arrived: &wire::SeenRequest) -> Vec<(String, String)> {
     let others = arrived.headers.iter().filter(|(name, _)| name != "host" || arrived.host.is_none());
     host.chain(others.map(|(name, value)| (name.to_lowercase(), value.clone()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::path::{Destination, Source};
+
+    fn reason(protocol: Protocol, outcome: &Value, refusal: Option<&str>) -> Option<Reason> {
+        let mut answer = json!({"id": "0", "line": 1, "outcome": outcome, "phase": "connect", "startedUnixUs": 1,
+            "timing": {"totalUs": 1}});
+        if let Some(refusal) = refusal {
+            answer["refusal"] = json!(refusal);
+        }
+        let flow = Flow {
+            from: Source::Outside,
+            to: Destination::Host("a".to_owned()),
+            protocol,
+            port: Some(1),
+            request: None,
+            tls: None,
+            after: Vec::new(),
+        };
+        vacuous(&flow, &serde_json::from_value(answer).unwrap())
+    }
+
+    #[test]
+    fn a_rejection_is_no_closed_port() {
+        let refused = json!("refused");
+        for (protocol, refusal, expected) in [
+            (Protocol::Tcp, Some("reset"), Some(Reason::NotListening)),
+            (Protocol::Tcp, None, Some(Reason::NotListening)),
+            (Protocol::Tcp, Some("port-unreachable"), None),
+            (Protocol::Tcp, Some("prohibited"), None),
+            (Protocol::Udp, Some("prohibited"), None),
+            (Protocol::Udp, Some("port-unreachable"), Some(Reason::NotListening)),
+        ] {
+            assert_eq!(reason(protocol, &refused, refusal), expected, "{protocol} {refusal:?}");
+        }
+        assert_eq!(reason(Protocol::Tcp, &json!("timeout"), None), None);
+        assert_eq!(reason(Protocol::Udp, &json!({"dns-failure": "nxdomain"}), None), Some(Reason::NoSuchName));
+        assert_eq!(reason(Protocol::Udp, &json!({"dns-failure": "refused"}), None), None);
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_no_denial() {
+        let answer = json!({"id": "0", "line": 1, "outcome": {"dns-failure": "nodata"}, "phase": "dns",
+            "startedUnixUs": 1, "timing": {"totalUs": 1}});
+        assert!(matches!(outcome(&serde_json::from_value(answer).unwrap()), Outcome::ProbeError(_)));
+    }
+}
