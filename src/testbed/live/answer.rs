@@ -90,8 +90,6 @@ fn headers(arrived: &wire::SeenRequest) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use serde_json::{Value, json};
 
     use super::*;

@@ -101,8 +101,6 @@ fn request(asked: &Request) -> Result<wire::Request, Missing> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use std::time::Duration;
 
     use serde_json::{Value, json};
