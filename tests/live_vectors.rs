@@ -12,20 +12,23 @@ use std::time::Duration;
 
 use airtight::cli::input::stack_document;
 use airtight::manifest::yaml;
+use airtight::path::{Destination, Flow, Source};
 use airtight::policy::{Checkpoint, Layer, Outcome, Reason};
 use airtight::provision::Recipe;
 use airtight::testbed::live::convergence::{Awaited, NotInForce, Outstanding, Patience, Revisions, wait};
 use airtight::testbed::live::detect::{Installed, looks_like_production, outcomes};
 use airtight::testbed::live::evidence::{
-    Attempt, Attribution, Gap, Line, Observers, ProxyPod, Record, Says, Span, Ways, attribute, examine, examine_until,
-    hubble, proxy, ztunnel,
+    Attempt, Attribution, ClusterWitness, Gap, Line, Observers, ProxyPod, Record, Says, Span, Ways, attribute, examine,
+    examine_until, hubble, proxy, ztunnel,
 };
+use airtight::testbed::live::{Container, Tried, Witness};
 use airtight::world::Protocol;
+use airtight_probe::wire;
 use proptest::prelude::*;
 use scripted_cluster::{Script, Scripted};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const FOLDER: &str = "tests/vectors/live";
 
@@ -400,6 +403,52 @@ fn observers_are_found_and_read() {
         }
     }
     report(&wrong);
+}
+
+#[test]
+fn the_observers_of_a_cluster_are_a_witness_of_its_rounds() {
+    let mut script = vectors::<CollectVector>("collect").swap_remove(0).1.cluster;
+    let pod = |name: &str, ip: &str, redirection: &str| {
+        json!({
+            "metadata": {"namespace": "shop", "name": name, "annotations": {"ambient.istio.io/redirection": redirection}},
+            "status": {"podIP": ip},
+        })
+    };
+    let pods = json!({"items": [pod("web-1", "10.244.1.10", "enabled"), pod("batch-1", "10.244.1.11", "")]});
+    script.api.insert("/api/v1/pods".to_owned(), vec![pods]);
+    let answer = |local: &str| -> wire::Answer {
+        serde_json::from_value(json!({
+            "id": "A", "line": 1, "outcome": "timeout", "phase": "response", "local": local, "peer": "10.96.0.10:80",
+            "startedUnixUs": 1_795_262_401_000_000_u64, "timing": {"totalUs": 2_000_000},
+        }))
+        .unwrap()
+    };
+    let flow = Flow {
+        from: Source::Workload("shop".to_owned(), "web".to_owned()),
+        to: Destination::Service("mcp".to_owned(), "tools".to_owned()),
+        protocol: Protocol::Tcp,
+        port: Some(80),
+        request: None,
+        tls: None,
+        after: Vec::new(),
+    };
+    let from =
+        |pod: &str| Container { namespace: "shop".to_owned(), pod: pod.to_owned(), container: "probe".to_owned() };
+    let (web, batch, gone) = (from("web-1"), from("batch-1"), from("web-0"));
+    let (of_web, of_batch) = (answer("10.244.1.10:40000"), answer("10.244.1.11:40000"));
+    let tried = |from, answer| Tried { flow: &flow, from, answer };
+    let round = [tried(&gone, &of_web), tried(&web, &of_web), tried(&batch, &of_batch)];
+    let witness = |script: Script| {
+        let cluster = Scripted::new(script);
+        let told = ClusterWitness::new(&cluster, HASTE).attribute(&round);
+        told.iter().map(|evidence| (evidence.denied_by, evidence.reason, evidence.logs.len())).collect::<Vec<_>>()
+    };
+    let nothing = (None, None, 0);
+    let told = witness(script.clone());
+    assert_eq!(told, [nothing, (Some(Layer::Cni), Some(Reason::DefaultDeny), 1), nothing]);
+    // Without the services nobody knows whose flow a record is.
+    script.api.remove("/api/v1/services");
+    assert_eq!(witness(script), [nothing; 3]);
 }
 
 // Convergence.

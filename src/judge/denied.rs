@@ -39,7 +39,8 @@ pub fn got_past(case: &Case, observation: &Observation) -> bool {
 
 /// A workload that answers by itself was reached, whatever status it chose, unless the workload is to refuse.
 fn reached(expect: &DenyExpectation, outcome: &Outcome, evidence: &Evidence) -> bool {
-    let answered = evidence.answered_by.is_some() && evidence.denied_by.is_none() && expect.by != Layer::Application;
+    let own = evidence.denied_by.is_none_or(|layer| layer == Layer::Application);
+    let answered = evidence.answered_by.is_some() && own && expect.by != Layer::Application;
     got_through(outcome) || answered
 }
 

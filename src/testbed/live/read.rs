@@ -9,6 +9,9 @@ use super::{ApiCall, Cluster, Verb};
 /// How many objects a page of a list holds.
 const PAGE: usize = 500;
 
+/// More pages than a cluster of any size has; an API server that goes on for ever is none.
+const MOST_PAGES: usize = 1000;
+
 /// What could not be read, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read {what}: {why}")]
@@ -55,7 +58,7 @@ pub(super) fn list_if_served(cluster: &dyn Cluster, path: &str) -> Result<Vec<Va
 fn pages(cluster: &dyn Cluster, path: &str) -> Result<Option<Vec<Value>>, Unread> {
     let mut all = Vec::new();
     let mut next = String::new();
-    loop {
+    for _ in 0..MOST_PAGES {
         let glue = if path.contains('?') { '&' } else { '?' };
         let page = match next.as_str() {
             "" => format!("{path}{glue}limit={PAGE}"),
@@ -64,11 +67,12 @@ fn pages(cluster: &dyn Cluster, path: &str) -> Result<Option<Vec<Value>>, Unread
         let Some(body) = object(cluster, &page)? else { return Ok(None) };
         all.extend(items(&body, "/items").iter().cloned());
         let token = text(&body, "/metadata/continue").to_owned();
-        if token.is_empty() || token == next {
+        if token.is_empty() {
             return Ok(Some(all));
         }
         next = token;
     }
+    Err(Unread { what: path.to_owned(), why: "the list does not end".to_owned() })
 }
 
 /// A text as a value in a query.

@@ -16,6 +16,7 @@ pub mod hubble;
 pub mod proxy;
 mod record;
 mod ways;
+mod witness;
 pub mod ztunnel;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ pub use collect::{Collected, Observers};
 pub use proxy::ProxyPod;
 pub use record::{Client, HBONE, Line, Record, Says, SeenRequest, Span};
 pub use ways::Ways;
+pub use witness::ClusterWitness;
 
 use super::Cluster;
 use super::convergence::Patience;
