@@ -16,8 +16,9 @@ use crate::manifest::Diagnostic;
 use crate::provision::{Failure, Stop};
 use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
 use crate::testbed::live::detect::{Distance, Installed, looks_like_production};
+use crate::testbed::live::evidence::ClusterWitness;
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
-use crate::testbed::live::{ApiCall, Cluster, Live, Observer, Options, Stopping, Verb};
+use crate::testbed::live::{ApiCall, Cluster, Live, Options, Stopping, Verb};
 use crate::testbed::{Testbed, TestbedError};
 
 /// Which cluster, and how flows are tried there.
@@ -38,13 +39,24 @@ pub(super) struct LiveArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     #[arg(help_heading = "Clusters")]
     deny_timeout: u64,
-    /// How many seconds to wait until the manifests are in force
+    /// How many seconds to wait for a state: manifests that come into force, a policy that bites
     #[arg(long, value_name = "SECONDS", default_value_t = 120, help_heading = "Clusters")]
     wait: u64,
+    /// Label of the throw-away namespace in which the testbed shows that it enforces, such as one by which a default
+    /// deny of all namespaces leaves it out [default: zt.example.com/isolate=false, which the reference set knows]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label, help_heading = "Clusters")]
+    canary_label: Vec<(String, String)>,
     /// How often a case that did not pass is tried again
     #[arg(long, value_name = "COUNT", default_value_t = 2, help_heading = "Clusters")]
     retries: u32,
 }
+
+/// How long observers have to write what they saw of a round: Envoy may hold its access log back for ten seconds.
+const UNTIL_LOGGED: Patience = Patience {
+    within: Duration::from_secs(12),
+    first_pause: Duration::from_millis(300),
+    longest_pause: Duration::from_secs(3),
+};
 
 /// Whose cluster it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +74,6 @@ pub(super) struct Reached {
     context: Option<String>,
     confirmed: Option<String>,
     options: Options,
-    wait: Duration,
     stop: Stop,
 }
 
@@ -92,10 +103,22 @@ impl LiveArgs {
             cluster,
             context,
             confirmed: self.in_production.clone(),
-            options: Options { name, deny_timeout, ..Options::default() },
-            wait: Duration::from_secs(self.wait),
+            options: Options {
+                name,
+                deny_timeout,
+                patience: Duration::from_secs(self.wait),
+                canary_labels: self.canary_labels(),
+                ..Options::default()
+            },
             stop: stop()?,
         })
+    }
+
+    fn canary_labels(&self) -> BTreeMap<String, String> {
+        if self.canary_label.is_empty() {
+            return BTreeMap::from([("zt.example.com/isolate".to_owned(), "false".to_owned())]);
+        }
+        self.canary_label.iter().cloned().collect()
     }
 
     fn access(&self, whose: Whose) -> Result<Access, CliError> {
@@ -133,7 +156,7 @@ impl Reached {
         let (awaited, unserved) = awaited(&cluster, inputs)?;
         findings.extend(unserved);
         say(output, &format!("waiting until {} objects are in force", awaited.len()))?;
-        let took = wait(&cluster, &awaited, Patience { within: self.wait, ..Patience::default() });
+        let took = wait(&cluster, &awaited, Patience { within: self.options.patience, ..Patience::default() });
         let took =
             took.map_err(|error| if stopped() { Failure::interrupted().into() } else { not_in_force(&error) })?;
         say(output, &format!("they are ({} s)", took.as_secs()))?;
@@ -151,11 +174,8 @@ impl Reached {
         let Self { cluster, options, stop, .. } = self;
         let stopped = || stop.interrupted();
         let cluster = Stopping::new(&cluster, &stopped);
-        let observer = Observer::find(&cluster).map_err(|error| {
-            let message = format!("nobody can tell who ends a flow: {error}");
-            TestbedError::new("no-observer", message).hint("`airtight rbac` prints what a run must be allowed to read")
-        })?;
-        let mut live = Live::new(&cluster, options, Some(&observer))?;
+        let witness = ClusterWitness::new(&cluster, UNTIL_LOGGED);
+        let mut live = Live::new(&cluster, options, Some(&witness))?;
         run(&mut live, &|| if stopped() { Err(Failure::interrupted().into()) } else { Ok(()) })
     }
 }
@@ -229,7 +249,8 @@ fn differences(installed: &Installed, inputs: &Inputs) -> Vec<Diagnostic> {
         )
         .hint("name a stack of the cluster's versions with --stack, or the model foresees another cluster")
     });
-    differ.chain(unread).collect()
+    let wrong = installed.findings().into_iter().map(|what| Diagnostic::warning("cluster", what));
+    differ.chain(unread).chain(wrong).collect()
 }
 
 fn not_in_force(error: &NotInForce) -> CliError {
@@ -242,4 +263,9 @@ fn not_in_force(error: &NotInForce) -> CliError {
 
 fn say(output: &mut Output<'_>, what: &str) -> Result<(), CliError> {
     writeln!(output.err, "  {what}").map_err(CliError::Output)
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a label is written NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

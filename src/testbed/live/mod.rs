@@ -14,7 +14,6 @@ pub mod evidence;
 #[cfg(feature = "live")]
 pub mod kube;
 mod list;
-mod observer;
 mod options;
 mod places;
 mod pod;
@@ -29,7 +28,6 @@ use std::collections::BTreeMap;
 use airtight_probe::wire;
 
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
-pub use observer::Observer;
 pub use options::Options;
 pub use read::Unread;
 pub use stopping::Stopping;

@@ -57,12 +57,16 @@ impl<'c> ClusterWitness<'c> {
 impl Witness for ClusterWitness<'_> {
     fn attribute(&self, round: &[Tried<'_>]) -> Vec<Evidence> {
         let mut told = vec![Evidence::default(); round.len()];
-        if let Ok((indices, examined)) = self.examine(round) {
-            for (index, attribution) in indices.into_iter().zip(&examined.attributions) {
-                if let Some(evidence) = told.get_mut(index) {
-                    attribution.fill(evidence);
+        match self.examine(round) {
+            Ok((indices, examined)) => {
+                for (index, attribution) in indices.into_iter().zip(&examined.attributions) {
+                    if let Some(evidence) = told.get_mut(index) {
+                        attribution.fill(evidence);
+                        evidence.logs.extend(attribution.unattributed.iter().map(|why| format!("unattributed: {why}")));
+                    }
                 }
             }
+            Err(why) => told.iter_mut().for_each(|evidence| evidence.logs.push(format!("unattributed: {why}"))),
         }
         told
     }
