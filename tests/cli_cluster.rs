@@ -1,7 +1,7 @@
 //! `airtight run --testbed cluster` from the command line to the report, on an API server in memory with real probes:
 //! nothing between the two is left out.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 #[path = "fixtures/apiserver/mod.rs"]
 mod apiserver;
@@ -240,4 +240,55 @@ fn an_api_server_that_is_not_there_is_named() {
         .unwrap();
     assert_eq!(output.status.code(), Some(5));
     assert!(told(&output).contains("127.0.0.1:1") && told(&output).contains("hint"), "{}", told(&output));
+}
+
+/// A request as roles know it: group, resource with its subresource, verb. None for what everybody may read.
+fn needed(what: &str) -> Option<(String, String, &'static str)> {
+    let (method, path) = what.split_once(' ').unwrap();
+    let parts: Vec<&str> = path.split('?').next().unwrap().trim_start_matches('/').split('/').collect();
+    let (group, rest) = match parts.as_slice() {
+        ["api", _, rest @ ..] => ("", rest),
+        ["apis", group, _, rest @ ..] => (*group, rest),
+        _ => return None,
+    };
+    let rest = match rest {
+        ["namespaces", _, rest @ ..] if !rest.is_empty() => rest,
+        rest => rest,
+    };
+    let resource = match rest {
+        [] => return None,
+        [resource, _, subresource] => format!("{resource}/{subresource}"),
+        [resource, ..] => (*resource).to_owned(),
+    };
+    let verb = match (method, rest.len()) {
+        ("GET", 1) => "list",
+        ("GET", _) => "get",
+        ("PATCH", _) => "patch",
+        ("POST", _) => "create",
+        ("DELETE", _) => "delete",
+        (method, _) => panic!("{method} is not known"),
+    };
+    Some((group.to_owned(), resource, verb))
+}
+
+#[test]
+fn the_role_that_is_printed_is_enough() {
+    let stage = Stage::enforcing();
+    let before = stage.server.state().seen().len();
+    assert_eq!(stage.run(&[]).status.code(), Some(0));
+    let printed = Command::new(env!("CARGO_BIN_EXE_airtight")).arg("rbac").output().unwrap().stdout;
+    let role = airtight::manifest::yaml::parse(&"role.yaml".into(), std::str::from_utf8(&printed).unwrap()).unwrap();
+    let rules = role[0].root.to_json()["rules"].clone();
+    let has = |rule: &Value, key: &str, wanted: &str| {
+        rule[key].as_array().unwrap().iter().any(|each| each == wanted || each == "*")
+    };
+    let seen = stage.server.state().seen();
+    let wanted: std::collections::BTreeSet<_> = seen[before..].iter().filter_map(|seen| needed(&seen.what)).collect();
+    assert!(wanted.len() > 10, "{wanted:?}");
+    for (group, resource, verb) in wanted {
+        let granted = rules.as_array().unwrap().iter().any(|rule| {
+            has(rule, "apiGroups", &group) && has(rule, "resources", &resource) && has(rule, "verbs", verb)
+        });
+        assert!(granted, "the role does not grant {verb} on {resource} of group `{group}`");
+    }
 }

@@ -52,9 +52,9 @@ fn up_says_what_it_takes() {
                                    built-in reference set] [env: AIRTIGHT_MANIFESTS=]
           --platform-only          Bring up the platform alone: no policies, stand-ins and workloads
           --dry-run                Show what would be done, and do nothing
+          --skip-preflight         Go on where this machine lacks something
           --color <WHEN>           When to use colours [default: auto] [possible values: auto, always,
                                    never]
-          --skip-preflight         Go on where this machine lacks something
       -o, --output <OUTPUT>        Output format [default: table] [possible values: table, json, yaml]
       -h, --help                   Print help (see more with '--help')
       -V, --version                Print version

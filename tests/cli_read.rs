@@ -31,6 +31,7 @@ fn help_names_the_commands_and_the_exit_codes() {
       down         Remove a cluster: exactly what `up` made
       images       List the images of a stack
       bundle       Fetch what a machine without a network needs to bring up a stack
+      rbac         Print the role that `run --testbed cluster` needs, as a manifest
       schema       Print the JSON Schema of scenarios or of run.json
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)

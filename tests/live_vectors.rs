@@ -443,12 +443,13 @@ fn the_observers_of_a_cluster_are_a_witness_of_its_rounds() {
         let told = ClusterWitness::new(&cluster, HASTE).attribute(&round);
         told.iter().map(|evidence| (evidence.denied_by, evidence.reason, evidence.logs.len())).collect::<Vec<_>>()
     };
-    let nothing = (None, None, 0);
+    // Why nobody is named is in the log.
+    let (unknown, unattributed) = ((None, None, 0), (None, None, 1));
     let told = witness(script.clone());
-    assert_eq!(told, [nothing, (Some(Layer::Cni), Some(Reason::DefaultDeny), 1), nothing]);
+    assert_eq!(told, [unknown, (Some(Layer::Cni), Some(Reason::DefaultDeny), 1), unattributed]);
     // Without the services nobody knows whose flow a record is.
     script.api.remove("/api/v1/services");
-    assert_eq!(witness(script), [nothing; 3]);
+    assert_eq!(witness(script), [unattributed; 3]);
 }
 
 // Convergence.

@@ -18,6 +18,7 @@ mod output;
 pub mod preflight;
 mod probe;
 mod progress;
+mod rbac;
 pub mod render;
 pub mod run;
 pub mod schema;
@@ -91,6 +92,8 @@ enum Command {
     Images(images::ImagesArgs),
     /// Fetch what a machine without a network needs to bring up a stack
     Bundle(bundle::BundleArgs),
+    /// Print the role that `run --testbed cluster` needs, as a manifest
+    Rbac,
     /// Print the JSON Schema of scenarios or of run.json
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
@@ -135,6 +138,7 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         Command::Status(args) => status::status(args, output),
         Command::Down(args) => down::down(args, output),
         Command::Images(args) => images::images(args, output),
+        Command::Rbac => rbac::rbac(output),
         Command::Bundle(args) => bundle::bundle(args, output),
         Command::Schema(args) => schema::schema(args, output),
         Command::Completions { shell } => completions(*shell, output),
