@@ -7,7 +7,8 @@
 mod apiserver;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use airtight::run::{CaseRecord, RunRecord};
 use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
@@ -133,22 +134,15 @@ impl Stage {
     }
 
     fn run(&self, more: &[&str]) -> Output {
+        self.command(&[&["--wait", "3"], more].concat()).output().unwrap()
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
         let kubeconfig = self.server.kubeconfig();
         let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
-        command.args([
-            "run",
-            "--testbed",
-            "cluster",
-            "--deny-timeout",
-            "1",
-            "--retries",
-            "0",
-            "--wait",
-            "3",
-            "--kubeconfig",
-        ]);
+        command.args(["run", "--testbed", "cluster", "--deny-timeout", "1", "--retries", "0", "--kubeconfig"]);
         command.arg(kubeconfig).args(more).current_dir(self.folder.path()).env("NO_COLOR", "1");
-        command.output().unwrap()
+        command
     }
 
     fn record(&self) -> RunRecord {
@@ -291,4 +285,22 @@ fn the_role_that_is_printed_is_enough() {
         });
         assert!(granted, "the role does not grant {verb} on {resource} of group `{group}`");
     }
+}
+
+#[test]
+fn whoever_interrupts_a_run_finds_nothing_left_of_it() {
+    let stage = Stage::enforcing();
+    // A policy that never bites keeps the canary waiting.
+    stage.server.state().ignore_policies();
+    let mut child = stage.command(&["--wait", "60"]).stderr(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while stage.server.state().count("networkpolicies") == 0 {
+        assert!(Instant::now() < until, "the canary's policy was never applied");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    assert_eq!(stage.server.state().namespaces(), Vec::<String>::new());
+    assert!(!stage.folder.path().join("airtight-report").exists());
 }
