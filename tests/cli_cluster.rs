@@ -299,8 +299,10 @@ fn whoever_interrupts_a_run_finds_nothing_left_of_it() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = rustix::process::Pid::from_child(&child);
+    let interrupted = Instant::now();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(5));
+    assert!(interrupted.elapsed() < Duration::from_secs(30), "the wait went on");
     assert_eq!(stage.server.state().namespaces(), Vec::<String>::new());
     assert!(!stage.folder.path().join("airtight-report").exists());
 }

@@ -129,7 +129,8 @@ impl Stage<'_> {
             let outcome = self.dial(client, server);
             same = if last.as_ref() == Some(&outcome) { same + 1 } else { 1 };
             let failed = matches!(outcome, Outcome::ProbeError(_));
-            if (same >= STABLE && wanted(&outcome) && !failed) || Instant::now() + self.options.pause >= end {
+            let settled = same >= STABLE && wanted(&outcome) && !failed;
+            if settled || self.cluster.is_over() || Instant::now() + self.options.pause >= end {
                 return outcome;
             }
             last = Some(outcome);

@@ -25,6 +25,11 @@ pub trait Cluster: Sync {
     /// # Errors
     /// When it cannot be read.
     fn logs(&self, place: &Container, since: jiff::Timestamp) -> Result<String, CallError>;
+
+    /// Whether every further call would be refused, so that there is nothing left to wait for.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// A request to the API server.

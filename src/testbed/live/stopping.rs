@@ -18,7 +18,7 @@ impl<'c> Stopping<'c> {
     }
 
     fn check(&self) -> Result<(), CallError> {
-        if (self.stopped)() {
+        if self.is_over() {
             let message = "interrupted".to_owned();
             return Err(CallError { code: "interrupted", message, hint: None });
         }
@@ -48,5 +48,9 @@ impl Cluster for Stopping<'_> {
     fn logs(&self, place: &Container, since: jiff::Timestamp) -> Result<String, CallError> {
         self.check()?;
         self.cluster.logs(place, since)
+    }
+
+    fn is_over(&self) -> bool {
+        (self.stopped)()
     }
 }

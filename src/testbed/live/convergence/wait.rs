@@ -88,7 +88,7 @@ pub fn wait(cluster: &dyn Cluster, awaited: &[Awaited], patience: Patience) -> R
             return Err(NotInForce::Rejected(look.rejected.into_iter().map(|(outstanding, _)| outstanding).collect()));
         }
         let elapsed = started.elapsed();
-        if elapsed + pause > patience.within {
+        if cluster.is_over() || elapsed + pause > patience.within {
             return Err(look.given_up(elapsed));
         }
         thread::sleep(pause);

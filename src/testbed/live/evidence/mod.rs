@@ -77,7 +77,7 @@ pub fn examine_until(
     loop {
         let examined = examine(cluster, observers, ways, attempts);
         let enough = examined.attributions.iter().enumerate().all(|(index, one)| is_enough(index, one));
-        if enough || started.elapsed() + pause > patience.within {
+        if enough || cluster.is_over() || started.elapsed() + pause > patience.within {
             return examined;
         }
         thread::sleep(pause);
