@@ -53,9 +53,9 @@ fn up_says_what_it_takes() {
           --platform-only          Bring up the platform alone: no policies, stand-ins and workloads
           --dry-run                Show what would be done, and do nothing
           --skip-preflight         Go on where this machine lacks something
+      -o, --output <OUTPUT>        Output format [default: table] [possible values: table, json, yaml]
           --color <WHEN>           When to use colours [default: auto] [possible values: auto, always,
                                    never]
-      -o, --output <OUTPUT>        Output format [default: table] [possible values: table, json, yaml]
       -h, --help                   Print help (see more with '--help')
       -V, --version                Print version
     ");

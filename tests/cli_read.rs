@@ -24,6 +24,7 @@ fn help_names_the_commands_and_the_exit_codes() {
       explain      Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
       matrix       Show who reaches whom, for all pods at once
       report       Render another report from a run.json
+      diff         Compare a run with an earlier one: what no longer passes, and what changed around it
       stacks       List the stacks, and check which versions go together
       preflight    Check whether this machine can run a cluster of a stack
       up           Bring up a cluster of a stack on kind, or go on where the last attempt ended
@@ -54,7 +55,7 @@ fn no_command_is_a_usage_error() {
 
 #[test]
 fn each_command_has_help() {
-    for command in ["run", "init", "list", "explain", "matrix", "report", "schema", "completions"] {
+    for command in ["run", "init", "list", "explain", "matrix", "report", "diff", "schema", "completions"] {
         let told = Shop::new().run(&[command, "--help"]);
         assert!(told.starts_with("exit 0\n--- stdout\n") && told.contains("Usage: airtight"), "{told}");
     }

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod diagnostics;
+pub mod diff;
 pub mod down;
 pub mod embedded;
 mod endpoint;
@@ -49,7 +50,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
     /// When to use colours
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", display_order = 900)]
     color: ColorWhen,
 }
 
@@ -78,6 +79,8 @@ enum Command {
     Matrix(Box<matrix::MatrixArgs>),
     /// Render another report from a run.json
     Report(render::ReportArgs),
+    /// Compare a run with an earlier one: what no longer passes, and what changed around it
+    Diff(diff::DiffArgs),
     /// List the stacks, and check which versions go together
     Stacks(stacks::StacksArgs),
     /// Check whether this machine can run a cluster of a stack
@@ -132,6 +135,7 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         Command::Explain(args) => explain::explain(args, output),
         Command::Matrix(args) => matrix::matrix(args, output),
         Command::Report(args) => render::report(args, output),
+        Command::Diff(args) => diff::diff(args, output),
         Command::Stacks(args) => stacks::stacks(args, output),
         Command::Preflight(args) => preflight::preflight(args, output),
         Command::Up(args) => up::up(args, output),

@@ -1,13 +1,13 @@
 //! `airtight report`: any format, from the run.json of an earlier run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
 use crate::report::{Format, json, render};
-use crate::run::ExitStatus;
+use crate::run::{ExitStatus, RunRecord};
 
 /// What to render.
 #[derive(Debug, Args)]
@@ -25,10 +25,17 @@ pub struct ReportArgs {
 /// # Errors
 /// When the record cannot be read or is of another version, or standard output cannot be written.
 pub fn report(args: &ReportArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    let text =
-        std::fs::read_to_string(&args.from).map_err(|source| CliError::Read { path: args.from.clone(), source })?;
-    let record = json::read(&text)?;
+    let record = read(&args.from)?;
     let rendered = render(args.format, &record)?;
     output.out.write_all(&rendered).map_err(CliError::Output)?;
     Ok(ExitStatus::Passed)
+}
+
+/// Reads a run.json.
+///
+/// # Errors
+/// When the file cannot be read, or is no run.json.
+pub(super) fn read(path: &Path) -> Result<RunRecord, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    Ok(json::read(&text)?)
 }

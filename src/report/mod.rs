@@ -4,6 +4,7 @@
 //! [`RunRecord`] that ends it, so that `airtight report --from run.json` renders each of them again.
 
 mod control;
+pub mod diff;
 mod error;
 mod failure;
 mod files;

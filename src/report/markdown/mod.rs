@@ -3,7 +3,7 @@
 //! GitHub refuses a summary over 1 MiB (GitHub documentation, "Workflow commands"), so the text stops at
 //! [`LIMIT`] bytes, always between two rows, and says how many rows are missing.
 
-mod document;
+pub(super) mod document;
 
 use self::document::{Document, code, escape};
 use super::failure::FailureKind;
