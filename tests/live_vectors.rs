@@ -21,7 +21,7 @@ use airtight::testbed::live::evidence::{
     Attempt, Attribution, ClusterWitness, Gap, Line, Observers, ProxyPod, Record, Says, Span, Ways, attribute, examine,
     examine_until, hubble, proxy, ztunnel,
 };
-use airtight::testbed::live::{Container, Tried, Witness};
+use airtight::testbed::live::{Container, Origin, Tried, Witness};
 use airtight::world::Protocol;
 use airtight_probe::wire;
 use proptest::prelude::*;
@@ -432,11 +432,12 @@ fn the_observers_of_a_cluster_are_a_witness_of_its_rounds() {
         tls: None,
         after: Vec::new(),
     };
-    let from =
+    let container =
         |pod: &str| Container { namespace: "shop".to_owned(), pod: pod.to_owned(), container: "probe".to_owned() };
+    let from = |pod: &str| Origin::Pod(container(pod));
     let (web, batch, gone) = (from("web-1"), from("batch-1"), from("web-0"));
     let (of_web, of_batch) = (answer("10.244.1.10:40000"), answer("10.244.1.11:40000"));
-    let tried = |from, answer| Tried { flow: &flow, from, answer };
+    let tried = |from, answer| Tried { flow: &flow, from, answer, mark: None };
     let round = [tried(&gone, &of_web), tried(&web, &of_web), tried(&batch, &of_batch)];
     let witness = |script: Script| {
         let cluster = Scripted::new(script);

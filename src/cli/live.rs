@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::error::CliError;
 use super::input::Inputs;
 use super::output::Output;
+use super::probe;
 use super::run::GoOn;
 use super::site::{NameArgs, stop};
 use crate::manifest::Diagnostic;
@@ -18,7 +19,7 @@ use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
 use crate::testbed::live::detect::{Distance, Installed, looks_like_production};
 use crate::testbed::live::evidence::ClusterWitness;
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
-use crate::testbed::live::{ApiCall, Cluster, Live, Options, Stopping, Verb};
+use crate::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Stopping, Verb};
 use crate::testbed::{Testbed, TestbedError};
 
 /// Which cluster, and how flows are tried there.
@@ -46,6 +47,10 @@ pub(super) struct LiveArgs {
     /// deny of all namespaces leaves it out [default: zt.example.com/isolate=false, which the reference set knows]
     #[arg(long, value_name = "NAME=VALUE", value_parser = label, help_heading = "Clusters")]
     canary_label: Vec<(String, String)>,
+    /// The program `airtight-probe` for flows from outside the cluster, which start on this machine [default: the one
+    /// beside this program]; without it, they are skipped
+    #[arg(long, value_name = "PATH", env = "AIRTIGHT_PROBE", help_heading = "Clusters")]
+    probe: Option<PathBuf>,
     /// How often a case that did not pass is tried again
     #[arg(long, value_name = "COUNT", default_value_t = 2, help_heading = "Clusters")]
     retries: u32,
@@ -108,10 +113,22 @@ impl LiveArgs {
                 deny_timeout,
                 patience: Duration::from_secs(self.wait),
                 canary_labels: self.canary_labels(),
+                outside: self.outside(),
                 ..Options::default()
             },
             stop: stop()?,
         })
+    }
+
+    /// Whoever runs in a pod is not outside.
+    fn outside(&self) -> Outside {
+        if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+            return Outside::Nowhere("refused: this program runs in a pod, and not outside of the cluster".to_owned());
+        }
+        match self.probe.clone().or_else(probe::beside) {
+            Some(program) => Outside::Probe(program),
+            None => Outside::Nowhere(format!("refused: no program dials from outside; {}", probe::REMEDY)),
+        }
     }
 
     fn canary_labels(&self) -> BTreeMap<String, String> {

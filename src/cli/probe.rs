@@ -11,7 +11,7 @@ use crate::provision::{Failure, ProbeImage, ProbeProgram, ProbeProgramError};
 const NAME: &str = "airtight-probe";
 
 /// What to do where there is no program, or one that does not start without other files.
-const REMEDY: &str = "run `probe/build-static.sh`, and give the path that it prints with --probe";
+pub(super) const REMEDY: &str = "run `probe/build-static.sh`, and give the path that it prints with --probe";
 
 /// Which program is the probe.
 #[derive(Debug, Clone, Args)]
@@ -37,14 +37,24 @@ impl ProbeArgs {
                 let made = ProbeProgram::new(program, archive).map_err(|error| not_packed(&error))?;
                 Ok(ProbeImage::Program(made))
             }
-            None => Ok(beside(archive)),
+            None => Ok(image_beside(archive)),
         }
     }
 }
 
+/// The program beside this one, if there is one.
+#[cfg(feature = "live")]
+pub(super) fn beside() -> Option<PathBuf> {
+    Some(neighbour()).filter(|program| program.exists())
+}
+
+fn neighbour() -> PathBuf {
+    std::env::current_exe().map_or_else(|_| NAME.into(), |own| own.with_file_name(NAME))
+}
+
 /// The image of the program beside this one.
-fn beside(archive: PathBuf) -> ProbeImage {
-    let program = std::env::current_exe().map_or_else(|_| NAME.into(), |own| own.with_file_name(NAME));
+fn image_beside(archive: PathBuf) -> ProbeImage {
+    let program = neighbour();
     if !program.exists() {
         return ProbeImage::Missing(format!("there is no {}; {REMEDY}", program.display()));
     }

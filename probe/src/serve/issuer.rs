@@ -20,6 +20,9 @@ use crate::wire::{TokenRequest, TokenState};
 /// How long a token holds, in seconds.
 const LIFETIME: u64 = 3600;
 
+/// What the paths end with at which issuers publish their keys: it is up to each, and `/certs` is Keycloak's.
+const KEYS: &[&str] = &["/.well-known/jwks.json", "/jwks", "/keys", "/certs"];
+
 /// Issues tokens.
 pub(super) struct Issuer {
     /// Its `iss`.
@@ -55,14 +58,14 @@ impl Issuer {
     }
 
     pub(super) fn answer(&self, asked: &Asked) -> Said {
-        match (&asked.parts.method, asked.path()) {
-            (&Method::GET, "/.well-known/openid-configuration") => {
+        let path = asked.path();
+        let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
+        match &asked.parts.method {
+            &Method::GET if ends(&["/.well-known/openid-configuration"]) => {
                 Said::marked(asked, StatusCode::OK, self.discovery())
             }
-            (&Method::GET, "/.well-known/jwks.json" | "/jwks" | "/keys") => {
-                Said::marked(asked, StatusCode::OK, json!({"keys": [self.public_key()]}))
-            }
-            (&Method::POST, "/token") => self.issue(asked),
+            &Method::GET if ends(KEYS) => Said::marked(asked, StatusCode::OK, json!({"keys": [self.public_key()]})),
+            &Method::POST if ends(&["/token"]) => self.issue(asked),
             _ => Said::marked(asked, StatusCode::NOT_FOUND, json!({"error": "no such path"})),
         }
     }

@@ -19,14 +19,15 @@ pub(super) fn failed(why: impl Into<String>) -> Observation {
     }
 }
 
-/// What the probe saw of a flow, without what other observers say.
-pub(super) fn observation(flow: &Flow, answered: &Answered, places: &Places) -> Observation {
+/// What the probe saw of a flow, without what other observers say. Whoever reads a report gets no token by it.
+pub(super) fn observation(flow: &Flow, answered: &Answered, bearer: Option<&str>, places: &Places) -> Observation {
     let Answered { answer, line } = answered;
+    let without = |text: &str| bearer.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"));
     let evidence = Evidence {
         reason: vacuous(flow, answer),
         answered_by: answer.answered_by.as_ref().map(|identity| who(identity, places)),
-        backend_headers: answer.arrived.as_ref().map(headers).unwrap_or_default(),
-        logs: vec![line.clone()],
+        backend_headers: answer.arrived.iter().flat_map(headers).map(|(name, value)| (name, without(&value))).collect(),
+        logs: vec![without(line)],
         ..Evidence::default()
     };
     Observation { outcome: Some(outcome(answer)), undecided: None, evidence, attempts: 1 }

@@ -2,39 +2,67 @@
 
 use airtight_probe::wire;
 
-use super::cluster::Container;
+use super::options::Options;
+use super::origin::Origin;
+use super::outside::Outside;
 use super::places::{Missing, Places};
 use crate::path::{Destination, Flow, Source};
-use crate::policy::Request;
+use crate::policy::{Request, Token};
 use crate::world::Protocol;
 
 /// A flow with its places: from where, and what is tried there.
 pub(super) struct Attempt {
-    pub(super) from: Container,
+    pub(super) from: Origin,
     pub(super) what: wire::Attempt,
+    /// What its request has for a `user-agent`, and no other one does.
+    pub(super) mark: Option<String>,
 }
 
-/// The attempt of a flow, or why there is none.
-pub(super) fn attempt(flow: &Flow, places: &Places) -> Result<Attempt, Missing> {
-    let from = source(&flow.from, places)?;
+/// What flows are made with.
+pub(super) struct Means<'a> {
+    pub(super) places: &'a Places,
+    pub(super) options: &'a Options,
+    /// A token as it is sent.
+    pub(super) bearer: &'a dyn Fn(&Token) -> Result<String, Missing>,
+}
+
+/// The attempt of a flow, or why there is none. A request without a `user-agent` gets `mark` for one, so that the
+/// logs of proxies tell it from all others.
+pub(super) fn attempt(flow: &Flow, means: &Means<'_>, mark: &str) -> Result<Attempt, Missing> {
+    let from = source(&flow.from, means)?;
     if !flow.after.is_empty() {
         return Err(Missing::Never("refused: objects are not changed before a flow here".to_owned()));
     }
-    let host = host(&flow.to, places)?;
+    let (host, port) = match &from {
+        Origin::Pod(_) => (host(&flow.to, means.places)?, flow.port),
+        Origin::Outside => from_outside(flow, means.places)?,
+    };
+    let target = || target(flow, host.clone(), port);
+    let mut own = None;
     let what = match (&flow.to, flow.protocol) {
         (Destination::Name(name), protocol) => lookup(name, protocol)?,
-        (_, Protocol::Tcp) => over_tcp(flow, target(flow, host)?)?,
-        (_, Protocol::Udp) => wire::Attempt::Udp(exchange(target(flow, host)?)),
+        (_, Protocol::Tcp) => match &flow.request {
+            Some(asked) => {
+                let mut request = request(asked, means)?;
+                own = marked(&mut request, mark);
+                wire::Attempt::Http(wire::HttpExchange { to: target()?, tls: tls(flow), request })
+            }
+            None => over_tcp(flow, target()?),
+        },
+        (_, Protocol::Udp) => wire::Attempt::Udp(exchange(target()?)),
         (_, protocol @ (Protocol::Sctp | Protocol::Icmp)) => return Err(no_protocol(protocol)),
     };
-    Ok(Attempt { from: from.clone(), what })
+    Ok(Attempt { from, what, mark: own })
 }
 
-fn source<'p>(from: &Source, places: &'p Places) -> Result<&'p Container, Missing> {
+fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Missing> {
     let never = |why: &str| Err(Missing::Never(format!("refused: {why}")));
     match from {
-        Source::Workload(namespace, name) => places.probe(namespace, name),
-        Source::Outside => never("no probe stands outside the cluster"),
+        Source::Workload(namespace, name) => means.places.probe(namespace, name).cloned().map(Origin::Pod),
+        Source::Outside => match &means.options.outside {
+            Outside::Probe(_) => Ok(Origin::Outside),
+            Outside::Nowhere(why) => never(why),
+        },
         Source::Node(name) => never(&format!("no probe runs on node {name} itself")),
         Source::Kubelet => never("the kubelet dials nobody on demand"),
         Source::User(user) => never(&format!("requests to the API server are not made as {user}")),
@@ -53,8 +81,32 @@ fn host(to: &Destination, places: &Places) -> Result<String, Missing> {
     }
 }
 
-fn target(flow: &Flow, host: String) -> Result<wire::Target, Missing> {
-    let port = flow.port.ok_or_else(|| Missing::Never(format!("refused: {flow} names no port")))?;
+/// From outside there is a way to nodes, and to gateways through their Services. Where there is none anyway, a flow
+/// that does not arrive would tell nothing about policies.
+fn from_outside(flow: &Flow, places: &Places) -> Result<(String, Option<u16>), Missing> {
+    let never = |what: &str| Err(Missing::Never(format!("refused: {what} from outside, whatever the policies are")));
+    match &flow.to {
+        Destination::Gateway(namespace, name) => {
+            let port = flow.port.ok_or_else(|| no_port(flow))?;
+            let (host, port) = places.entrance(namespace, name, port)?;
+            Ok((host, Some(port)))
+        }
+        Destination::Node(name) => Ok((places.node(name)?.to_string(), flow.port)),
+        Destination::Service(..) => never("there is no way to a Service's own address"),
+        Destination::Pod(..) => never("there is no way to a pod's address"),
+        Destination::Host(_) | Destination::Name(_) | Destination::Address(_) => {
+            never("what is outside too is not reached through the cluster")
+        }
+        Destination::Object(change) => Err(Missing::Never(format!("refused: {change} is no flow"))),
+    }
+}
+
+fn no_port(flow: &Flow) -> Missing {
+    Missing::Never(format!("refused: {flow} names no port"))
+}
+
+fn target(flow: &Flow, host: String, port: Option<u16>) -> Result<wire::Target, Missing> {
+    let port = port.ok_or_else(|| no_port(flow))?;
     Ok(wire::Target { host, port, family: wire::Family::Any })
 }
 
@@ -75,39 +127,51 @@ fn no_protocol(protocol: Protocol) -> Missing {
     Missing::Never(format!("refused: the probe does not speak {protocol}"))
 }
 
-fn over_tcp(flow: &Flow, to: wire::Target) -> Result<wire::Attempt, Missing> {
-    // Whom a client trusts is not what a policy decides: the server's own certificate is not verified.
-    let tls = flow.tls.as_ref().map(|name| wire::Tls { server_name: Some(name.clone()), ..wire::Tls::default() });
-    Ok(match (&flow.request, tls) {
-        (Some(asked), tls) => wire::Attempt::Http(wire::HttpExchange { to, tls, request: request(asked)? }),
-        (None, Some(tls)) => wire::Attempt::Tls(wire::TlsExchange { to, tls, say: None }),
-        (None, None) => wire::Attempt::Tcp(exchange(to)),
-    })
+/// Whom a client trusts is not what a policy decides: the server's own certificate is not verified.
+fn tls(flow: &Flow) -> Option<wire::Tls> {
+    flow.tls.as_ref().map(|name| wire::Tls { server_name: Some(name.clone()), ..wire::Tls::default() })
 }
 
-fn request(asked: &Request) -> Result<wire::Request, Missing> {
-    let Request { method, path, host, headers, token } = asked;
-    if let Some(token) = token {
-        return Err(Missing::Never(format!("refused: no token of {} can be had", token.issuer)));
+fn over_tcp(flow: &Flow, to: wire::Target) -> wire::Attempt {
+    match tls(flow) {
+        Some(tls) => wire::Attempt::Tls(wire::TlsExchange { to, tls, say: None }),
+        None => wire::Attempt::Tcp(exchange(to)),
     }
+}
+
+fn request(asked: &Request, means: &Means<'_>) -> Result<wire::Request, Missing> {
+    let Request { method, path, host, headers, token } = asked;
+    let bearer = token.as_ref().map(means.bearer).transpose()?;
+    let bearer = bearer.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
     Ok(wire::Request {
         method: method.clone(),
         path: path.clone(),
         host: Some(host.clone()),
-        headers: headers.clone(),
+        headers: headers.iter().cloned().chain(bearer).collect(),
         ..wire::Request::default()
     })
 }
 
+/// Marks a request that names no client of its own.
+fn marked(request: &mut wire::Request, mark: &str) -> Option<String> {
+    const NAME: &str = "user-agent";
+    if request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(NAME)) {
+        return None;
+    }
+    request.headers.push((NAME.to_owned(), mark.to_owned()));
+    Some(mark.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::policy::{Token, TokenState};
-    use crate::testbed::live::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Execution};
+    use crate::policy::TokenState;
+    use crate::testbed::live::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Execution};
 
     /// A cluster that only lists.
     struct Listed;
@@ -119,11 +183,16 @@ mod tests {
                 "/api/v1/nodes" => json!([{"metadata": {"name": "worker-1"}, "status": {"addresses":
                     [{"type": "Hostname", "address": "w"}, {"type": "InternalIP", "address": "172.18.0.3"}]}}]),
                 "/api/v1/services" => json!([{"metadata": {"namespace": "edge", "name": "late-istio",
-                    "labels": {"gateway.networking.k8s.io/gateway-name": "late"}}, "spec": {"clusterIP": "10.96.0.7"}}]),
+                    "labels": {"gateway.networking.k8s.io/gateway-name": "late"}}, "spec": {"clusterIP": "10.96.0.7",
+                    "ports": [{"port": 8080, "nodePort": 30080}]}},
+                    {"metadata": {"namespace": "edge", "name": "inner"}, "spec": {"clusterIP": "10.96.0.8",
+                    "ports": [{"port": 8080}]}}]),
                 _ => json!([
                     {"metadata": {"namespace": "edge", "name": "front"},
                         "status": {"addresses": [{"type": "IPAddress", "value": "172.20.0.9"}]}},
-                    {"metadata": {"namespace": "edge", "name": "late"}},
+                    {"metadata": {"namespace": "edge", "name": "late"},
+                        "status": {"addresses": [{"type": "IPAddress", "value": "10.96.0.7"}]}},
+                    {"metadata": {"namespace": "edge", "name": "inner"}},
                     {"metadata": {"namespace": "edge", "name": "never"}},
                 ]),
             };
@@ -160,9 +229,18 @@ mod tests {
         }
     }
 
-    fn tried(flow: &Flow) -> Result<Value, Missing> {
+    fn made(flow: &Flow) -> Result<Attempt, Missing> {
         let places = Places::read(&Listed, "airtight-probe:dev").unwrap();
-        attempt(flow, &places).map(|attempt| serde_json::to_value(attempt.what).unwrap())
+        let options = Options { outside: Outside::Probe("probe".into()), ..Options::default() };
+        let bearer = |token: &Token| match token.issuer.as_str() {
+            "https://here.example.com" => Ok("a.b.c".to_owned()),
+            issuer => Err(Missing::Never(format!("refused: no token of {issuer}"))),
+        };
+        attempt(flow, &Means { places: &places, options: &options, bearer: &bearer }, "airtight-1/1")
+    }
+
+    fn tried(flow: &Flow) -> Result<Value, Missing> {
+        made(flow).map(|attempt| serde_json::to_value(attempt.what).unwrap())
     }
 
     fn name(namespace: &str, name: &str) -> (String, String) {
@@ -204,7 +282,50 @@ mod tests {
         assert_eq!(tried["tls"]["serverName"], "other.example.com");
         let sent = &tried["request"];
         assert_eq!((&sent["method"], &sent["path"]), (&json!("get"), &json!("//a/../b%2e")));
-        assert_eq!(sent["headers"], json!([["X-A", "1"], ["x-a", "2"]]));
+        assert_eq!(sent["headers"], json!([["X-A", "1"], ["x-a", "2"], ["user-agent", "airtight-1/1"]]));
+    }
+
+    fn asked(headers: &[(&str, &str)], issuer: Option<&str>) -> Request {
+        let token = issuer.map(|issuer| Token {
+            issuer: issuer.to_owned(),
+            subject: String::new(),
+            audiences: Vec::new(),
+            claims: BTreeMap::new(),
+            state: TokenState::Valid,
+        });
+        Request {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            host: "a.example".to_owned(),
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            token,
+        }
+    }
+
+    #[test]
+    fn a_request_brings_its_token_and_keeps_its_own_name() {
+        let to = || Destination::Host("a.example".to_owned());
+        let own = asked(&[("User-Agent", "curl")], Some("https://here.example.com"));
+        let made = made(&Flow { request: Some(own), ..flow(to()) }).ok().unwrap();
+        assert_eq!(made.mark, None);
+        let sent = serde_json::to_value(made.what).unwrap();
+        let headers = json!([["User-Agent", "curl"], ["authorization", "Bearer a.b.c"]]);
+        assert_eq!(sent["http"]["request"]["headers"], headers);
+    }
+
+    #[test]
+    fn from_outside_gateways_are_entered_through_their_services() {
+        let gateway = |name: &str| Destination::Gateway("edge".to_owned(), name.to_owned());
+        let outside = |to| made(&Flow { from: Source::Outside, ..flow(to) });
+        let dialled = |to| serde_json::to_value(outside(to).ok().unwrap().what).unwrap()["tcp"]["to"].clone();
+        for (name, host, port) in [("front", "172.20.0.9", 8080), ("late", "172.18.0.3", 30080)] {
+            let to = dialled(gateway(name));
+            assert_eq!((&to["host"], &to["port"]), (&json!(host), &json!(port)), "{name}");
+        }
+        assert_eq!(dialled(Destination::Node("worker-1".to_owned()))["host"], "172.18.0.3");
+        assert!(matches!(outside(gateway("inner")), Err(Missing::Never(why)) if why.contains("no port of a node")));
+        let pod = Destination::Pod("shop".to_owned(), "proxy".to_owned());
+        assert!(matches!(outside(pod), Err(Missing::Never(why)) if why.contains("no way to a pod's address")));
     }
 
     #[test]
@@ -218,20 +339,7 @@ mod tests {
         never(&Flow { from: proxy, ..flow(host()) }, "no container of shop/proxy is a probe");
         never(&flow(Destination::Node("worker-9".to_owned())), "there are: worker-1");
         never(&Flow { protocol: Protocol::Sctp, ..flow(host()) }, "does not speak SCTP");
-        let token = Token {
-            issuer: "https://id.example.com".to_owned(),
-            subject: String::new(),
-            audiences: Vec::new(),
-            claims: std::collections::BTreeMap::new(),
-            state: TokenState::Valid,
-        };
-        let request = Request {
-            method: "GET".to_owned(),
-            path: "/".to_owned(),
-            host: "a.example".to_owned(),
-            headers: Vec::new(),
-            token: Some(token),
-        };
+        let request = asked(&[], Some("https://id.example.com"));
         never(&Flow { request: Some(request), ..flow(host()) }, "no token of https://id.example.com");
     }
 

@@ -13,6 +13,7 @@ use self::guard::Guard;
 use super::answer;
 use super::cluster::{ApiCall, Cluster, Container, Verb};
 use super::options::Options;
+use super::origin::Origin;
 use super::pod::Pod;
 use super::session::{Jobs, round};
 use crate::policy::Outcome;
@@ -140,7 +141,7 @@ impl Stage<'_> {
 
     fn dial(&self, client: &Container, server: IpAddr) -> Outcome {
         let attempt = super::get(server.to_string(), objects::PORT);
-        let jobs = Jobs::from([(client.clone(), vec![(0, attempt)])]);
+        let jobs = Jobs::from([(Origin::Pod(client.clone()), vec![(0, attempt)])]);
         match round(self.cluster, self.options, &jobs).remove(&0) {
             Some(Ok(answered)) => answer::outcome(&answered.answer),
             Some(Err(why)) => Outcome::ProbeError(why),

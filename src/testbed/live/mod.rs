@@ -10,11 +10,15 @@ mod canary;
 mod cluster;
 pub mod convergence;
 pub mod detect;
+mod entrance;
 pub mod evidence;
+mod issuer;
 #[cfg(feature = "live")]
 pub mod kube;
 mod list;
 mod options;
+mod origin;
+mod outside;
 mod places;
 mod pod;
 mod read;
@@ -29,16 +33,26 @@ use airtight_probe::wire;
 
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
 pub use options::Options;
+pub use origin::Origin;
+pub use outside::Outside;
 pub use read::Unread;
 pub use stopping::Stopping;
 pub use witness::{Tried, Witness};
 
+use self::attempt::{Attempt, Means};
+use self::issuer::{Issued, Issuers};
 use self::places::{Missing, Places};
 use self::session::{Answered, Jobs};
 use super::{Canary, Testbed, TestbedError};
 use crate::judge::Observation;
 use crate::path::Flow;
-use crate::policy::Layer;
+use crate::policy::{Layer, Token};
+
+/// By what a flow is known again.
+struct Tracks {
+    from: Origin,
+    mark: Option<String>,
+}
 
 /// A cluster on which flows are tried.
 pub struct Live<'c> {
@@ -46,6 +60,11 @@ pub struct Live<'c> {
     options: Options,
     witness: Option<&'c dyn Witness>,
     places: Places,
+    issuers: Issuers,
+    /// Tells the flows of this testbed from those of another.
+    nonce: u64,
+    /// How many rounds there were.
+    rounds: u64,
     /// Whether a session failed since the places were looked up: its pod may have moved.
     stale: bool,
 }
@@ -62,25 +81,57 @@ impl<'c> Live<'c> {
         witness: Option<&'c dyn Witness>,
     ) -> Result<Self, TestbedError> {
         let places = Places::read(cluster, &options.image)?;
-        Ok(Self { cluster, options, witness, places, stale: false })
+        let issuers = Issuers::read(cluster, &options.image)?;
+        let nonce = u64::from(std::process::id()) ^ jiff::Timestamp::now().as_microsecond().unsigned_abs();
+        Ok(Self { cluster, options, witness, places, issuers, nonce, rounds: 0, stale: false })
     }
 
     /// Looks the places up again if a session has failed; the old ones are better than none.
     fn refresh(&mut self) {
         if self.stale
             && let Ok(places) = Places::read(self.cluster, &self.options.image)
+            && let Ok(issuers) = Issuers::read(self.cluster, &self.options.image)
         {
-            self.places = places;
+            (self.places, self.issuers) = (places, issuers);
             self.stale = false;
         }
     }
 
+    fn attempt(&self, number: usize, flow: &Flow, issued: &Issued<'_>) -> Result<Attempt, Missing> {
+        let bearer = |token: &Token| match issued.get(token) {
+            Some(Ok(token)) => Ok(token.clone()),
+            Some(Err(why)) => Err(Missing::Now(why.clone())),
+            None => Err(self.no_issuer(token)),
+        };
+        // What ends it keeps the mark of one flow from being the beginning of another's.
+        let mark = format!("airtight-{:x}-{}-{number}/1", self.nonce, self.rounds);
+        attempt::attempt(flow, &Means { places: &self.places, options: &self.options, bearer: &bearer }, &mark)
+    }
+
+    fn no_issuer(&self, token: &Token) -> Missing {
+        Missing::Never(format!(
+            "refused: no issuer stands in the cluster from which a token of {} is had",
+            token.issuer
+        ))
+    }
+
+    /// The tokens that flows bring.
+    fn issue<'f>(&self, flows: &[&'f Flow]) -> Issued<'f> {
+        let tokens = flows.iter().filter_map(|flow| flow.request.as_ref()?.token.as_ref());
+        if self.issuers.is_empty() { Issued::new() } else { self.issuers.issue(self.cluster, &self.options, tokens) }
+    }
+
     /// Tells the witness of what was answered, and adds what it says.
-    fn attribute(&self, flows: &[&Flow], answered: &BTreeMap<usize, (Container, Answered)>, seen: &mut [Observation]) {
+    fn attribute(&self, flows: &[&Flow], answered: &BTreeMap<usize, (Tracks, Answered)>, seen: &mut [Observation]) {
         let Some(witness) = self.witness.filter(|_| !answered.is_empty()) else { return };
         let tried: Vec<_> = answered
             .iter()
-            .map(|(number, (from, answered))| Tried { flow: flows[*number], from, answer: &answered.answer })
+            .map(|(number, (tracks, answered))| Tried {
+                flow: flows[*number],
+                from: &tracks.from,
+                answer: &answered.answer,
+                mark: tracks.mark.as_deref(),
+            })
             .collect();
         let told = witness.attribute(&tried);
         if told.len() != tried.len() {
@@ -107,18 +158,20 @@ impl Testbed for Live<'_> {
 
     fn observe(&mut self, flows: &[&Flow]) -> Vec<Observation> {
         self.refresh();
+        self.rounds += 1;
+        let issued = self.issue(flows);
         let mut jobs = Jobs::new();
-        let mut sources = BTreeMap::new();
+        let mut tracks = BTreeMap::new();
         let mut seen = vec![answer::failed("it was not tried"); flows.len()];
         for (number, flow) in flows.iter().enumerate() {
             if let Some(change) = admission::change(flow) {
                 seen[number] = change.attempt(self.cluster);
                 continue;
             }
-            match attempt::attempt(flow, &self.places) {
-                Ok(attempt) => {
-                    sources.insert(number, attempt.from.clone());
-                    jobs.entry(attempt.from).or_default().push((number, attempt.what));
+            match self.attempt(number, flow, &issued) {
+                Ok(Attempt { from, what, mark }) => {
+                    tracks.insert(number, Tracks { from: from.clone(), mark });
+                    jobs.entry(from).or_default().push((number, what));
                 }
                 Err(Missing::Never(why) | Missing::Now(why)) => {
                     self.stale = true;
@@ -128,10 +181,11 @@ impl Testbed for Live<'_> {
         }
         let mut answered = BTreeMap::new();
         for (number, result) in session::round(self.cluster, &self.options, &jobs) {
-            match (result, sources.remove(&number)) {
-                (Ok(own), Some(from)) => {
-                    seen[number] = answer::observation(flows[number], &own, &self.places);
-                    answered.insert(number, (from, own));
+            match (result, tracks.remove(&number)) {
+                (Ok(own), Some(tracks)) => {
+                    seen[number] =
+                        answer::observation(flows[number], &own, bearer(flows[number], &issued), &self.places);
+                    answered.insert(number, (tracks, own));
                 }
                 (Err(why), _) => {
                     self.stale = true;
@@ -152,7 +206,11 @@ impl Testbed for Live<'_> {
         if admission::change(flow).is_some() {
             return None;
         }
-        match attempt::attempt(flow, &self.places) {
+        // No token is had for a question; whether there could be one is known.
+        let bearer =
+            |token: &Token| if self.issuers.is_empty() { Err(self.no_issuer(token)) } else { Ok(String::new()) };
+        let means = Means { places: &self.places, options: &self.options, bearer: &bearer };
+        match attempt::attempt(flow, &means, "") {
             Err(Missing::Never(why)) => Some(why),
             Ok(_) | Err(Missing::Now(_)) => None,
         }
@@ -164,6 +222,11 @@ impl From<CallError> for TestbedError {
         let CallError { code, message, hint } = error;
         Self { code, message, hint }
     }
+}
+
+/// The token that a flow brings, as it is sent.
+fn bearer<'i>(flow: &Flow, issued: &'i Issued<'_>) -> Option<&'i str> {
+    issued.get(flow.request.as_ref()?.token.as_ref()?)?.as_deref().ok()
 }
 
 /// What the probe is asked for when nothing but the way to a port matters.

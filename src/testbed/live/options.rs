@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use airtight_probe::wire::SHORTEST_DEADLINE_MS;
 
+use super::outside::Outside;
 use crate::policy::Layer;
 
 /// How flows are tried on a live testbed.
@@ -24,6 +25,8 @@ pub struct Options {
     pub image: String,
     /// The probe in that image.
     pub program: String,
+    /// Whether flows can start outside the cluster, on this machine.
+    pub outside: Outside,
     /// Labels that the canary's namespace gets besides its own, such as one by which a default deny leaves it out.
     pub canary_labels: BTreeMap<String, String>,
     /// Layers that nobody enforces on the cluster, each with the sentence for the cases that need it.
@@ -40,6 +43,7 @@ impl Default for Options {
             pause: Duration::from_millis(250),
             image: "airtight-probe:dev".to_owned(),
             program: crate::testbed::image::PROGRAM.to_owned(),
+            outside: Outside::Nowhere("no program is named that could dial from this machine".to_owned()),
             canary_labels: BTreeMap::new(),
             lacks: BTreeMap::new(),
         }

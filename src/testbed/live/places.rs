@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::cluster::{CallError, Cluster, Container};
+use super::entrance::Entrance;
 use super::list::list;
 use super::pod::Pod;
 
@@ -21,6 +22,8 @@ pub(super) struct Places {
     gateways: Result<BTreeMap<Name, Option<String>>, String>,
     /// Addresses of Services that stand for gateways, by the gateway.
     fronts: Result<BTreeMap<Name, String>, String>,
+    /// How gateways are entered from outside.
+    entrances: BTreeMap<Name, Entrance>,
     nodes: Result<BTreeMap<String, IpAddr>, String>,
 }
 
@@ -44,11 +47,13 @@ impl Places {
             pods.sort_by(|one, other| one.name.cmp(&other.name));
         }
         let every = |path: &str| list(cluster, path).map_err(|error| error.message);
+        let services = every("/api/v1/services");
         Ok(Self {
             workloads,
             gateways: every("/apis/gateway.networking.k8s.io/v1/gateways")
                 .map(|objects| objects.iter().filter_map(gateway).collect()),
-            fronts: every("/api/v1/services").map(|objects| objects.iter().filter_map(front).collect()),
+            entrances: services.iter().flatten().filter_map(|it| Some((fronted(it)?, Entrance::read(it)))).collect(),
+            fronts: services.map(|objects| objects.iter().filter_map(front).collect()),
             nodes: every("/api/v1/nodes").map(|objects| objects.iter().filter_map(node).collect()),
         })
     }
@@ -89,6 +94,25 @@ impl Places {
         fronts.get(&key).map(String::as_str).ok_or_else(|| none("has no address yet"))
     }
 
+    /// Where a client outside the cluster dials a gateway's port.
+    pub(super) fn entrance(&self, namespace: &str, name: &str, port: u16) -> Result<(String, u16), Missing> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let within = self.gateway(namespace, name)?;
+        let pods = self.workloads.get(&key).map(Vec::as_slice).unwrap_or_default();
+        // Any node leads there, and the proxy's own by the shortest way.
+        let node = pods.iter().filter(|pod| pod.unready.is_none()).find_map(|pod| pod.host);
+        let node = node.or_else(|| self.nodes.as_ref().ok()?.values().next().copied());
+        let published = self.gateways.as_ref().ok().and_then(|gateways| gateways.get(&key)?.as_deref());
+        let found = match self.entrances.get(&key) {
+            Some(entrance) => entrance.dialled(published, port, node),
+            None => published.map(|host| (host.to_owned(), port)),
+        };
+        found.ok_or_else(|| {
+            let what = format!("gateway {namespace}/{name} is at {within} alone, and port {port} is no port of a node");
+            Missing::Never(format!("refused: {what}"))
+        })
+    }
+
     /// A node's internal address.
     pub(super) fn node(&self, name: &str) -> Result<IpAddr, Missing> {
         let nodes = self.nodes.as_ref().map_err(|why| Missing::Now(why.clone()))?;
@@ -127,18 +151,20 @@ fn gateway(object: &Value) -> Option<(Name, Option<String>)> {
     Some((name_of(object)?, address))
 }
 
-/// A Service that a gateway controller made, or that has a Gateway's name.
-fn front(object: &Value) -> Option<(Name, String)> {
+/// A Service that a gateway controller made, or that has a Gateway's name: the Gateway's.
+fn fronted(object: &Value) -> Option<Name> {
     let (namespace, name) = name_of(object)?;
-    let label = object
-        .get("metadata")?
-        .get("labels")
-        .and_then(|labels| labels.get("gateway.networking.k8s.io/gateway-name").and_then(Value::as_str));
+    let labels = object.get("metadata")?.get("labels");
+    let label = labels.and_then(|labels| labels.get("gateway.networking.k8s.io/gateway-name")?.as_str());
+    Some((namespace, label.map_or(name, str::to_owned)))
+}
+
+/// The address at which it is found.
+fn front(object: &Value) -> Option<(Name, String)> {
     let given = object.pointer("/status/loadBalancer/ingress/0");
     let given = given.and_then(|given| given.get("ip").or_else(|| given.get("hostname")));
     let own = object.pointer("/spec/clusterIP").filter(|address| *address != "None");
-    let address = given.or(own)?.as_str()?.to_owned();
-    Some(((namespace, label.map_or(name, str::to_owned)), address))
+    Some((fronted(object)?, given.or(own)?.as_str()?.to_owned()))
 }
 
 fn node(object: &Value) -> Option<(String, IpAddr)> {

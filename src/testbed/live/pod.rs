@@ -14,6 +14,8 @@ pub(super) struct Pod {
     /// The workload that scenarios name.
     pub(super) workload: String,
     pub(super) address: Option<IpAddr>,
+    /// The address of its node.
+    pub(super) host: Option<IpAddr>,
     /// The container in which the probe runs, if one does.
     pub(super) probe: Option<Container>,
     /// Why it cannot be used; none if it is ready.
@@ -26,6 +28,7 @@ impl Pod {
         let metadata = pod.get("metadata")?;
         let namespace = metadata.get("namespace")?.as_str()?.to_owned();
         let name = metadata.get("name")?.as_str()?.to_owned();
+        let address = |path: &str| pod.pointer(path).and_then(Value::as_str).and_then(|text| text.parse().ok());
         let container = probe_container(pod, image).map(|container| Container {
             namespace: namespace.clone(),
             pod: name.clone(),
@@ -33,7 +36,8 @@ impl Pod {
         });
         Some(Self {
             workload: workload(metadata, &name),
-            address: pod.pointer("/status/podIP").and_then(Value::as_str).and_then(|text| text.parse().ok()),
+            address: address("/status/podIP"),
+            host: address("/status/hostIP"),
             unready: unready(pod, container.as_ref()),
             probe: container,
             namespace,

@@ -1,14 +1,17 @@
-//! A session: all flows of a round that start from one pod.
+//! A session: all flows of a round that start from one place.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use airtight_probe::wire;
 
-use super::cluster::{Cluster, Container, Ended, Execution};
+use super::cluster::{Cluster, Ended, Execution};
 use super::options::{AT_A_TIME, Options};
+use super::origin::Origin;
+use super::outside::{self, Outside};
 
-/// The flows that start from each pod, by their number in the round.
-pub(super) type Jobs = BTreeMap<Container, Vec<(usize, wire::Attempt)>>;
+/// The flows that start from each place, by their number in the round.
+pub(super) type Jobs = BTreeMap<Origin, Vec<(usize, wire::Attempt)>>;
 
 /// A flow's own answer, and the line in which it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub(super) struct Answered {
 /// What came of each flow, by its number: its own answer, or why it has none.
 pub(super) type Answers = BTreeMap<usize, Result<Answered, String>>;
 
-/// Runs one session for each pod, side by side, so that a round takes as long as its longest session.
+/// Runs one session for each place, side by side, so that a round takes as long as its longest session.
 pub(super) fn round(cluster: &dyn Cluster, options: &Options, jobs: &Jobs) -> Answers {
     std::thread::scope(|scope| {
         let sessions: Vec<_> = jobs
@@ -36,19 +39,33 @@ pub(super) fn round(cluster: &dyn Cluster, options: &Options, jobs: &Jobs) -> An
     })
 }
 
-fn session(cluster: &dyn Cluster, options: &Options, place: &Container, flows: &[(usize, wire::Attempt)]) -> Answers {
-    let concurrency = AT_A_TIME.to_string();
-    let command = [options.program.as_str(), "dial", "--concurrency", &concurrency];
+fn session(cluster: &dyn Cluster, options: &Options, place: &Origin, flows: &[(usize, wire::Attempt)]) -> Answers {
     let outcome = match input(options, flows) {
-        Ok(input) => {
-            let within = options.session(flows.len());
-            cluster.exec(place, &command, input.as_bytes(), within).map_err(|error| error.to_string())
-        }
+        Ok(input) => dial(cluster, options, place, input.as_bytes(), options.session(flows.len())),
         Err(error) => Err(format!("a flow cannot be written: {error}")),
     };
     match outcome {
         Ok(execution) => read(&execution, flows, place),
         Err(why) => flows.iter().map(|(number, _)| (*number, Err(format!("no session: {why}")))).collect(),
+    }
+}
+
+fn dial(
+    cluster: &dyn Cluster,
+    options: &Options,
+    place: &Origin,
+    input: &[u8],
+    within: Duration,
+) -> Result<Execution, String> {
+    let concurrency = AT_A_TIME.to_string();
+    let arguments = ["dial", "--concurrency", &concurrency];
+    match (place, &options.outside) {
+        (Origin::Pod(container), _) => {
+            let command = [&[options.program.as_str()], &arguments[..]].concat();
+            cluster.exec(container, &command, input, within).map_err(|error| error.to_string())
+        }
+        (Origin::Outside, Outside::Probe(program)) => outside::run(cluster, program, &arguments, input, within),
+        (Origin::Outside, Outside::Nowhere(why)) => Err(why.clone()),
     }
 }
 
@@ -68,7 +85,7 @@ fn input(options: &Options, flows: &[(usize, wire::Attempt)]) -> serde_json::Res
 }
 
 /// Gives each flow its own answer. What is anybody else's, or nobody's, explains why a flow has none.
-fn read(execution: &Execution, flows: &[(usize, wire::Attempt)], place: &Container) -> Answers {
+fn read(execution: &Execution, flows: &[(usize, wire::Attempt)], place: &Origin) -> Answers {
     let mut own: BTreeMap<usize, Vec<Answered>> = BTreeMap::new();
     let mut odd = Vec::new();
     for line in String::from_utf8_lossy(&execution.stdout).lines().filter(|line| !line.trim().is_empty()) {
@@ -103,7 +120,7 @@ fn of_line(line: &str, flows: &[(usize, wire::Attempt)]) -> Result<(usize, Answe
     }
 }
 
-fn why_none(execution: &Execution, odd: &[String], place: &Container) -> String {
+fn why_none(execution: &Execution, odd: &[String], place: &Origin) -> String {
     let ended = match &execution.ended {
         Ended::Status(0) => format!("the probe in {place} ended without an answer to it"),
         Ended::Status(status) => format!("the probe in {place} ended with status {status}"),
@@ -134,7 +151,7 @@ mod tests {
     }
 
     fn answers(stdout: &str, ended: Ended) -> Answers {
-        let place = Container { namespace: "n".to_owned(), pod: "p".to_owned(), container: "c".to_owned() };
+        let place = Origin::Outside;
         let execution = Execution { stdout: stdout.as_bytes().to_vec(), stderr: b"oops".to_vec(), ended };
         read(&execution, &flows(), &place)
     }

@@ -2,7 +2,7 @@
 
 use airtight_probe::wire;
 
-use super::cluster::Container;
+use super::origin::Origin;
 use crate::judge::{Evidence, Observation};
 use crate::path::Flow;
 
@@ -12,9 +12,11 @@ pub struct Tried<'a> {
     /// The flow.
     pub flow: &'a Flow,
     /// Where it started.
-    pub from: &'a Container,
+    pub from: &'a Origin,
     /// What the client saw, with addresses, ports and times by which flow logs know it again.
     pub answer: &'a wire::Answer,
+    /// What its request has for a `user-agent`, and no other request does; none if it has one of its own.
+    pub mark: Option<&'a str>,
 }
 
 /// Somebody else than the client who can tell what became of flows: flow logs, access logs of proxies.

@@ -11,7 +11,7 @@ use crate::scenario::got_through;
 use crate::testbed::live::answer::outcome;
 use crate::testbed::live::convergence::Patience;
 use crate::testbed::live::read::{Unread, text};
-use crate::testbed::live::{Cluster, Tried, Witness, read};
+use crate::testbed::live::{Cluster, Origin, Tried, Witness, read};
 
 /// The observers of a cluster as the witness of its rounds. They are looked up anew for each round: pods move.
 pub struct ClusterWitness<'c> {
@@ -20,6 +20,7 @@ pub struct ClusterWitness<'c> {
 }
 
 /// A pod from which flows start.
+#[derive(Clone, Copy)]
 struct Source {
     ip: IpAddr,
     captured: bool,
@@ -41,10 +42,10 @@ impl<'c> ClusterWitness<'c> {
         let observers = Observers::find(self.cluster);
         let ways = Ways::read(self.cluster, &observers.proxies())?;
         let sources = sources(self.cluster)?;
-        let attempts = round.iter().enumerate().filter_map(|(index, tried)| {
-            let key = (tried.from.namespace.clone(), tried.from.pod.clone());
-            Some((index, attempt(tried, sources.get(&key)?)))
-        });
+        let attempts = round
+            .iter()
+            .enumerate()
+            .filter_map(|(index, tried)| Some((index, attempt(tried, &source_of(tried, &sources)?))));
         let (indices, attempts): (Vec<usize>, Vec<Attempt>) = attempts.unzip();
         let is_enough = |index: usize, told: &Attribution| {
             told.denied_by.is_some() || attempts.get(index).is_some_and(|attempt| got_through(&attempt.outcome))
@@ -85,6 +86,14 @@ fn sources(cluster: &dyn Cluster) -> Result<BTreeMap<(String, String), Source>, 
     Ok(pods.iter().filter_map(source).collect())
 }
 
+/// What comes from outside is seen from where its client says that it is: no mesh is there to capture it.
+fn source_of(tried: &Tried<'_>, pods: &BTreeMap<(String, String), Source>) -> Option<Source> {
+    match tried.from {
+        Origin::Pod(container) => pods.get(&(container.namespace.clone(), container.pod.clone())).copied(),
+        Origin::Outside => Some(Source { ip: tried.answer.local?.ip(), captured: false }),
+    }
+}
+
 fn attempt(tried: &Tried<'_>, source: &Source) -> Attempt {
     let answer = tried.answer;
     let started = i64::try_from(answer.started_unix_us).unwrap_or(i64::MAX);
@@ -97,7 +106,7 @@ fn attempt(tried: &Tried<'_>, source: &Source) -> Attempt {
         to: answer.peer,
         protocol: tried.flow.protocol,
         request: request.map(|request| (request.method.clone(), request.path.clone())),
-        mark: None,
+        mark: tried.mark.map(str::to_owned),
         names: answer.lookups.iter().map(|lookup| lookup.name.clone()).collect(),
         resolvers: answer.lookups.iter().map(|lookup| lookup.server).collect(),
         span: Span::lasting(started, took),
