@@ -169,6 +169,10 @@ const INERT: &[(&str, &str)] = &[
     ("Telemetry", "telemetry.istio.io"),
 ];
 
+/// Kinds that bear on traffic only by some of their fields: `(kind, group, the fields of spec that do not)`.
+const PARTLY_INERT: &[(&str, &str, &[&str])] =
+    &[("HTTPListenerPolicy", "gateway.kgateway.dev", &["targetRefs", "targetSelectors", "accessLog", "tracing"])];
+
 /// Kinds that bear on traffic and are not modelled: `(kind, group)`.
 const UNMODELLED: &[(&str, &str)] = &[
     ("EnvoyFilter", "networking.istio.io"),
@@ -223,7 +227,7 @@ pub fn decode_resource(document: &Document) -> Result<Resource, Vec<Diagnostic>>
         return result;
     }
     let object = ObjectRef::new(head.kind, head.namespace, head.name);
-    if INERT.contains(&(head.kind, head.group)) {
+    if INERT.contains(&(head.kind, head.group)) || is_inert(&head, document) {
         return Ok(Resource::Inert(object));
     }
     if UNMODELLED.contains(&(head.kind, head.group)) {
@@ -231,6 +235,15 @@ pub fn decode_resource(document: &Document) -> Result<Resource, Vec<Diagnostic>>
         return Ok(Resource::Unmodelled(RuleRef { object: object.into(), rule: None, at }));
     }
     Err(vec![unknown_kind(document, &head)])
+}
+
+/// Whether an object uses no field of its kind that bears on traffic.
+fn is_inert(head: &Head<'_>, document: &Document) -> bool {
+    let known = PARTLY_INERT.iter().find(|(kind, group, _)| (*kind, *group) == (head.kind, head.group));
+    let Some((_, _, inert)) = known else { return false };
+    let spec = document.root.get("spec").map(Node::to_json);
+    let fields = spec.as_ref().and_then(|spec| spec.as_object());
+    fields.is_some_and(|fields| fields.keys().all(|field| inert.contains(&field.as_str())))
 }
 
 /// What is known of a modelled kind.
@@ -295,5 +308,27 @@ fn unknown_kind(document: &Document, head: &Head<'_>) -> Diagnostic {
     match closest(head.kind, all.iter().map(|(kind, _)| *kind)) {
         Some(kind) => finding.hint(format!("did you mean `{kind}`?")),
         None => finding.hint("leave it out, or put manifests that airtight shall not read in another folder"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::manifest::yaml;
+
+    fn read(spec: &str) -> Resource {
+        let head = "apiVersion: gateway.kgateway.dev/v1alpha1\nkind: HTTPListenerPolicy\nmetadata: {name: a}\n";
+        let documents = yaml::parse(&Arc::from("a.yaml"), &format!("{head}spec: {spec}\n")).unwrap();
+        decode_resource(&documents[0]).unwrap()
+    }
+
+    #[test]
+    fn a_listener_policy_that_only_logs_has_no_bearing() {
+        assert!(matches!(read("{targetRefs: [], accessLog: [{fileSink: {path: /dev/stdout}}]}"), Resource::Inert(_)));
+        for spec in ["{accessLog: [], xffNumTrustedHops: 2}", "{healthCheck: {}}", "[]", ""] {
+            assert!(matches!(read(spec), Resource::Unmodelled(_)), "{spec}");
+        }
     }
 }
