@@ -20,6 +20,23 @@ pub(super) fn rounds(cases: &[PlannedCase], tried: &[usize], size: usize) -> Vec
     rounds
 }
 
+/// Parts cases so that no two of one round go from the same place to the same other: who logs connections and not
+/// requests cannot tell such flows apart.
+pub(super) fn apart(cases: &[PlannedCase], again: &[usize]) -> Vec<Vec<usize>> {
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    let mut met: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for index in again {
+        let flow = &cases[*index].case.flow;
+        let before = met.entry((flow.from.to_string(), flow.to.to_string())).or_default();
+        match rounds.get_mut(*before) {
+            Some(round) => round.push(*index),
+            None => rounds.push(vec![*index]),
+        }
+        *before += 1;
+    }
+    rounds
+}
+
 /// Cases that share a twin, with the twin; in the order of their first members.
 fn families(cases: &[PlannedCase], tried: &[usize]) -> Vec<Vec<usize>> {
     let heads: BTreeMap<&str, usize> = tried.iter().map(|index| (cases[*index].case.id.as_str(), *index)).collect();

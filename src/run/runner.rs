@@ -10,7 +10,7 @@ use super::context::RunContext;
 use super::event::{Event, Subscriber};
 use super::foresight::{Foresight, disagreements};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
-use super::rounds::rounds;
+use super::rounds::{apart, rounds};
 use super::trial::Trial;
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
 use crate::manifest::{Diagnostic, digest};
@@ -22,7 +22,7 @@ use crate::testbed::Testbed;
 ///
 /// The canary comes first: on a testbed that does not enforce no case is tried. Cases are tried in rounds, each denied
 /// one in that of its twin. On a live testbed a case that did not pass is tried again, together with its twin, up to
-/// `context.retries` times; a denied flow that got through is not, because no later denial could undo it. Events of
+/// `context.retries` times, the last time apart from others of the same ends; a denied flow that got through is not, because no later denial could undo it. Events of
 /// cases come in the order of the matrix. A report that cannot be written is a finding, and fails the run.
 pub fn run(
     plan: &Plan,
@@ -217,16 +217,24 @@ impl<'p> Cases<'p> {
         for (index, record) in self.observe(trial, round) {
             self.records[index] = Some(record);
         }
-        for _ in 0..self.retries {
+        for retry in 1..=self.retries {
             let again: Vec<_> = round.iter().copied().filter(|index| self.wants_retry(*index)).collect();
             if again.is_empty() || !trial.is_live() {
                 return;
             }
-            let with_twins = self.with_twins(round, &again);
-            for (index, record) in self.observe(trial, &with_twins) {
-                if again.contains(&index) {
-                    self.update(index, record);
-                }
+            // The last time, what stands in each other's way is tried one after the other.
+            let parts = if retry == self.retries { apart(&self.plan.cases, &again) } else { vec![again] };
+            for part in parts {
+                self.retry(trial, round, &part);
+            }
+        }
+    }
+
+    fn retry(&mut self, trial: &mut Trial<'_>, round: &[usize], again: &[usize]) {
+        let with_twins = self.with_twins(round, again);
+        for (index, record) in self.observe(trial, &with_twins) {
+            if again.contains(&index) {
+                self.update(index, record);
             }
         }
     }
