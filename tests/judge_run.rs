@@ -104,6 +104,7 @@ struct Scripted {
     canary: Result<Canary, TestbedError>,
     refused: BTreeMap<String, String>,
     live: bool,
+    denials: Option<BTreeSet<Outcome>>,
 }
 
 impl Scripted {
@@ -115,6 +116,7 @@ impl Scripted {
             canary: Ok(good_canary()),
             refused: BTreeMap::new(),
             live: true,
+            denials: None,
         }
     }
 
@@ -160,6 +162,10 @@ impl Testbed for Scripted {
 
     fn is_live(&self) -> bool {
         self.live
+    }
+
+    fn denials(&self) -> Option<BTreeSet<Outcome>> {
+        self.denials.clone()
     }
 }
 
@@ -455,6 +461,20 @@ fn a_retried_denial_takes_its_twin_along_and_is_judged_by_it() {
     assert_eq!(testbed.rounds[1], ["D", "A"]);
     assert_eq!(verdicts(&record), ["D inconclusive", "A pass", "E pass"]);
     assert_eq!(record.summary.status, ExitStatus::Inconclusive);
+}
+
+#[test]
+fn a_denial_looks_as_the_datapath_makes_it() {
+    let rejected = Observation { outcome: Some(Outcome::Refused), ..dropped() };
+    let judged = |denials: Option<BTreeSet<Outcome>>| {
+        let script: [(&str, &[Observation]); 3] =
+            [("A", &[connected()]), ("D", &[dropped()]), ("E", std::slice::from_ref(&rejected))];
+        let mut testbed = Scripted { denials, ..Scripted::new(&script) };
+        verdicts(&run(&small(), &mut testbed, context(), &mut []))
+    };
+    assert_eq!(judged(None), ["D pass", "A pass", "E fail"]);
+    assert_eq!(judged(Some(BTreeSet::from([Outcome::Refused]))), ["D fail", "A pass", "E pass"]);
+    assert_eq!(judged(Some(BTreeSet::from([Outcome::Refused, Outcome::Timeout]))), ["D pass", "A pass", "E pass"]);
 }
 
 #[test]

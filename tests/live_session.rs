@@ -18,6 +18,7 @@ use airtight::run::{RunContext, RunRecord, StackRecord, SystemClock, run};
 use airtight::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity,
 };
+use airtight::testbed::live::detect::Denial as Denied;
 use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
 use airtight::testbed::live::{
     ApiCall, Cluster, Container, Ended, Impersonated, Live, Options, Outside, Tried, Verb, Witness,
@@ -230,6 +231,26 @@ fn tokens_are_had_from_the_issuers_in_the_cluster_and_are_not_told() {
     server.state().fail(Fault::always("pods/issuer-6d5f-abcde/exec", What::Status(503)));
     let seen = observe(&mut live, &flows[..1]);
     assert!(matches!(&seen[0].outcome, Some(Outcome::ProbeError(why)) if why.contains("503")), "{seen:?}");
+}
+
+#[test]
+fn where_the_cni_stands_alone_it_is_who_denied() {
+    let server = shop();
+    let cluster = connect(&server);
+    let told = |denial: Denied, flows: &[Flow]| {
+        let options = Options { unobserved: Some(BTreeSet::from([denial])), ..options() };
+        let mut live = Live::new(&cluster, options, None).unwrap();
+        observe(&mut live, flows).into_iter().map(|seen| seen.evidence.denied_by).collect::<Vec<_>>()
+    };
+    let (dropped, open) = (flow("intruder", 8080, true), flow("intruder", 8081, false));
+    let (closed, other) = (flow("intruder", 9999, false), flow("client", 8081, false));
+    // The intruder's network works: something came back to it.
+    assert_eq!(told(Denied::Drop, &[dropped.clone(), open.clone()]), [Some(Layer::Cni), None]);
+    // A pod to which nothing comes back may be cut off, whatever others get.
+    assert_eq!(told(Denied::Drop, &[dropped.clone(), other]), [None, None]);
+    // On this CNI denials look otherwise; and a port on which nobody listens is no denial on any.
+    assert_eq!(told(Denied::IcmpError, &[dropped, open.clone()]), [None, None]);
+    assert_eq!(told(Denied::Reset, &[closed, open]), [None, None]);
 }
 
 #[test]

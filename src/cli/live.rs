@@ -16,7 +16,7 @@ use super::site::{NameArgs, stop};
 use crate::manifest::Diagnostic;
 use crate::provision::{Failure, Stop};
 use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
-use crate::testbed::live::detect::{Distance, Installed, looks_like_production};
+use crate::testbed::live::detect::{Distance, Installed, looks_like_production, outcomes};
 use crate::testbed::live::evidence::ClusterWitness;
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
 use crate::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Stopping, Verb};
@@ -169,6 +169,8 @@ impl Reached {
         }
         let installed = Installed::detect(&cluster);
         self.options.lacks = installed.absent();
+        self.options.denials = installed.denials().as_ref().map(outcomes);
+        self.options.unobserved = installed.unobserved();
         let mut findings = differences(&installed, inputs);
         let (awaited, unserved) = awaited(&cluster, inputs)?;
         findings.extend(unserved);

@@ -5,6 +5,7 @@ mod affected;
 mod audience;
 mod clock;
 mod context;
+mod denials;
 pub mod draft;
 mod event;
 mod foresight;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::audience::Audience;
 use super::context::RunContext;
+use super::denials::adapted;
 use super::event::{Event, Subscriber};
 use super::foresight::{Foresight, disagreements};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
@@ -34,6 +35,7 @@ pub fn run(
     let begin = context.clock.elapsed();
     let mut audience = Audience::new(subscribers);
     let mut trial = Trial::new(testbed);
+    let plan = &adapted(plan, trial.denials().as_ref());
     let testbed = trial.name();
     let (stack, manifests, cases) = (&context.stack, context.manifests.as_str(), plan.cases.len());
     audience.tell(&Event::Started { testbed, stack, cases, manifests });

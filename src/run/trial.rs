@@ -1,13 +1,13 @@
 //! Trying flows on a testbed that may lie, fall silent or panic.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::judge::Observation;
 use crate::manifest::Diagnostic;
 use crate::path::Flow;
-use crate::policy::Layer;
+use crate::policy::{Layer, Outcome};
 use crate::testbed::{Canary, Testbed, TestbedError};
 
 /// A testbed, and whether its word still counts.
@@ -54,6 +54,17 @@ impl<'t> Trial<'t> {
             Err(panic) => {
                 self.give_up(panic.as_ref());
                 BTreeMap::new()
+            }
+        }
+    }
+
+    /// What a denial by the CNI looks like; a testbed that panicked does not know.
+    pub(super) fn denials(&mut self) -> Option<BTreeSet<Outcome>> {
+        match catch_unwind(AssertUnwindSafe(|| self.testbed.denials())) {
+            Ok(denials) => denials,
+            Err(panic) => {
+                self.give_up(panic.as_ref());
+                None
             }
         }
     }

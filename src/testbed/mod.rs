@@ -4,7 +4,7 @@ pub mod image;
 pub mod live;
 pub mod model;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::Observation;
 use crate::manifest::Diagnostic;
@@ -34,6 +34,12 @@ pub trait Testbed {
     /// Layers that nobody enforces here, each with the reason. A case that expects something of one is skipped.
     fn lacks(&self) -> BTreeMap<Layer, String> {
         BTreeMap::new()
+    }
+
+    /// What a client sees of a denial by the CNI here, where it is known; it takes the place of the timeout that a case
+    /// expects.
+    fn denials(&self) -> Option<BTreeSet<Outcome>> {
+        None
     }
 
     /// Whether trying again can end differently: there is a network with chances of its own.

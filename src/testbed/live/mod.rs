@@ -10,6 +10,7 @@ mod canary;
 mod cluster;
 pub mod convergence;
 pub mod detect;
+mod elimination;
 mod entrance;
 pub mod evidence;
 mod issuer;
@@ -27,7 +28,7 @@ mod session;
 mod stopping;
 mod witness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_probe::wire;
 
@@ -46,7 +47,7 @@ use self::session::{Answered, Jobs};
 use super::{Canary, Testbed, TestbedError};
 use crate::judge::Observation;
 use crate::path::Flow;
-use crate::policy::{Layer, Token};
+use crate::policy::{Layer, Outcome, Token};
 
 /// By what a flow is known again.
 struct Tracks {
@@ -121,6 +122,15 @@ impl<'c> Live<'c> {
         if self.issuers.is_empty() { Issued::new() } else { self.issuers.issue(self.cluster, &self.options, tokens) }
     }
 
+    /// One for each source, numbered behind the flows in the order of the sources.
+    fn ask_for_signs_of_life(&self, flows: usize, jobs: &mut Jobs) {
+        if self.options.unobserved.is_some() {
+            for (source, job) in jobs.values_mut().enumerate() {
+                job.push((flows + source, elimination::sign_of_life()));
+            }
+        }
+    }
+
     /// Tells the witness of what was answered, and adds what it says.
     fn attribute(&self, flows: &[&Flow], answered: &BTreeMap<usize, (Tracks, Answered)>, seen: &mut [Observation]) {
         let Some(witness) = self.witness.filter(|_| !answered.is_empty()) else { return };
@@ -179,8 +189,15 @@ impl Testbed for Live<'_> {
                 }
             }
         }
+        self.ask_for_signs_of_life(flows.len(), &mut jobs);
+        let mut alive = BTreeSet::new();
         let mut answered = BTreeMap::new();
         for (number, result) in session::round(self.cluster, &self.options, &jobs) {
+            if number >= flows.len() {
+                let from = jobs.keys().nth(number - flows.len()).cloned();
+                alive.extend(from.filter(|_| result.is_ok_and(|own| elimination::something_came_back(&own.answer))));
+                continue;
+            }
             match (result, tracks.remove(&number)) {
                 (Ok(own), Some(tracks)) => {
                     seen[number] =
@@ -195,7 +212,14 @@ impl Testbed for Live<'_> {
             }
         }
         self.attribute(flows, &answered, &mut seen);
+        if let Some(denials) = &self.options.unobserved {
+            elimination::name(denials, &alive, flows, &answered, &mut seen);
+        }
         seen
+    }
+
+    fn denials(&self) -> Option<BTreeSet<Outcome>> {
+        self.options.denials.clone()
     }
 
     fn lacks(&self) -> BTreeMap<Layer, String> {

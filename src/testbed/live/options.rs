@@ -1,12 +1,13 @@
 //! How flows are tried on a live testbed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use airtight_probe::wire::SHORTEST_DEADLINE_MS;
 
+use super::detect::Denial;
 use super::outside::Outside;
-use crate::policy::Layer;
+use crate::policy::{Layer, Outcome};
 
 /// How flows are tried on a live testbed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,10 @@ pub struct Options {
     pub outside: Outside,
     /// Labels that the canary's namespace gets besides its own, such as one by which a default deny leaves it out.
     pub canary_labels: BTreeMap<String, String>,
+    /// What a client may see of a denial by the CNI; none if nobody knows it.
+    pub denials: Option<BTreeSet<Outcome>>,
+    /// What the CNI does to denied packets where it alone stands between pods and no observer tells of it.
+    pub unobserved: Option<BTreeSet<Denial>>,
     /// Layers that nobody enforces on the cluster, each with the sentence for the cases that need it.
     pub lacks: BTreeMap<Layer, String>,
 }
@@ -45,6 +50,8 @@ impl Default for Options {
             program: crate::testbed::image::PROGRAM.to_owned(),
             outside: Outside::Nowhere("no program is named that could dial from this machine".to_owned()),
             canary_labels: BTreeMap::new(),
+            denials: None,
+            unobserved: None,
             lacks: BTreeMap::new(),
         }
     }

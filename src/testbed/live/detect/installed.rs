@@ -206,6 +206,19 @@ impl Installed {
         self.cni.as_ref().map(|found| found.cni.denials(icmp))
     }
 
+    /// What the CNI does to denied packets, where it alone stands between pods and no observer tells of it: without
+    /// ztunnel, waypoints or sidecars, and without Hubble.
+    #[must_use]
+    pub fn unobserved(&self) -> Option<BTreeSet<Denial>> {
+        let absent = self.absent();
+        let is_sole = [Layer::Ztunnel, Layer::Waypoint].iter().all(|layer| absent.contains_key(layer));
+        let is_meshed = self.istio.istiod.is_there() || !self.knows("deployments");
+        if !is_sole || is_meshed || absent.contains_key(&Layer::Cni) || self.observable().contains(&Layer::Cni) {
+            return None;
+        }
+        self.denials()
+    }
+
     /// What makes verdicts on this cluster worthless, different or impossible, one sentence each.
     #[must_use]
     pub fn findings(&self) -> Vec<String> {
