@@ -1,16 +1,18 @@
 //! The matrix as tests: one trial for each case, named `scenario::ID`.
 //!
-//! `AIRTIGHT_STACK` names another stack, `AIRTIGHT_TESTBED` another testbed.
+//! `AIRTIGHT_STACK` names another stack, `AIRTIGHT_TESTBED` another testbed (`kind`, `cluster`), on which the command
+//! tries the cases that are selected here; `AIRTIGHT_OPTIONS` are more options for it, such as `--context NAME`.
 #![expect(clippy::print_stderr, reason = "a test program without libtest tells by itself what went wrong")]
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use airtight::cli::input::{InputArgs, Inputs};
 use airtight::judge::Verdict;
 use airtight::manifest::Diagnostic;
 use airtight::path::Engine;
+use airtight::report::json;
 use airtight::run::{CaseRecord, judge_all};
 use airtight::scenario::Expectation;
 use airtight::testbed::Testbed;
@@ -19,7 +21,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    match trials() {
+    match trials(&arguments) {
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
         Err(why) => {
             eprintln!("the matrix cannot be run: {why}");
@@ -28,16 +30,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn trials() -> Result<Vec<Trial>, String> {
-    let testbed = std::env::var("AIRTIGHT_TESTBED").unwrap_or_else(|_| "model".to_owned());
-    if testbed != "model" {
-        return Err(format!("testbed `{testbed}` is not part of this version; leave AIRTIGHT_TESTBED unset"));
-    }
+/// What came of the matrix on a testbed.
+struct Tried {
+    canary: Result<(), String>,
+    findings: Vec<Diagnostic>,
+    records: Vec<CaseRecord>,
+}
+
+fn trials(arguments: &Arguments) -> Result<Vec<Trial>, String> {
+    let stack = std::env::var("AIRTIGHT_STACK").unwrap_or_else(|_| "reference".to_owned());
+    let computed = on_model(&stack)?;
+    let tried = match std::env::var("AIRTIGHT_TESTBED").as_deref() {
+        Err(_) | Ok("model") => computed,
+        // What is only listed is not tried.
+        Ok(_) if arguments.list => computed,
+        Ok(testbed) => on_cluster(testbed, &stack, arguments, computed)?,
+    };
+    let Tried { canary, findings, records } = tried;
+    let mut trials = vec![
+        Trial::test("airtight::canary", move || canary.map_err(Failed::from)),
+        Trial::test("airtight::policies", move || no_errors(&findings)),
+    ];
+    trials.extend(records.into_iter().map(trial));
+    Ok(trials)
+}
+
+fn on_model(stack: &str) -> Result<Tried, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let args = InputArgs {
         manifests: vec![root.join("manifests")],
         scenarios: vec![root.join("scenarios")],
-        stack: std::env::var("AIRTIGHT_STACK").unwrap_or_else(|_| "reference".to_owned()),
+        stack: stack.to_owned(),
     };
     let inputs = Inputs::load(&args).map_err(|error| told(&error))?;
     let built = inputs.world().map_err(|error| told(&error))?;
@@ -51,17 +74,48 @@ fn trials() -> Result<Vec<Trial>, String> {
     }
     let mut findings = built.findings.clone();
     findings.extend(engine.findings());
-    let mut trials = vec![
-        Trial::test(
-            "airtight::canary",
-            move || {
-                if canary.enforces() { Ok(()) } else { Err(Failed::from(canary.detail)) }
-            },
-        ),
-        Trial::test("airtight::policies", move || no_errors(&findings)),
-    ];
-    trials.extend(records.into_iter().map(trial));
-    Ok(trials)
+    let canary = if canary.enforces() { Ok(()) } else { Err(canary.detail) };
+    Ok(Tried { canary, findings, records })
+}
+
+/// Tries the selected cases by the command, whose progress is seen, and whose record is read.
+fn on_cluster(testbed: &str, stack: &str, arguments: &Arguments, computed: Tried) -> Result<Tried, String> {
+    let selected: Vec<&str> = computed
+        .records
+        .iter()
+        .map(|record| &record.case)
+        .filter(|case| {
+            let name = format!("{}::{}", case.scenario, case.id);
+            is_selected(&name, arguments)
+        })
+        .map(|case| case.id.as_str())
+        .collect();
+    if selected.is_empty() {
+        return Ok(Tried { records: Vec::new(), ..computed });
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
+    command
+        .args(["run", "--testbed", testbed, "--stack", stack, "--report", "json", "--report-dir"])
+        .arg(folder.path());
+    command.arg("--manifests").arg(root.join("manifests")).arg("--scenarios").arg(root.join("scenarios"));
+    if selected.len() < computed.records.len() {
+        command.args(selected.iter().flat_map(|id| ["--filter", id]));
+    }
+    command.args(std::env::var("AIRTIGHT_OPTIONS").unwrap_or_default().split_whitespace()).stdout(Stdio::null());
+    let status = command.status().map_err(|error| format!("airtight cannot be started: {error}"))?;
+    let text = std::fs::read_to_string(folder.path().join("run.json"))
+        .map_err(|error| format!("the run on {testbed} ended with {status} and left no record: {error}"))?;
+    let record = json::read(&text).map_err(|error| error.to_string())?;
+    let canary = if record.canary.enforces { Ok(()) } else { Err(record.canary.detail) };
+    Ok(Tried { canary, findings: record.findings, records: record.cases })
+}
+
+/// Whether libtest's own arguments take a test.
+fn is_selected(name: &str, arguments: &Arguments) -> bool {
+    let fits = |wanted: &String| if arguments.exact { name == wanted } else { name.contains(wanted.as_str()) };
+    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
 }
 
 fn told(error: &airtight::cli::CliError) -> String {

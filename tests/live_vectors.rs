@@ -522,6 +522,9 @@ struct DetectVector {
     #[serde(default)]
     findings: Vec<String>,
     observable: BTreeSet<Layer>,
+    /// What a denial looks like where the CNI stands alone and nobody tells of it.
+    #[serde(default)]
+    unobserved: Option<Value>,
     /// Against the pins of the stack `reference`.
     differences: Vec<String>,
 }
@@ -554,14 +557,16 @@ fn what_is_installed_is_seen() {
             && denials == vector.denials
             && findings == vector.findings
             && installed.observable() == vector.observable
+            && installed.unobserved().map(|denials| serde_json::json!(denials)) == vector.unobserved
             && differences == vector.differences;
         if !same {
             let _ = writeln!(
                 wrong,
-                "{file}: {}\n  installed {seen:#?}\n  absent {:#?}\n  denials {denials:?}\n  findings {findings:#?}\n  observable {:?}\n  differences {differences:#?}",
+                "{file}: {}\n  installed {seen:#?}\n  absent {:#?}\n  denials {denials:?}\n  findings {findings:#?}\n  observable {:?}\n  unobserved {:?}\n  differences {differences:#?}",
                 vector.name,
                 installed.absent(),
                 installed.observable(),
+                installed.unobserved(),
             );
         }
     }
