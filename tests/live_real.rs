@@ -1,6 +1,6 @@
 //! What only a real API server can confirm: that it takes the reference policy set and the role that we print, field
 //! by field. With `KUBEBUILDER_ASSETS` (kube-apiserver and etcd); skipped aloud without.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and talk")]
 
 #[path = "fixtures/envtest/mod.rs"]
 mod envtest;

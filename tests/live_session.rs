@@ -268,7 +268,7 @@ fn flows_from_outside_start_on_this_machine() {
     let to_pod = Flow { from: Source::Outside, ..flow("client", 8080, true) };
     let nowhere = Live::new(&cluster, options(), None).unwrap();
     assert!(nowhere.refuses(&to_node).unwrap().contains("no program is named"));
-    let outside = Outside::Probe(apiserver::program().to_owned());
+    let outside = Outside::Probe(ApiServer::probe().to_owned());
     let mut live = Live::new(&cluster, Options { outside, ..options() }, None).unwrap();
     assert!(live.refuses(&to_pod).unwrap().contains("no way to a pod's address"));
     assert_eq!(live.refuses(&to_node), None);

@@ -102,18 +102,11 @@ impl<'c> Live<'c> {
         let bearer = |token: &Token| match issued.get(token) {
             Some(Ok(token)) => Ok(token.clone()),
             Some(Err(why)) => Err(Missing::Now(why.clone())),
-            None => Err(self.no_issuer(token)),
+            None => Err(no_issuer(token)),
         };
         // What ends it keeps the mark of one flow from being the beginning of another's.
         let mark = format!("airtight-{:x}-{}-{number}/1", self.nonce, self.rounds);
         attempt::attempt(flow, &Means { places: &self.places, options: &self.options, bearer: &bearer }, &mark)
-    }
-
-    fn no_issuer(&self, token: &Token) -> Missing {
-        Missing::Never(format!(
-            "refused: no issuer stands in the cluster from which a token of {} is had",
-            token.issuer
-        ))
     }
 
     /// The tokens that flows bring.
@@ -231,8 +224,7 @@ impl Testbed for Live<'_> {
             return None;
         }
         // No token is had for a question; whether there could be one is known.
-        let bearer =
-            |token: &Token| if self.issuers.is_empty() { Err(self.no_issuer(token)) } else { Ok(String::new()) };
+        let bearer = |token: &Token| if self.issuers.is_empty() { Err(no_issuer(token)) } else { Ok(String::new()) };
         let means = Means { places: &self.places, options: &self.options, bearer: &bearer };
         match attempt::attempt(flow, &means, "") {
             Err(Missing::Never(why)) => Some(why),
@@ -246,6 +238,10 @@ impl From<CallError> for TestbedError {
         let CallError { code, message, hint } = error;
         Self { code, message, hint }
     }
+}
+
+fn no_issuer(token: &Token) -> Missing {
+    Missing::Never(format!("refused: no issuer stands in the cluster from which a token of {} is had", token.issuer))
 }
 
 /// The token that a flow brings, as it is sent.

@@ -130,7 +130,7 @@ mod tests {
         let late = shell("echo half; exec sleep 60", b"", Duration::from_millis(300), false);
         assert_eq!(late.stdout, b"half\n");
         assert!(matches!(late.ended, Ended::Cut(why) if why.contains("300 ms")));
-        let over = shell("exec sleep 60", b"", Duration::from_secs(60), true);
+        let over = shell("exec sleep 60", b"", Duration::from_mins(1), true);
         assert!(matches!(over.ended, Ended::Cut(why) if why.contains("interrupted")));
     }
 
