@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::error::CliError;
+use super::guests::{Brought, GuestArgs, admitted, say, settle};
 use super::input::Inputs;
 use super::output::Output;
 use super::probe;
@@ -15,12 +16,15 @@ use super::run::GoOn;
 use super::site::{NameArgs, stop};
 use crate::manifest::Diagnostic;
 use crate::provision::{Failure, Stop};
+use crate::scenario::Plan;
 use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
 use crate::testbed::live::detect::{Distance, Installed, looks_like_production, outcomes};
 use crate::testbed::live::evidence::ClusterWitness;
+use crate::testbed::live::guest::Guests;
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
 use crate::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Stopping, Verb};
 use crate::testbed::{Testbed, TestbedError};
+use crate::world::Built;
 
 /// Which cluster, and how flows are tried there.
 #[derive(Debug, Args)]
@@ -36,6 +40,8 @@ pub(super) struct LiveArgs {
     in_production: Option<String>,
     #[command(flatten, next_help_heading = "Clusters")]
     name: NameArgs,
+    #[command(flatten)]
+    guests: GuestArgs,
     /// After how many seconds without an answer a flow counts as dropped
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     #[arg(help_heading = "Clusters")]
@@ -78,8 +84,17 @@ pub(super) struct Reached {
     /// The context to be told twice, if the cluster is not ours; empty within a pod.
     context: Option<String>,
     confirmed: Option<String>,
+    guests: GuestArgs,
     options: Options,
     stop: Stop,
+}
+
+/// What a run is about.
+#[derive(Clone, Copy)]
+pub(super) struct Matter<'a> {
+    pub(super) inputs: &'a Inputs,
+    pub(super) built: &'a Built,
+    pub(super) plan: &'a Plan,
 }
 
 impl LiveArgs {
@@ -88,11 +103,22 @@ impl LiveArgs {
         self.retries
     }
 
+    /// Refuses what changes clusters where there is none.
+    ///
+    /// # Errors
+    /// When one of these options was given.
+    pub(super) fn refuse_guests(&self, testbed: &str) -> Result<(), CliError> {
+        self.guests.refuse(testbed)
+    }
+
     /// Reaches the cluster.
     ///
     /// # Errors
     /// When there is none, or it looks like production and was named only once.
     pub(super) fn reach(&self, whose: Whose) -> Result<Reached, CliError> {
+        if whose == Whose::Ours {
+            self.guests.refuse("kind")?;
+        }
         let access = self.access(whose)?;
         let cluster = KubeCluster::connect(&access, Limits::default()).map_err(TestbedError::from)?;
         let name = match whose {
@@ -108,12 +134,14 @@ impl LiveArgs {
             cluster,
             context,
             confirmed: self.in_production.clone(),
+            guests: self.guests.clone(),
             options: Options {
                 name,
                 deny_timeout,
                 patience: Duration::from_secs(self.wait),
                 canary_labels: self.canary_labels(),
                 outside: self.outside(),
+                image: self.guests.probe_image.clone(),
                 ..Options::default()
             },
             stop: stop()?,
@@ -156,47 +184,85 @@ impl LiveArgs {
 }
 
 impl Reached {
-    /// Looks at what is installed, and waits until the manifests are in force. What differs from the stack is a
-    /// finding.
+    /// Prepares the cluster and does something with the testbed, which gets to know what was found and whether the
+    /// user interrupted it. What was brought along is removed, however it ends.
     ///
     /// # Errors
-    /// When the cluster looks like production and was named only once, and when something does not come into force.
-    pub(super) fn prepare(&mut self, inputs: &Inputs, output: &mut Output<'_>) -> Result<Vec<Diagnostic>, CliError> {
-        let stopped = || self.stop.interrupted();
+    /// When the cluster cannot be prepared, what `run` ends with, and what could not be removed.
+    pub(super) fn run<T>(
+        mut self,
+        matter: Matter<'_>,
+        output: &mut Output<'_>,
+        run: impl FnOnce(&mut dyn Testbed, Vec<Diagnostic>, GoOn<'_>, &mut Output<'_>) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let stop = self.stop.clone();
+        let stopped = || stop.interrupted();
         let cluster = Stopping::new(&self.cluster, &stopped);
-        if let Some(context) = &self.context {
-            guard(&cluster, context, self.cluster.server(), self.confirmed.as_deref())?;
+        let patience = Patience { within: self.options.patience, ..Patience::default() };
+        let mut guests = Guests::new(&cluster, &self.cluster, patience);
+        let (mut options, all) = (std::mem::take(&mut self.options), self.guests.any());
+        let go_on = || if stopped() { Err(Failure::interrupted().into()) } else { Ok(()) };
+        let ended = self.prepare(matter, &mut options, &cluster, &mut guests, output).and_then(|findings| {
+            let witness = ClusterWitness::new(&cluster, UNTIL_LOGGED);
+            let mut live = Live::new(&cluster, options, Some(&witness))?;
+            run(&mut live, findings, &go_on, output)
+        });
+        // Whatever failed then failed because of it.
+        let ended = go_on().and(ended);
+        if all && guests.count() > 0 {
+            say(output, &format!("removing {} objects (run {})", guests.count(), guests.run()))?;
         }
-        let installed = Installed::detect(&cluster);
-        self.options.lacks = installed.absent();
-        self.options.denials = installed.denials().as_ref().map(outcomes);
-        self.options.unobserved = installed.unobserved();
-        let mut findings = differences(&installed, inputs);
-        let (awaited, unserved) = awaited(&cluster, inputs)?;
+        let left = guests.remove();
+        for each in &left {
+            say(output, &format!("left behind: {each}"))?;
+        }
+        let value = ended?;
+        match left.as_slice() {
+            [] => Ok(value),
+            left => Err(left_behind(left.len()).into()),
+        }
+    }
+
+    /// Looks at what is installed, brings along what was asked for, and waits until the manifests are in force. What
+    /// differs from the stack is a finding.
+    fn prepare(
+        &self,
+        matter: Matter<'_>,
+        options: &mut Options,
+        cluster: &dyn Cluster,
+        guests: &mut Guests<'_>,
+        output: &mut Output<'_>,
+    ) -> Result<Vec<Diagnostic>, CliError> {
+        if let Some(context) = &self.context {
+            guard(cluster, context, self.cluster.server(), self.confirmed.as_deref())?;
+        }
+        let installed = Installed::detect(cluster);
+        options.lacks = installed.absent();
+        options.denials = installed.denials().as_ref().map(outcomes);
+        options.unobserved = installed.unobserved();
+        let mut findings = differences(&installed, matter.inputs);
+        let documents = matter.inputs.manifests.documents.iter().map(|document| document.root.to_json());
+        let objects = admitted(documents, matter.built);
+        let patience = Patience { within: options.patience, ..Patience::default() };
+        let brought = Brought { args: &self.guests, plan: matter.plan, objects: &objects, options, patience };
+        let settled = settle(&brought, cluster, guests, output)?;
+        findings.extend(settled.findings);
+        let (mut awaited, unserved) = awaited(cluster, &objects)?;
         findings.extend(unserved);
+        awaited.extend(settled.awaited);
         say(output, &format!("waiting until {} objects are in force", awaited.len()))?;
-        let took = wait(&cluster, &awaited, Patience { within: self.options.patience, ..Patience::default() });
-        let took =
-            took.map_err(|error| if stopped() { Failure::interrupted().into() } else { not_in_force(&error) })?;
+        let took = wait(cluster, &awaited, patience).map_err(|error| not_in_force(&error))?;
         say(output, &format!("they are ({} s)", took.as_secs()))?;
         Ok(findings)
     }
+}
 
-    /// Does something with the testbed, which gets to know whether the user interrupted it.
-    ///
-    /// # Errors
-    /// When the workloads cannot be looked up, and what `run` ends with.
-    pub(super) fn with<T>(
-        self,
-        run: impl FnOnce(&mut dyn Testbed, GoOn<'_>) -> Result<T, CliError>,
-    ) -> Result<T, CliError> {
-        let Self { cluster, options, stop, .. } = self;
-        let stopped = || stop.interrupted();
-        let cluster = Stopping::new(&cluster, &stopped);
-        let witness = ClusterWitness::new(&cluster, UNTIL_LOGGED);
-        let mut live = Live::new(&cluster, options, Some(&witness))?;
-        run(&mut live, &|| if stopped() { Err(Failure::interrupted().into()) } else { Ok(()) })
-    }
+fn left_behind(count: usize) -> TestbedError {
+    let message = match count {
+        1 => "an object that this run made could not be removed".to_owned(),
+        count => format!("{count} objects that this run made could not be removed"),
+    };
+    TestbedError::new("left-behind", message).hint("`airtight clean` with the same cluster tries again")
 }
 
 /// Refuses a cluster that people may depend on, unless its context was named twice.
@@ -216,11 +282,10 @@ fn guard(cluster: &dyn Cluster, context: &str, server: &str, confirmed: Option<&
 }
 
 /// What to wait for, and findings about kinds that the cluster does not serve.
-fn awaited(cluster: &dyn Cluster, inputs: &Inputs) -> Result<(Vec<Awaited>, Vec<Diagnostic>), TestbedError> {
-    let objects = inputs.manifests.documents.iter().map(|document| document.root.to_json());
+fn awaited(cluster: &dyn Cluster, objects: &[Value]) -> Result<(Vec<Awaited>, Vec<Diagnostic>), TestbedError> {
     let (mut served, mut unserved) = (Vec::new(), BTreeMap::<String, usize>::new());
     let mut known = BTreeMap::new();
-    for (object, awaited) in objects.filter_map(|object| Some((object.clone(), Awaited::of_object(&object)?))) {
+    for (object, awaited) in objects.iter().filter_map(|object| Some((object, Awaited::of_object(object)?))) {
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (version, kind) = (text("apiVersion"), text("kind"));
         let is_served = match known.get(&(version.clone(), kind.clone())) {
@@ -278,10 +343,6 @@ fn not_in_force(error: &NotInForce) -> CliError {
         NotInForce::Deadline { .. } => "apply what is missing, or look at its controller; --wait gives it more time",
     };
     TestbedError::new("not-in-force", error.to_string()).hint(hint).into()
-}
-
-fn say(output: &mut Output<'_>, what: &str) -> Result<(), CliError> {
-    writeln!(output.err, "  {what}").map_err(CliError::Output)
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -1,6 +1,8 @@
 //! The command: one file for each subcommand, errors rendered once, here.
 
 pub mod bundle;
+#[cfg(feature = "live")]
+mod clean;
 pub mod diagnostics;
 pub mod diff;
 pub mod down;
@@ -8,6 +10,8 @@ pub mod embedded;
 mod endpoint;
 mod error;
 pub mod explain;
+#[cfg(feature = "live")]
+mod guests;
 pub mod images;
 pub mod init;
 pub mod input;
@@ -91,12 +95,15 @@ enum Command {
     Status(status::StatusArgs),
     /// Remove a cluster: exactly what `up` made
     Down(down::DownArgs),
+    /// Remove what crashed runs left on a cluster: exactly what carries our label
+    #[cfg(feature = "live")]
+    Clean(clean::CleanArgs),
     /// List the images of a stack
     Images(images::ImagesArgs),
     /// Fetch what a machine without a network needs to bring up a stack
     Bundle(bundle::BundleArgs),
     /// Print the role that `run --testbed cluster` needs, as a manifest
-    Rbac,
+    Rbac(rbac::RbacArgs),
     /// Print the JSON Schema of scenarios or of run.json
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
@@ -142,7 +149,9 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         Command::Status(args) => status::status(args, output),
         Command::Down(args) => down::down(args, output),
         Command::Images(args) => images::images(args, output),
-        Command::Rbac => rbac::rbac(output),
+        #[cfg(feature = "live")]
+        Command::Clean(args) => clean::clean(args, output),
+        Command::Rbac(args) => rbac::rbac(args, output),
         Command::Bundle(args) => bundle::bundle(args, output),
         Command::Schema(args) => schema::schema(args, output),
         Command::Completions { shell } => completions(*shell, output),

@@ -1,17 +1,47 @@
 //! `airtight rbac`: what a run on a cluster must be allowed to do.
 
+use clap::Args;
+
 use super::error::CliError;
 use super::output::Output;
 use crate::run::ExitStatus;
 
-/// The role, as a manifest.
-const ROLE: &str = include_str!("rbac.yaml");
+/// The role of a run that makes nothing but the canary's namespace, as a manifest.
+const READ_ONLY: &str = include_str!("rbac/read_only.yaml");
+
+/// Rules more, for each option.
+const APPLY_POLICIES: &str = include_str!("rbac/apply_policies.yaml");
+const STAND_INS: &str = include_str!("rbac/stand_ins.yaml");
+const AS_DEPLOYED: &str = include_str!("rbac/as_deployed.yaml");
+
+/// For which run.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RbacArgs {
+    /// For runs with --apply-policies, and for `airtight clean` after them
+    #[arg(long)]
+    apply_policies: bool,
+    /// For runs with --stand-ins, and for `airtight clean` after them
+    #[arg(long)]
+    stand_ins: bool,
+    /// For runs with --as-deployed
+    #[arg(long)]
+    as_deployed: bool,
+}
 
 /// Prints the role.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(super) fn rbac(output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    write!(output.out, "{ROLE}").map_err(CliError::Output)?;
+pub(super) fn rbac(args: &RbacArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    write!(output.out, "{}", args.role()).map_err(CliError::Output)?;
     Ok(ExitStatus::Passed)
+}
+
+impl RbacArgs {
+    fn role(&self) -> String {
+        let more =
+            [(self.apply_policies, APPLY_POLICIES), (self.stand_ins, STAND_INS), (self.as_deployed, AS_DEPLOYED)];
+        let wanted = more.iter().filter(|(wanted, _)| *wanted).map(|(_, rules)| *rules);
+        std::iter::once(READ_ONLY).chain(wanted).collect()
+    }
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::error::{CliError, unless_closed};
 use super::input::{InputArgs, Inputs};
 #[cfg(feature = "live")]
-use super::live::Whose;
+use super::live::{Matter, Whose};
 use super::output::{Output, OutputFormat};
 use crate::path::Engine;
 use crate::report::{Format, Style, Terminal, write};
@@ -95,6 +95,10 @@ fn parse(text: &str) -> Result<Filter, CliError> {
 /// # Errors
 /// When inputs cannot be read, the testbed cannot be brought up, or a report cannot be written.
 pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    #[cfg(feature = "live")]
+    if args.testbed == TestbedName::Model {
+        args.live.refuse_guests("model")?;
+    }
     let inputs = Inputs::load(&args.input)?;
     let built = inputs.world()?;
     let plan = inputs.plan_for(&built)?.select(&args.selection.selection()?);
@@ -109,9 +113,11 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
             let whose = if args.testbed == TestbedName::Kind { Whose::Ours } else { Whose::Theirs };
             let foreseen = judge_all(&plan, &mut model);
             let mut context = beside(context, foreseen, args.live.retries());
-            let mut reached = args.live.reach(whose)?;
-            context.findings.extend(reached.prepare(&inputs, output)?);
-            reached.with(|testbed, go_on| finish(args, &plan, testbed, context, go_on, output))
+            let matter = Matter { inputs: &inputs, built: &built, plan: &plan };
+            args.live.reach(whose)?.run(matter, output, |testbed, findings, go_on, output| {
+                context.findings.extend(findings);
+                finish(args, &plan, testbed, context, go_on, output)
+            })
         }
     }
 }

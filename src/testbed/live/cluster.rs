@@ -58,6 +58,8 @@ pub enum Verb {
     Apply,
     /// `PATCH` with `application/merge-patch+json`.
     Merge,
+    /// `PATCH` with `application/strategic-merge-patch+json`: lists are merged by name.
+    Strategic,
     /// `DELETE`.
     Delete,
 }

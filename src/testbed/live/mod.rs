@@ -13,6 +13,7 @@ pub mod detect;
 mod elimination;
 mod entrance;
 pub mod evidence;
+pub mod guest;
 mod issuer;
 #[cfg(feature = "live")]
 pub mod kube;

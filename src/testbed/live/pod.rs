@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::cluster::Container;
+use super::read::items;
 
 /// A pod: where it is, whose it is, and whether a probe runs in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,9 @@ fn workload(metadata: &Value, name: &str) -> String {
         return gateway.to_owned();
     }
     let owners = metadata.get("ownerReferences").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let Some(controller) = owners.iter().find(|owner| owner["controller"] == true) else { return name.to_owned() };
+    // A stand-in belongs to the namespace of its run.
+    let controller = owners.iter().find(|owner| owner["controller"] == true && owner["kind"] != "Namespace");
+    let Some(controller) = controller else { return name.to_owned() };
     let owned = controller["name"].as_str().unwrap_or(name);
     let base = match controller["kind"].as_str() {
         Some("ReplicaSet") => label("pod-template-hash").and_then(|hash| owned.strip_suffix(hash)?.strip_suffix('-')),
@@ -72,17 +75,26 @@ fn scheduled(minute: &str) -> bool {
     minute.len() == 8 && minute.bytes().all(|digit| digit.is_ascii_digit())
 }
 
+/// A container of the pod's own, or an ephemeral one that runs: one that has ended never runs again.
 fn probe_container(pod: &Value, image: &str) -> Option<String> {
     let wanted = repository(image);
-    let containers = pod.pointer("/spec/containers")?.as_array()?;
-    let ours = containers
-        .iter()
-        .find(|container| container["image"].as_str().is_some_and(|image| repository(image) == wanted))?;
-    ours["name"].as_str().map(str::to_owned)
+    let is_probe = |container: &&Value| container["image"].as_str().is_some_and(|image| repository(image) == wanted);
+    let own = items(pod, "/spec/containers").iter().find(is_probe);
+    let names = |container: &Value| container["name"].as_str().map(str::to_owned);
+    own.and_then(names).or_else(|| {
+        let ephemeral = items(pod, "/spec/ephemeralContainers").iter().filter(is_probe).filter_map(names);
+        ephemeral.into_iter().find(|name| ephemeral_probe(pod, name))
+    })
+}
+
+/// Whether an ephemeral container runs.
+pub(super) fn ephemeral_probe(pod: &Value, name: &str) -> bool {
+    let statuses = items(pod, "/status/ephemeralContainerStatuses").iter();
+    statuses.filter(|status| status["name"] == name).any(|status| status.pointer("/state/running").is_some())
 }
 
 /// The last part of an image's name, without tag and digest: mirrors change what stands before it.
-fn repository(image: &str) -> &str {
+pub(super) fn repository(image: &str) -> &str {
     let last = image.rsplit('/').next().unwrap_or(image);
     last.split(['@', ':']).next().unwrap_or(last)
 }
@@ -106,9 +118,11 @@ fn unready(pod: &Value, probe: Option<&Container>) -> Option<String> {
         conditions.iter().any(|condition| condition["type"] == name && condition["status"] == "True")
     };
     let running = probe.is_none_or(|probe| {
-        containers.iter().any(|container| {
-            container["name"] == probe.container.as_str() && container.pointer("/state/running").is_some()
-        })
+        let ephemeral = ephemeral_probe(pod, &probe.container);
+        ephemeral
+            || containers.iter().any(|container| {
+                container["name"] == probe.container.as_str() && container.pointer("/state/running").is_some()
+            })
     });
     match (ready("Ready"), running) {
         (true, true) => None,

@@ -34,6 +34,7 @@ impl Request {
             Verb::Replace => (Method::PUT, Some("application/json")),
             Verb::Apply => (Method::PATCH, Some("application/apply-patch+yaml")),
             Verb::Merge => (Method::PATCH, Some("application/merge-patch+json")),
+            Verb::Strategic => (Method::PATCH, Some("application/strategic-merge-patch+json")),
             Verb::Delete => (Method::DELETE, Some("application/json")),
         };
         let mut request = Self::plain(method, call.path.to_owned(), server);

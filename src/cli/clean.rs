@@ -1,0 +1,69 @@
+//! `airtight clean`: removes what crashed runs left on a cluster.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::output::Output;
+use crate::run::ExitStatus;
+use crate::testbed::TestbedError;
+use crate::testbed::live::guest::{RUN_LABEL, leftovers};
+use crate::testbed::live::kube::{Access, KubeCluster, Limits};
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub(super) struct CleanArgs {
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The kubeconfig [default: KUBECONFIG, ~/.kube/config, or the pod's service account]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How many seconds to try each object, while admission webhooks refuse
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    wait: u64,
+}
+
+/// Removes every object with our label, the last that was made first. A run that is under way loses its objects too.
+///
+/// # Errors
+/// When the cluster does not answer, and when something could not be looked for or removed.
+pub(super) fn clean(args: &CleanArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let access = Access { kubeconfig: args.kubeconfig.clone(), context: args.context.clone() };
+    let cluster = KubeCluster::connect(&access, Limits::default()).map_err(TestbedError::from)?;
+    let (found, unread) = leftovers(&cluster)?;
+    let mut left = 0_usize;
+    for each in &found {
+        let result = if args.dry_run { Ok(()) } else { each.delete(&cluster, Duration::from_secs(args.wait)) };
+        let line = match result {
+            Ok(()) if args.dry_run => format!("would remove {} (run {})", each.what, each.run),
+            Ok(()) => format!("removed {} (run {})", each.what, each.run),
+            Err(why) => {
+                left += 1;
+                format!("left behind: {}: {why}", each.what)
+            }
+        };
+        writeln!(output.out, "{line}").map_err(CliError::Output)?;
+    }
+    if found.is_empty() {
+        writeln!(output.out, "nothing on the cluster carries {RUN_LABEL}").map_err(CliError::Output)?;
+    }
+    for each in &unread {
+        writeln!(output.err, "not looked for: {each}").map_err(CliError::Output)?;
+    }
+    let hint = "`airtight rbac` with the flags of the run prints the role that this takes";
+    match (left, unread.len()) {
+        (0, 0) => Ok(ExitStatus::Passed),
+        (0, unread) => Err(TestbedError::new("unread", format!("{unread} resources could not be looked through"))
+            .hint(hint)
+            .into()),
+        (left, _) => {
+            Err(TestbedError::new("left-behind", format!("{left} objects could not be removed")).hint(hint).into())
+        }
+    }
+}
