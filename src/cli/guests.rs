@@ -85,11 +85,6 @@ pub(super) struct Settled {
 }
 
 impl GuestArgs {
-    /// Whether anything is brought along.
-    pub(super) fn any(&self) -> bool {
-        self.apply_policies || self.stand_ins.is_some() || self.as_deployed
-    }
-
     /// Refuses what only makes sense on a cluster that is there already.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::error::CliError;
+use super::evidence::{self, Kept};
 use super::guests::{Brought, GuestArgs, admitted, say, settle};
 use super::input::Inputs;
 use super::output::Output;
@@ -20,8 +21,9 @@ use crate::scenario::Plan;
 use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
 use crate::testbed::live::detect::{Distance, Installed, looks_like_production, outcomes};
 use crate::testbed::live::evidence::ClusterWitness;
-use crate::testbed::live::guest::Guests;
+use crate::testbed::live::guest::{Guests, reference};
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
+use crate::testbed::live::raw::{Recorder, Recording, Recounting};
 use crate::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Stopping, Verb};
 use crate::testbed::{Testbed, TestbedError};
 use crate::world::Built;
@@ -95,6 +97,15 @@ pub(super) struct Matter<'a> {
     pub(super) inputs: &'a Inputs,
     pub(super) built: &'a Built,
     pub(super) plan: &'a Plan,
+    /// What the model finds wrong with it.
+    pub(super) findings: &'a [Diagnostic],
+}
+
+/// A cluster on which cases can be tried.
+pub(super) struct Prepared<'a> {
+    /// What was found about it.
+    pub(super) findings: Vec<Diagnostic>,
+    pub(super) evidence: Kept<'a>,
 }
 
 impl LiveArgs {
@@ -190,26 +201,36 @@ impl Reached {
     /// # Errors
     /// When the cluster cannot be prepared, what `run` ends with, and what could not be removed.
     pub(super) fn run<T>(
-        mut self,
+        self,
         matter: Matter<'_>,
         output: &mut Output<'_>,
-        run: impl FnOnce(&mut dyn Testbed, Vec<Diagnostic>, GoOn<'_>, &mut Output<'_>) -> Result<T, CliError>,
+        run: impl FnOnce(&mut dyn Testbed, Prepared<'_>, GoOn<'_>, &mut Output<'_>) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
         let stop = self.stop.clone();
         let stopped = || stop.interrupted();
         let cluster = Stopping::new(&self.cluster, &stopped);
         let patience = Patience { within: self.options.patience, ..Patience::default() };
         let mut guests = Guests::new(&cluster, &self.cluster, patience);
-        let (mut options, all) = (std::mem::take(&mut self.options), self.guests.any());
+        let (recorder, mut options) = (Recorder::default(), self.options.clone());
         let go_on = || if stopped() { Err(Failure::interrupted().into()) } else { Ok(()) };
-        let ended = self.prepare(matter, &mut options, &cluster, &mut guests, output).and_then(|findings| {
+        let ended = self.prepare(matter, &mut options, &cluster, &mut guests, output).and_then(|(findings, found)| {
             let witness = ClusterWitness::new(&cluster, UNTIL_LOGGED);
-            let mut live = Live::new(&cluster, options, Some(&witness))?;
-            run(&mut live, findings, &go_on, output)
+            let (witness, recording) = (Recounting::new(&witness, &recorder), Recording::new(&cluster, &recorder));
+            let about = evidence::cluster(
+                &cluster,
+                self.cluster.server(),
+                self.context.as_deref(),
+                &found,
+                &self.options.image,
+            );
+            let mut live = Live::new(&recording, options, Some(&witness))?;
+            let objects = evidence::objects(matter.inputs, &guests);
+            let evidence = Kept { recorder: &recorder, cluster: about, objects };
+            run(&mut live, Prepared { findings, evidence }, &go_on, output)
         });
         // Whatever failed then failed because of it.
         let ended = go_on().and(ended);
-        if all && guests.count() > 0 {
+        if guests.count() > 0 {
             say(output, &format!("removing {} objects (run {})", guests.count(), guests.run()))?;
         }
         let left = guests.remove();
@@ -232,7 +253,7 @@ impl Reached {
         cluster: &dyn Cluster,
         guests: &mut Guests<'_>,
         output: &mut Output<'_>,
-    ) -> Result<Vec<Diagnostic>, CliError> {
+    ) -> Result<(Vec<Diagnostic>, Installed), CliError> {
         if let Some(context) = &self.context {
             guard(cluster, context, self.cluster.server(), self.confirmed.as_deref())?;
         }
@@ -247,13 +268,13 @@ impl Reached {
         let brought = Brought { args: &self.guests, plan: matter.plan, objects: &objects, options, patience };
         let settled = settle(&brought, cluster, guests, output)?;
         findings.extend(settled.findings);
-        let (mut awaited, unserved) = awaited(cluster, &objects)?;
+        let (mut awaited, unserved) = awaited(cluster, &objects, matter.findings)?;
         findings.extend(unserved);
         awaited.extend(settled.awaited);
         say(output, &format!("waiting until {} objects are in force", awaited.len()))?;
         let took = wait(cluster, &awaited, patience).map_err(|error| not_in_force(&error))?;
         say(output, &format!("they are ({} s)", took.as_secs()))?;
-        Ok(findings)
+        Ok((findings, installed))
     }
 }
 
@@ -282,10 +303,15 @@ fn guard(cluster: &dyn Cluster, context: &str, server: &str, confirmed: Option<&
 }
 
 /// What to wait for, and findings about kinds that the cluster does not serve.
-fn awaited(cluster: &dyn Cluster, objects: &[Value]) -> Result<(Vec<Awaited>, Vec<Diagnostic>), TestbedError> {
+fn awaited(
+    cluster: &dyn Cluster,
+    objects: &[Value],
+    foreseen: &[Diagnostic],
+) -> Result<(Vec<Awaited>, Vec<Diagnostic>), TestbedError> {
+    let objects = objects.iter().filter(|object| !stays_unresolved(object, foreseen));
     let (mut served, mut unserved) = (Vec::new(), BTreeMap::<String, usize>::new());
     let mut known = BTreeMap::new();
-    for (object, awaited) in objects.iter().filter_map(|object| Some((object, Awaited::of_object(object)?))) {
+    for (object, awaited) in objects.filter_map(|object| Some((object, Awaited::of_object(object)?))) {
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (version, kind) = (text("apiVersion"), text("kind"));
         let is_served = match known.get(&(version.clone(), kind.clone())) {
@@ -306,6 +332,12 @@ fn awaited(cluster: &dyn Cluster, objects: &[Value]) -> Result<(Vec<Awaited>, Ve
         )
     };
     Ok((served, unserved.into_iter().map(finding).collect()))
+}
+
+/// Whether the model foresees that a route's references are never resolved, so that its controller will never say so.
+fn stays_unresolved(object: &Value, foreseen: &[Diagnostic]) -> bool {
+    let about = format!("{} ", reference(object));
+    foreseen.iter().any(|finding| finding.code == "backend-unresolved" && finding.message.starts_with(&about))
 }
 
 fn serves(cluster: &dyn Cluster, version: &str, kind: &str) -> Result<bool, TestbedError> {
@@ -348,4 +380,20 @@ fn not_in_force(error: &NotInForce) -> CliError {
 fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a label is written NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_route_that_is_meant_to_stay_unresolved_is_not_waited_for() {
+        let route = json!({"kind": "HTTPRoute", "metadata": {"namespace": "shop", "name": "web"}});
+        let finding = |message: &str| [Diagnostic::warning("backend-unresolved", message)];
+        assert!(stays_unresolved(&route, &finding("HTTPRoute shop/web cannot use Service bank/api port 80")));
+        assert!(!stays_unresolved(&route, &finding("HTTPRoute shop/web-2 cannot use Service bank/api port 80")));
+        assert!(!stays_unresolved(&route, &[Diagnostic::warning("other", "HTTPRoute shop/web cannot")]));
+    }
 }

@@ -9,6 +9,8 @@ pub mod down;
 pub mod embedded;
 mod endpoint;
 mod error;
+#[cfg(feature = "live")]
+mod evidence;
 pub mod explain;
 #[cfg(feature = "live")]
 mod guests;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::error::{CliError, unless_closed};
+#[cfg(feature = "live")]
+use super::evidence;
 use super::input::{InputArgs, Inputs};
 #[cfg(feature = "live")]
 use super::live::{Matter, Whose};
@@ -13,7 +15,7 @@ use crate::path::Engine;
 use crate::report::{Format, Style, Terminal, write};
 #[cfg(feature = "live")]
 use crate::run::{CaseRecord, Coverage, Foresight, judge_all};
-use crate::run::{ExitStatus, RunContext, StackRecord, SystemClock, ablation};
+use crate::run::{ExitStatus, RunContext, RunRecord, StackRecord, SystemClock, ablation};
 use crate::scenario::{Filter, Plan, Selection};
 use crate::testbed::Testbed;
 use crate::testbed::model::Model;
@@ -90,6 +92,12 @@ fn parse(text: &str) -> Result<Filter, CliError> {
     })
 }
 
+impl RunArgs {
+    fn formats(&self) -> Vec<Format> {
+        if self.reports.is_empty() { Format::ALL.to_vec() } else { self.reports.clone() }
+    }
+}
+
 /// Runs the matrix and writes the reports.
 ///
 /// # Errors
@@ -107,16 +115,24 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     let context = context(&inputs, &built, &engine, &plan, &clock);
     let mut model = Model::new(&engine);
     match args.testbed {
-        TestbedName::Model => finish(args, &plan, &mut model, context, &|| Ok(()), output),
+        TestbedName::Model => {
+            let save = |record: &mut RunRecord| Ok(write(&args.report_dir, record, &args.formats())?);
+            finish(args, &plan, &mut model, context, (&|| Ok(()), &save), output)
+        }
         #[cfg(feature = "live")]
         TestbedName::Kind | TestbedName::Cluster => {
             let whose = if args.testbed == TestbedName::Kind { Whose::Ours } else { Whose::Theirs };
             let foreseen = judge_all(&plan, &mut model);
             let mut context = beside(context, foreseen, args.live.retries());
-            let matter = Matter { inputs: &inputs, built: &built, plan: &plan };
-            args.live.reach(whose)?.run(matter, output, |testbed, findings, go_on, output| {
-                context.findings.extend(findings);
-                finish(args, &plan, testbed, context, go_on, output)
+            let found = context.findings.clone();
+            let matter = Matter { inputs: &inputs, built: &built, plan: &plan, findings: &found };
+            args.live.reach(whose)?.run(matter, output, |testbed, prepared, go_on, output| {
+                context.findings.extend(prepared.findings);
+                let formats = args.formats();
+                let save = |record: &mut RunRecord| {
+                    evidence::write_with(&prepared.evidence, &args.report_dir, record, &formats)
+                };
+                finish(args, &plan, testbed, context, (go_on, &save), output)
             })
         }
     }
@@ -134,20 +150,22 @@ fn beside(context: RunContext<'_>, foreseen: Vec<CaseRecord>, retries: u32) -> R
 /// An error once the user wants to end.
 pub(super) type GoOn<'a> = &'a dyn Fn() -> Result<(), CliError>;
 
+/// Writes the reports of a run; the files.
+type Save<'a> = &'a dyn Fn(&mut RunRecord) -> Result<Vec<PathBuf>, CliError>;
+
 /// Tries the cases and writes the reports; none of a run that was interrupted.
 fn finish(
     args: &RunArgs,
     plan: &Plan,
     testbed: &mut dyn Testbed,
     context: RunContext<'_>,
-    go_on: GoOn<'_>,
+    (go_on, save): (GoOn<'_>, Save<'_>),
     output: &mut Output<'_>,
 ) -> Result<ExitStatus, CliError> {
     let mut terminal = Terminal::new(&mut *output.err, Style::of(&std::io::stderr()));
-    let record = crate::run::run(plan, testbed, context, &mut [&mut terminal]);
+    let mut record = crate::run::run(plan, testbed, context, &mut [&mut terminal]);
     go_on()?;
-    let formats = if args.reports.is_empty() { Format::ALL.to_vec() } else { args.reports.clone() };
-    let written = write(&args.report_dir, &record, &formats)?;
+    let written = save(&mut record)?;
     terminal.written(&written).map_err(CliError::Output)?;
     if record.summary.status == ExitStatus::NothingSelected {
         writeln!(output.err, "  hint: {NOTHING_SELECTED_HINT}").map_err(CliError::Output)?;

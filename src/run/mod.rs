@@ -21,7 +21,8 @@ pub use context::{Coverage, RunContext};
 pub use event::{Event, Subscriber};
 pub use foresight::Foresight;
 pub use record::{
-    CanaryRecord, CaseRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord,
+    CanaryRecord, CaseRecord, EvidenceRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary,
+    ToolRecord,
 };
 pub use runner::{judge_all, run};
 pub use schema::schema;

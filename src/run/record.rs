@@ -41,8 +41,21 @@ pub struct RunRecord {
     pub policies: Vec<PolicyRecord>,
     /// SHA-256 of every input file, by name.
     pub inputs: BTreeMap<String, String>,
+    /// Raw observations beside this file, of a run on a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceRecord>,
     /// Counts and the result.
     pub summary: Summary,
+}
+
+/// Where the raw observations of a run are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceRecord {
+    /// The folder, beside `run.json`.
+    pub folder: String,
+    /// SHA-256 of every file in it, by name.
+    pub files: BTreeMap<String, String>,
 }
 
 /// The program that ran.

@@ -71,6 +71,7 @@ pub fn run(
         cases: records,
         policies,
         inputs: context.inputs,
+        evidence: None,
     };
     audience.tell(&Event::Finished(&record));
     if !audience.failures.is_empty() {

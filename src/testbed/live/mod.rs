@@ -23,6 +23,7 @@ mod origin;
 mod outside;
 mod places;
 mod pod;
+pub mod raw;
 mod read;
 mod resource;
 mod session;

@@ -159,6 +159,21 @@ impl Installed {
         self.kyverno = image(deployments, "kyverno-admission-controller", "kyverno");
     }
 
+    /// The images of everything that was found.
+    #[must_use]
+    pub fn images(&self) -> BTreeSet<String> {
+        let parts = [
+            &self.istio.istiod,
+            &self.istio.ztunnel,
+            &self.istio.cni,
+            &self.kgateway,
+            &self.agentgateway,
+            &self.kyverno,
+        ];
+        let images = parts.into_iter().filter_map(|part| part.image.clone());
+        images.chain(self.cni.as_ref().map(|cni| cni.image.clone())).collect()
+    }
+
     /// Whether Istio's ambient mode is there.
     #[must_use]
     pub fn is_ambient(&self) -> bool {

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod cni;
+mod digests;
 mod drift;
 mod image;
 mod installed;
@@ -11,6 +12,7 @@ mod settings;
 
 pub use access_log::AccessLogs;
 pub use cni::{Cni, Denial, FoundCni, find_cni, outcomes};
+pub use digests::{RunningImage, running_images};
 pub use drift::{Difference, Distance};
 pub use image::{version, version_of};
 pub use installed::{Component, GatewayClass, Installed, Istio, NodeInfo};

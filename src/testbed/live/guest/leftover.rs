@@ -64,7 +64,7 @@ pub fn leftovers(cluster: &dyn Cluster) -> Result<(Vec<Leftover>, Vec<String>), 
                 }
                 match list_if_served(cluster, &format!("{root}/{plural}?labelSelector={}", escaped(RUN_LABEL))) {
                     Ok(objects) => {
-                        found.extend(objects.iter().filter_map(|each| leftover(&root, &plural, &kind, each)))
+                        found.extend(objects.iter().filter_map(|each| leftover(&root, &plural, &kind, each)));
                     }
                     Err(error) => unread.push(error.to_string()),
                 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::{ORDER, RUN_LABEL};
+use crate::manifest::digest;
 use crate::testbed::live::cluster::{ApiCall, Cluster, Verb};
 
 /// An object that was made, or may have been.
@@ -16,6 +17,8 @@ pub(super) struct Made {
     pub(super) path: String,
     /// Which of all objects that ever had the name; none if nobody knows.
     pub(super) uid: Option<String>,
+    /// SHA-256 of the object as it was sent, or read.
+    pub(super) digest: String,
 }
 
 /// How an object is named to readers.
@@ -71,7 +74,7 @@ impl Made {
     /// What is known of an object that was read.
     pub(super) fn of(object: &Value, path: String) -> Self {
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
-        Self { what: reference(object), path, uid }
+        Self { what: reference(object), path, uid, digest: digest(object) }
     }
 
     /// Deletes it, again and again until `end` while an admission webhook refuses: one of a policy that was just

@@ -84,6 +84,11 @@ impl<'c> Guests<'c> {
         &self.run
     }
 
+    /// What was made: kind, namespace and name, and the SHA-256 of the object as it was sent.
+    pub fn made(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.made.iter().map(|made| (made.what.as_str(), made.digest.as_str()))
+    }
+
     /// How many objects were made.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -108,7 +113,7 @@ impl<'c> Guests<'c> {
         let what = reference(object);
         let body = dressed(object, &self.run, &owner, self.made.len());
         // What may have been made must be removed, whatever is known of it.
-        self.made.push(Made { what: what.clone(), path: path.clone(), uid: None });
+        self.made.push(Made { uid: None, ..Made::of(&body, path.clone()) });
         match self.create(&collection, &path, &body) {
             Ok(stored) => {
                 if let Some(made) = self.made.last_mut() {
@@ -211,13 +216,12 @@ impl<'c> Guests<'c> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("/apiVersion").to_owned(), text("/kind").to_owned());
         let key = (version.clone(), kind.clone());
-        let served = match self.served.get(&key) {
-            Some(served) => served.clone(),
-            None => {
-                let found = Kinds::new(self.cluster).resource(&kind, Some(&version)).map_err(unserved)?;
-                self.served.insert(key, found.clone());
-                found
-            }
+        let served = if let Some(served) = self.served.get(&key) {
+            served.clone()
+        } else {
+            let found = Kinds::new(self.cluster).resource(&kind, Some(&version)).map_err(unserved)?;
+            self.served.insert(key, found.clone());
+            found
         };
         let namespace = if text("/metadata/namespace").is_empty() { "default" } else { text("/metadata/namespace") };
         let collection = served.collection(Some(namespace));
