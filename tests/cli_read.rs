@@ -30,9 +30,12 @@ fn help_names_the_commands_and_the_exit_codes() {
       up           Bring up a cluster of a stack on kind, or go on where the last attempt ended
       status       Show what is there of our clusters
       down         Remove a cluster: exactly what `up` made
+      clean        Remove what crashed runs left on a cluster: exactly what carries our label
       images       List the images of a stack
       bundle       Fetch what a machine without a network needs to bring up a stack
       rbac         Print the role that `run --testbed cluster` needs, as a manifest
+      job          Print a Job that runs the matrix from within a cluster, with all that it needs, as
+                   manifests
       schema       Print the JSON Schema of scenarios or of run.json
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)

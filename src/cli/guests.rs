@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output::Output;
+use super::rbac::RbacArgs;
 use crate::manifest::{Diagnostic, File, ObjectRef};
 use crate::path::Source;
 use crate::provision::{PROBE_IMAGE, in_order};
@@ -85,6 +86,27 @@ pub(super) struct Settled {
 }
 
 impl GuestArgs {
+    /// The options as they were written.
+    pub(super) fn words(&self) -> Vec<String> {
+        let stand_ins = self.stand_ins.map(|place| match place {
+            Where::New => "--stand-ins",
+            Where::Anywhere => "--stand-ins=anywhere",
+        });
+        let flags =
+            [self.apply_policies.then_some("--apply-policies"), stand_ins, self.as_deployed.then_some("--as-deployed")];
+        let image = ["--probe-image".to_owned(), self.probe_image.clone()];
+        flags.into_iter().flatten().map(str::to_owned).chain(image).collect()
+    }
+
+    /// The role that they take.
+    pub(super) fn role(&self) -> RbacArgs {
+        RbacArgs {
+            apply_policies: self.apply_policies,
+            stand_ins: self.stand_ins.is_some(),
+            as_deployed: self.as_deployed,
+        }
+    }
+
     /// Refuses what only makes sense on a cluster that is there already.
     ///
     /// # Errors
@@ -189,7 +211,7 @@ fn make(
     for object in [&namespaces, &policies, &accounts, &services, &pods].into_iter().flatten() {
         guests.make(object)?;
     }
-    let at_nodes = policies.iter().filter(|policy| text(policy, "/kind").ends_with("NetworkPolicy")).count();
+    let at_nodes = policies.iter().filter(|policy| counts_for_cilium(policy)).count();
     if at_nodes > 0 {
         settled.awaited = Awaited::revisions(&before, u64::try_from(at_nodes).unwrap_or(u64::MAX));
     }
@@ -218,6 +240,13 @@ fn policies(brought: &Brought<'_>, cluster: &dyn Cluster, settled: &mut Settled)
 fn is_policy(object: &Value) -> bool {
     let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
     POLICY_GROUPS.contains(&group) || (group == "networking.k8s.io" && text(object, "/kind") == "NetworkPolicy")
+}
+
+/// Whether Cilium's agents count it: each such policy makes a new revision (Cilium `pkg/policy/repository.go`).
+fn counts_for_cilium(policy: &Value) -> bool {
+    let counted = ["NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"];
+    let group = text(policy, "/apiVersion").split('/').next().unwrap_or_default();
+    counted.contains(&text(policy, "/kind")) && matches!(group, "networking.k8s.io" | "cilium.io")
 }
 
 fn safe_order(objects: impl Iterator<Item = Value>) -> Vec<Value> {

@@ -71,6 +71,9 @@ const UNTIL_LOGGED: Patience = Patience {
     longest_pause: Duration::from_secs(3),
 };
 
+/// What the context of a pod's own cluster is called, which has no name.
+pub(super) const IN_CLUSTER: &str = "in-cluster";
+
 /// Whose cluster it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
@@ -83,7 +86,7 @@ pub(super) enum Whose {
 /// A cluster that was reached.
 pub(super) struct Reached {
     cluster: KubeCluster,
-    /// The context to be told twice, if the cluster is not ours; empty within a pod.
+    /// The context to be told twice, if the cluster is not ours; [`IN_CLUSTER`] within a pod.
     context: Option<String>,
     confirmed: Option<String>,
     guests: GuestArgs,
@@ -138,7 +141,10 @@ impl LiveArgs {
         };
         let context = match whose {
             Whose::Ours => None,
-            Whose::Theirs => Some(access.context_used().map_err(TestbedError::from)?.unwrap_or_default()),
+            Whose::Theirs => {
+                let used = access.context_used().map_err(TestbedError::from)?;
+                Some(used.unwrap_or_else(|| IN_CLUSTER.to_owned()))
+            }
         };
         let deny_timeout = Duration::from_secs(self.deny_timeout);
         Ok(Reached {
@@ -377,7 +383,7 @@ fn not_in_force(error: &NotInForce) -> CliError {
     TestbedError::new("not-in-force", error.to_string()).hint(hint).into()
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a label is written NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -17,6 +17,8 @@ mod guests;
 pub mod images;
 pub mod init;
 pub mod input;
+#[cfg(feature = "live")]
+mod job;
 pub mod list;
 #[cfg(feature = "live")]
 mod live;
@@ -106,6 +108,9 @@ enum Command {
     Bundle(bundle::BundleArgs),
     /// Print the role that `run --testbed cluster` needs, as a manifest
     Rbac(rbac::RbacArgs),
+    /// Print a Job that runs the matrix from within a cluster, with all that it needs, as manifests
+    #[cfg(feature = "live")]
+    Job(Box<job::JobArgs>),
     /// Print the JSON Schema of scenarios or of run.json
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
@@ -154,6 +159,8 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         #[cfg(feature = "live")]
         Command::Clean(args) => clean::clean(args, output),
         Command::Rbac(args) => rbac::rbac(args, output),
+        #[cfg(feature = "live")]
+        Command::Job(args) => job::job(args, output),
         Command::Bundle(args) => bundle::bundle(args, output),
         Command::Schema(args) => schema::schema(args, output),
         Command::Completions { shell } => completions(*shell, output),

@@ -19,13 +19,13 @@ const AS_DEPLOYED: &str = include_str!("rbac/as_deployed.yaml");
 pub(super) struct RbacArgs {
     /// For runs with --apply-policies, and for `airtight clean` after them
     #[arg(long)]
-    apply_policies: bool,
+    pub(super) apply_policies: bool,
     /// For runs with --stand-ins, and for `airtight clean` after them
     #[arg(long)]
-    stand_ins: bool,
+    pub(super) stand_ins: bool,
     /// For runs with --as-deployed
     #[arg(long)]
-    as_deployed: bool,
+    pub(super) as_deployed: bool,
 }
 
 /// Prints the role.
@@ -38,7 +38,8 @@ pub(super) fn rbac(args: &RbacArgs, output: &mut Output<'_>) -> Result<ExitStatu
 }
 
 impl RbacArgs {
-    fn role(&self) -> String {
+    /// The role, as a manifest.
+    pub(super) fn role(&self) -> String {
         let more =
             [(self.apply_policies, APPLY_POLICIES), (self.stand_ins, STAND_INS), (self.as_deployed, AS_DEPLOYED)];
         let wanted = more.iter().filter(|(wanted, _)| *wanted).map(|(_, rules)| *rules);

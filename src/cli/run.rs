@@ -67,10 +67,10 @@ pub(super) const NOTHING_SELECTED_HINT: &str =
 pub struct SelectionArgs {
     /// Take the cases that satisfy this, such as `llm-egress and expect=deny`; several mean any of them
     #[arg(long, short, value_name = "FILTER")]
-    filter: Vec<String>,
+    pub(super) filter: Vec<String>,
     /// Take the cases of this suite; several mean any of them
     #[arg(long, value_name = "NAME")]
-    suite: Vec<String>,
+    pub(super) suite: Vec<String>,
 }
 
 impl SelectionArgs {

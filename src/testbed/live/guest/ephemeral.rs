@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::said;
+use super::{is_hopeless, said};
 use crate::testbed::TestbedError;
 use crate::testbed::live::cluster::{ApiCall, Cluster, Verb};
 use crate::testbed::live::convergence::Patience;
@@ -17,16 +17,6 @@ use crate::testbed::live::read::{items, text};
 
 /// The container's name; a further one in the same pod has a number behind it.
 pub const NAME: &str = "airtight-probe";
-
-/// Reasons of a waiting container that only a person can remove (Kubernetes `pkg/kubelet/images/types.go`,
-/// `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
-const HOPELESS: &[&str] = &[
-    "ErrImageNeverPull",
-    "InvalidImageName",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "ImageInspectError",
-];
 
 /// Into which pods probes were put.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -139,7 +129,7 @@ fn wait(
             match state(cluster, &namespace, &pod, &container)? {
                 None => {}
                 Some(reason) => {
-                    let hopeless = HOPELESS.iter().any(|known| reason.contains(known)) || reason.contains("has ended");
+                    let hopeless = is_hopeless(&reason) || reason.contains("has ended");
                     why = Some((format!("{container} in pod {namespace}/{pod} does not run: {reason}"), hopeless));
                     if hopeless {
                         still.clear();

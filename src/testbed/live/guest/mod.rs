@@ -139,19 +139,23 @@ impl<'c> Guests<'c> {
         let mut open: Vec<&(String, String)> = pods.iter().collect();
         let mut pause = self.patience.first_pause;
         loop {
-            let mut why = String::new();
+            let (mut why, mut hopeless) = (String::new(), false);
             let mut still = Vec::new();
             for name in open {
                 if let Some(reason) = self.unready(name, image)? {
+                    hopeless |= is_hopeless(&reason);
                     why = format!("{}/{}: {reason}", name.0, name.1);
                     still.push(name);
+                    if hopeless {
+                        break;
+                    }
                 }
             }
             if still.is_empty() {
                 return Ok(begin.elapsed());
             }
-            if self.cluster.is_over() || begin.elapsed() + pause > self.patience.within {
-                let message = format!("{} of {} stand-ins do not become ready; {why}", still.len(), pods.len());
+            if hopeless || self.cluster.is_over() || begin.elapsed() + pause > self.patience.within {
+                let message = format!("stand-ins do not become ready; {why}");
                 return Err(TestbedError::new("stand-ins", message).hint(format!(
                     "can every node pull {image}? --probe-image names another, --wait gives more time"
                 )));
@@ -278,6 +282,20 @@ impl Drop for Guests<'_> {
         // Only an error or a panic comes here with something left to remove, and has its own message.
         let _ = self.remove();
     }
+}
+
+/// Reasons of a waiting container that only a person can remove (Kubernetes `pkg/kubelet/images/types.go`,
+/// `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
+const HOPELESS: &[&str] = &[
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ImageInspectError",
+];
+
+fn is_hopeless(reason: &str) -> bool {
+    HOPELESS.iter().any(|known| reason.contains(known))
 }
 
 /// Why an object was not created.
