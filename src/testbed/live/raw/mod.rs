@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 pub use redact::{redact, redact_text};
 
 use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution};
+use super::origin::Origin;
 use super::witness::{Tried, Witness};
 use crate::judge::Evidence;
 
@@ -95,6 +96,11 @@ impl Recorder {
     }
 
     fn told(&self, tried: &Tried<'_>, evidence: &Evidence) {
+        if *tried.from == Origin::Outside {
+            // No session of the cluster's has it.
+            let line = json!({"from": tried.from.to_string(), "answer": tried.answer});
+            self.lock().answers.push(redacted(line));
+        }
         let line = json!({"flow": tried.flow.to_string(), "from": tried.from.to_string(),
             "id": tried.answer.id, "startedUnixUs": tried.answer.started_unix_us,
             "deniedBy": evidence.denied_by, "passed": evidence.passed, "lines": evidence.logs});
@@ -181,5 +187,40 @@ impl Witness for Recounting<'_> {
             self.recorder.told(tried, evidence);
         }
         told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::{Destination, Flow, Source};
+    use crate::policy::Layer;
+    use crate::world::Protocol;
+
+    #[test]
+    fn flows_from_outside_are_kept_with_what_was_told_of_them() {
+        let flow = Flow {
+            from: Source::Outside,
+            to: Destination::Host("shop.example".to_owned()),
+            protocol: Protocol::Tcp,
+            port: Some(443),
+            request: None,
+            tls: None,
+            after: Vec::new(),
+        };
+        let answer = serde_json::from_value(json!({"id": "0", "line": 1, "outcome": "timeout", "phase": "connect",
+            "startedUnixUs": 1, "timing": {"totalUs": 1}}))
+        .unwrap();
+        let recorder = Recorder::default();
+        let evidence = Evidence {
+            denied_by: Some(Layer::Gateway),
+            logs: vec!["authorization: Bearer s3cret".to_owned()],
+            ..Evidence::default()
+        };
+        recorder.told(&Tried { flow: &flow, from: &Origin::Outside, answer: &answer, mark: None }, &evidence);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        assert!(text(recorder.answers()).contains("\"outcome\":\"timeout\""), "{}", text(recorder.answers()));
+        let told = text(recorder.observers());
+        assert!(told.contains("\"deniedBy\":\"gateway\"") && !told.contains("s3cret"), "{told}");
     }
 }
