@@ -207,7 +207,6 @@ fn needs_are_shown_together_and_unmet_ones_stop_before_anything_is_made() {
     met       inotify-watches    [n] (needs fs.inotify.max_user_watches of 1 or more)
     met       kind               kind 0.29.0 (needs kind 0.27.0 or newer, best 0.29.0)
     met       helm               helm 3.18.4 (needs helm 3.13.0 or newer)
-    met       kubectl            kubectl 1.31.4 (needs kubectl 1.22 or newer, best 1.31)
     doubtful  subnet             not measured: Docker does not answer (needs 172.20.0.0/16 unused by other Docker networks)
     met       ports              kind takes a free one (needs one free port for the API server)
     error[preflight]: one need of the cluster is unmet; nothing was made

@@ -1,14 +1,20 @@
 //! Bringing a cluster up, with programs that only pretend: order, resumption, limits, failures, clean-up.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+#[path = "fixtures/apiserver/mod.rs"]
+mod apiserver;
 #[path = "fixtures/provision/mod.rs"]
 mod fixture;
+#[path = "fixtures/provision/stage.rs"]
+mod stage;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use fixture::{Machine, Play, STACK, is_alive};
+use fixture::{Play, STACK, is_alive};
 use insta::assert_snapshot;
+use serde_json::json;
+use stage::Stage;
 
 const CHANGING: &[&str] = &[
     "docker network create",
@@ -22,20 +28,19 @@ const CHANGING: &[&str] = &[
     "kind export",
     "helm upgrade",
     "helm uninstall",
-    "kubectl --kubeconfig [folder]/state/airtight/airtight/kubeconfig apply",
+    "fetched",
 ];
 
 /// The calls that change something, by their first words.
-fn changes(machine: &Machine) -> Vec<String> {
+fn changes(machine: &Stage) -> Vec<String> {
     let word = |line: String| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[0] {
-            "kubectl" => format!("kubectl {}", words[3]),
             "helm" => words[..words.len().min(4)].join(" "),
             _ => words[..words.len().min(3)].join(" "),
         }
     };
-    let all = machine.calls(&["docker", "kind", "helm", "kubectl"]);
+    let all = machine.calls(&["docker", "kind", "helm", "fetched"]);
     all.into_iter().filter(|line| CHANGING.iter().any(|change| line.starts_with(change))).map(word).collect()
 }
 
@@ -50,7 +55,7 @@ fn at(lines: &[String], wanted: &str) -> usize {
 
 #[test]
 fn a_cluster_comes_up_in_order_and_a_second_up_changes_nothing() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let told = machine.up(&[]);
     assert_eq!(told.code, 0, "{}", told.err);
     assert_eq!(
@@ -63,11 +68,11 @@ fn a_cluster_comes_up_in_order_and_a_second_up_changes_nothing() {
         [
             "docker network create",
             "docker pull docker.io/kindest/node:v1.31.9",
+            "fetched gateway-api.yaml",
             "helm upgrade --install cilium",
             "helm upgrade --install istiod",
             "helm upgrade --install kyverno",
             "kind create cluster",
-            "kubectl apply",
         ]
     );
     for (before, after) in [
@@ -76,18 +81,21 @@ fn a_cluster_comes_up_in_order_and_a_second_up_changes_nothing() {
         ("kind create", "helm upgrade --install cilium"),
         ("helm upgrade --install cilium", "helm upgrade --install istiod"),
         ("helm upgrade --install cilium", "helm upgrade --install kyverno"),
-        ("kubectl apply", "helm upgrade --install istiod"),
+        ("fetched", "helm upgrade --install istiod"),
     ] {
         assert!(at(&made, before) < at(&made, after), "{before} after {after}");
     }
+    let applied = machine.applied();
+    assert!(at(&applied, "/apis/gateway.networking.k8s.io/v1/gatewayclasses/early") >= 2, "{applied:#?}");
     let again = machine.up(&[]);
     assert_eq!(again.code, 0, "{}", again.err);
     assert_eq!(changes(&machine), Vec::<String>::new());
+    assert_eq!(machine.applied(), applied);
 }
 
 #[test]
 fn a_failed_step_is_named_its_logs_are_kept_and_the_next_up_goes_on_there() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let err = "Error: failed to download \"cilium\": no chart version found for cilium-1.17.5\n";
     machine
         .play("helm", &Play { calls: "helm upgrade --install cilium*", err, exit: 1, once: true, ..Play::default() });
@@ -111,7 +119,7 @@ fn a_failed_step_is_named_its_logs_are_kept_and_the_next_up_goes_on_there() {
 
 #[test]
 fn a_cluster_that_was_left_half_made_is_made_anew() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let run = "echo 'airtight-control-plane airtight-airtight' > $WORLD/nodes";
     let err = "ERROR: failed to create cluster: could not find a log line that matches \"Reached target .*Multi-User System.*|detected cgroup v1\"\n";
     machine.play("kind", &Play { calls: "kind create*", err, exit: 1, run, once: true, ..Play::default() });
@@ -125,7 +133,7 @@ fn a_cluster_that_was_left_half_made_is_made_anew() {
 
 #[test]
 fn a_changed_input_runs_again_what_depends_on_it_and_nothing_else() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     assert_eq!(machine.up(&[]).code, 0);
     let _ = changes(&machine);
     machine.write("stack.yaml", &STACK.replace("name: kyverno, version: 3.4.4", "name: kyverno, version: 3.4.5"));
@@ -142,7 +150,7 @@ fn a_changed_input_runs_again_what_depends_on_it_and_nothing_else() {
 
 #[test]
 fn what_somebody_removed_is_made_again_with_what_stood_on_it() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     assert_eq!(machine.up(&[]).code, 0);
     let _ = changes(&machine);
     std::fs::remove_file(machine.path("world/nodes")).unwrap();
@@ -155,7 +163,7 @@ fn what_somebody_removed_is_made_again_with_what_stood_on_it() {
 
 #[test]
 fn a_cluster_of_other_settings_is_not_touched() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     assert_eq!(machine.up(&[]).code, 0);
     let _ = changes(&machine);
     let told = machine.up(&["--registry-mirror", "http://mirror:5000"]);
@@ -170,7 +178,7 @@ fn a_cluster_of_other_settings_is_not_touched() {
 
 #[test]
 fn independent_steps_run_side_by_side() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     // Each waits until the other runs too; alone, neither would end in time.
     let meet = |own: &str, other: &str| {
         format!(
@@ -186,7 +194,7 @@ fn independent_steps_run_side_by_side() {
 
 #[test]
 fn a_program_that_takes_too_long_ends_with_all_its_children() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     machine.write(
         "stack.yaml",
         &STACK.replacen("timeoutSeconds: 20\n    - name: istiod", "timeoutSeconds: 1\n    - name: istiod", 1),
@@ -203,15 +211,15 @@ fn a_program_that_takes_too_long_ends_with_all_its_children() {
 
 #[test]
 fn a_gate_that_does_not_hold_in_time_says_what_it_saw_last() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     machine.write(
         "stack.yaml",
         &STACK.replacen("timeoutSeconds: 20\n    - name: istiod", "timeoutSeconds: 2\n    - name: istiod", 1),
     );
-    let out = r#"{"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 1}}"#;
-    machine.play("ds", &Play { calls: "kubectl *get daemonsets.apps cilium*", out, ..Play::default() });
-    let out = r#"{"items": [{"metadata": {"name": "cilium-x7"}, "status": {"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image quay.io/cilium/cilium"}}}]}}]}"#;
-    machine.play("pods", &Play { calls: "kubectl *get pods*", out, ..Play::default() });
+    machine.workload("daemonsets", "kube-system", "cilium", json!({"numberAvailable": 1}));
+    machine.server.put("/api/v1/namespaces/kube-system/pods/cilium-x7", json!({"status": {"containerStatuses": [
+        {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image quay.io/cilium/cilium"}}},
+    ]}}));
     let told = machine.up(&[]);
     assert_eq!(told.code, 5);
     assert_snapshot!(told.error(), @r"
@@ -222,7 +230,7 @@ fn a_gate_that_does_not_hold_in_time_says_what_it_saw_last() {
 
 #[test]
 fn what_may_pass_is_tried_again() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let err = "Error: failed calling webhook \"validate.kyverno.svc-fail\": connection refused\n";
     machine
         .play("helm", &Play { calls: "helm upgrade --install istiod*", err, exit: 1, once: true, ..Play::default() });
@@ -233,7 +241,7 @@ fn what_may_pass_is_tried_again() {
 
 #[test]
 fn a_release_that_was_cut_off_is_cleared_away_and_installed() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let err = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress\n";
     machine
         .play("helm", &Play { calls: "helm upgrade --install istiod*", err, exit: 1, once: true, ..Play::default() });
@@ -245,7 +253,7 @@ fn a_release_that_was_cut_off_is_cleared_away_and_installed() {
 
 #[test]
 fn an_interrupted_up_ends_its_programs_and_the_next_goes_on() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let run = "sleep 300 & echo $! > $WORLD/child; wait";
     machine.play("helm", &Play { calls: "helm upgrade --install cilium*", run, ..Play::default() });
     let mut up = machine.command(&["up", "--stack", "stack.yaml", "--platform-only", "--skip-preflight"]);
@@ -265,7 +273,7 @@ fn an_interrupted_up_ends_its_programs_and_the_next_goes_on() {
 
 #[test]
 fn after_a_crash_down_ends_what_still_runs_and_removes_exactly_what_is_ours() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let run = "for node in control-plane worker; do echo \"airtight-$node airtight-airtight\"; done > $WORLD/nodes; sleep 300 & echo $! > $WORLD/child; wait";
     machine.play("kind", &Play { calls: "kind create*", run, ..Play::default() });
     let mut up = machine.command(&["up", "--stack", "stack.yaml", "--platform-only", "--skip-preflight"]);
@@ -291,7 +299,7 @@ fn after_a_crash_down_ends_what_still_runs_and_removes_exactly_what_is_ours() {
 
 #[test]
 fn after_a_crash_the_next_up_ends_what_still_runs_and_goes_on() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let run = "setsid sleep 300 & echo $! > $WORLD/child; wait";
     machine.play("helm", &Play { calls: "helm upgrade --install cilium*", run, ..Play::default() });
     let mut up = machine.command(&["up", "--stack", "stack.yaml", "--platform-only", "--skip-preflight"]);
@@ -310,14 +318,14 @@ fn after_a_crash_the_next_up_ends_what_still_runs_and_goes_on() {
 
 #[test]
 fn what_is_not_ours_is_never_taken_nor_removed() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     machine.write("world/network", "<no value> 172.20.0.0/16\n");
     let told = machine.up(&[]);
     assert!(told.err.contains("error[foreign]: step network"), "{}", told.err);
     let made = changes(&machine);
     assert!(made.iter().all(|line| line.starts_with("docker pull")), "{made:#?}");
 
-    let machine = Machine::new();
+    let machine = Stage::new();
     machine.write("world/nodes", "airtight-control-plane kind\n");
     let told = machine.up(&[]);
     assert!(told.err.contains("error[foreign]: step cluster"), "{}", told.err);
@@ -333,7 +341,7 @@ fn what_is_not_ours_is_never_taken_nor_removed() {
 
 #[test]
 fn two_at_once_do_not_meet() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     machine.play(
         "helm",
         &Play { calls: "helm upgrade --install cilium*", run: "echo x > $WORLD/busy; sleep 3", ..Play::default() },
@@ -348,7 +356,7 @@ fn two_at_once_do_not_meet() {
 
 #[test]
 fn stand_ins_names_policies_and_workloads_follow_the_platform() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     machine.write("probe.tar", "image");
     machine.write("set/environment.yaml", "apiVersion: airtight.dev/v1alpha1\nkind: Environment\nmetadata: {name: small}\nspec:\n  nodes: []\n  hosts:\n  - {names: [api.openai.com], addresses: [203.0.113.10, \"2001:db8::1\"], ports: [80], tlsPorts: [443]}\n  - {names: [six.example], addresses: [\"2001:db8::2\"]}\n  outside: 192.0.2.1\n  podCidrs: [10.244.0.0/16]\n  serviceCidrs: [10.96.0.0/16]\n");
     machine.write("set/policies/deny.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: a}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n");
@@ -383,7 +391,7 @@ fn stand_ins_names_policies_and_workloads_follow_the_platform() {
 
 #[test]
 fn status_shows_what_is_there() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     assert_eq!(machine.run(&["status"]).out, "no cluster of ours is here\n");
     let run = "echo 'airtight-control-plane airtight-airtight' > $WORLD/nodes";
     machine.play("kind", &Play { calls: "kind create*", err: "boom\n", exit: 1, run, ..Play::default() });
@@ -399,7 +407,7 @@ fn status_shows_what_is_there() {
 
 #[test]
 fn a_bundle_holds_everything_or_says_what_is_missing() {
-    let machine = Machine::new();
+    let machine = Stage::new();
     let err = "Error response from daemon: manifest for quay.io/cilium/cilium:v1.17.5 not found: manifest unknown\n";
     machine.play("pull", &Play { calls: "docker pull*quay.io*", err, exit: 1, once: true, ..Play::default() });
     let told = machine.run(&["bundle", "--stack", "stack.yaml", "--out", "bundle", "--platform", "linux/amd64"]);

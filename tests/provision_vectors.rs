@@ -10,7 +10,7 @@ use airtight::manifest::{Document, yaml};
 use airtight::provision::preflight::{Host, Need, judge};
 use airtight::provision::{
     Action, Folder, Gate, GateState, HostName, ImageRef, Manifest, Options, Payload, Plan, ProbeImage, ProbeProgram,
-    Program, Recipe, SYMPTOMS, Site, Step, fetches, recognise, with_names,
+    Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
 };
 use airtight::world;
 use airtight_probe::wire::Serving;
@@ -275,25 +275,31 @@ fn gates() {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SymptomVector {
     code: String,
-    program: String,
+    speaker: String,
     said: Vec<String>,
 }
 
 #[test]
 fn symptoms() {
-    let programs = [Program::Docker, Program::Kind, Program::Helm, Program::Kubectl, Program::Curl];
+    let speakers = [
+        ("docker", Speaker::Docker),
+        ("kind", Speaker::Kind),
+        ("helm", Speaker::Helm),
+        ("curl", Speaker::Curl),
+        ("kubernetes", Speaker::Kubernetes),
+    ];
     let mut seen = BTreeSet::new();
     for (file, vector) in vectors::<SymptomVector>("symptoms") {
-        let program = programs.into_iter().find(|program| program.name() == vector.program).unwrap();
+        let (_, speaker) = speakers.into_iter().find(|(name, _)| *name == vector.speaker).unwrap();
         for said in &vector.said {
-            let found = recognise(program, said).map(|symptom| symptom.code);
+            let found = recognise(speaker, said).map(|symptom| symptom.code);
             assert_eq!(found, Some(vector.code.as_str()), "{file}: {said}");
         }
         seen.insert(vector.code);
     }
     let known: BTreeSet<String> = SYMPTOMS.iter().map(|symptom| symptom.code.to_owned()).collect();
     assert_eq!(seen, known, "each symptom has a recorded message");
-    assert_eq!(recognise(Program::Docker, "all is well"), None);
+    assert_eq!(recognise(Speaker::Docker, "all is well"), None);
 }
 
 /// Stand-ins are made anew when the probe is another, and a call shows what the image is made of.

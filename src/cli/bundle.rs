@@ -9,7 +9,8 @@ use clap::Args;
 use super::error::CliError;
 use super::output::Output;
 use super::probe::{ProbeArgs, not_packed};
-use super::site::{recipe, stop};
+use super::recipe::recipe;
+use super::signals::stop;
 use crate::provision::{Bounds, Failure, Fetch, Owner, ProbeImage, Stop, fetches, run};
 use crate::run::ExitStatus;
 

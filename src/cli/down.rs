@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
-use super::site::{NameArgs, stop};
+use super::signals::stop;
+use super::site::NameArgs;
 use super::up::folder_failure;
 use crate::provision::{ClusterName, Failure, Removed, teardown};
 use crate::run::ExitStatus;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::list::table;
 use super::output::{Output, OutputFormat};
-use super::site::recipe;
+use super::recipe::recipe;
 use crate::provision::{PROBE_IMAGE, ProbeImage};
 use crate::run::ExitStatus;
 

@@ -5,6 +5,7 @@ pub mod bundle;
 mod clean;
 pub mod diagnostics;
 pub mod diff;
+#[cfg(feature = "live")]
 pub mod down;
 pub mod embedded;
 mod endpoint;
@@ -24,16 +25,23 @@ pub mod list;
 mod live;
 pub mod matrix;
 mod output;
+#[cfg(feature = "live")]
 pub mod preflight;
 mod probe;
+#[cfg(feature = "live")]
 mod progress;
 mod rbac;
+mod recipe;
 pub mod render;
 pub mod run;
 pub mod schema;
+mod signals;
+#[cfg(feature = "live")]
 mod site;
 pub mod stacks;
+#[cfg(feature = "live")]
 pub mod status;
+#[cfg(feature = "live")]
 pub mod up;
 
 use std::io::{self, Write};
@@ -91,12 +99,16 @@ enum Command {
     Diff(diff::DiffArgs),
     /// List the stacks, and check which versions go together
     Stacks(stacks::StacksArgs),
+    #[cfg(feature = "live")]
     /// Check whether this machine can run a cluster of a stack
     Preflight(Box<preflight::PreflightArgs>),
+    #[cfg(feature = "live")]
     /// Bring up a cluster of a stack on kind, or go on where the last attempt ended
     Up(Box<up::UpArgs>),
+    #[cfg(feature = "live")]
     /// Show what is there of our clusters
     Status(status::StatusArgs),
+    #[cfg(feature = "live")]
     /// Remove a cluster: exactly what `up` made
     Down(down::DownArgs),
     /// Remove what crashed runs left on a cluster: exactly what carries our label
@@ -151,9 +163,13 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         Command::Report(args) => render::report(args, output),
         Command::Diff(args) => diff::diff(args, output),
         Command::Stacks(args) => stacks::stacks(args, output),
+        #[cfg(feature = "live")]
         Command::Preflight(args) => preflight::preflight(args, output),
+        #[cfg(feature = "live")]
         Command::Up(args) => up::up(args, output),
+        #[cfg(feature = "live")]
         Command::Status(args) => status::status(args, output),
+        #[cfg(feature = "live")]
         Command::Down(args) => down::down(args, output),
         Command::Images(args) => images::images(args, output),
         #[cfg(feature = "live")]

@@ -24,6 +24,7 @@ pub(super) struct ProbeArgs {
 
 impl ProbeArgs {
     /// The program that is named.
+    #[cfg(feature = "live")]
     pub(super) fn program(&self) -> Option<&Path> {
         self.probe.as_deref()
     }

@@ -6,9 +6,9 @@ use clap::Args;
 use ipnet::Ipv4Net;
 
 use super::error::CliError;
-use super::input::stack_document;
 use super::probe::ProbeArgs;
-use crate::provision::{ClusterName, Failure, Folder, ImageRef, Options, ProbeImage, Recipe, Site, Stop};
+use super::recipe::recipe;
+use crate::provision::{ClusterName, Folder, ImageRef, Options, ProbeImage, Recipe, Site};
 
 /// Which cluster.
 #[derive(Debug, Clone, Args)]
@@ -137,18 +137,5 @@ fn mirror(url: &str) -> Result<String, CliError> {
         value: url.to_owned(),
         expected: "a registry's URL",
         hint: format!("write the scheme: http://{url} or https://{url}"),
-    })
-}
-
-/// How a stack is installed, by name or file.
-pub(super) fn recipe(name: &str) -> Result<Recipe, CliError> {
-    Recipe::read(&stack_document(name)?).map_err(CliError::Input)
-}
-
-/// Listens to Ctrl-C.
-pub(super) fn stop() -> Result<Stop, CliError> {
-    Stop::on_signals().map_err(|error| {
-        let message = format!("cannot listen to signals: {error}");
-        Failure::new("signals", message, "see whether the system limits what programs may do").into()
     })
 }

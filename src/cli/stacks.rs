@@ -9,7 +9,7 @@ use super::embedded;
 use super::error::CliError;
 use super::list::table;
 use super::output::{Output, OutputFormat};
-use super::site::recipe;
+use super::recipe::recipe;
 use crate::provision::{Fit, Recipe, Window, windows};
 use crate::run::ExitStatus;
 use crate::world::Versions;

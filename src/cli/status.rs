@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::output::{Output, OutputFormat};
-use super::site::{states, stop};
+use super::signals::stop;
+use super::site::states;
 use super::up::folder_failure;
 use crate::provision::{ClusterName, Folder, Inventory, Progress, Record, State, clusters};
 use crate::run::ExitStatus;

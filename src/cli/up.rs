@@ -11,11 +11,12 @@ use super::input::{environment, tree};
 use super::output::{Output, OutputFormat};
 use super::preflight;
 use super::progress;
-use super::site::{ClusterArgs, stop};
+use super::signals::stop;
+use super::site::ClusterArgs;
 use crate::manifest::{File, Loaded};
 use crate::provision::preflight::preflight as measure;
 use crate::provision::{
-    Ended, Executor, Failure, Folder, Kubectl, Owner, Payload, Plan, Progress, Site, State, in_order,
+    Ended, Executor, Failure, Folder, Kubernetes, Owner, Payload, Plan, Progress, Site, State, in_order,
 };
 use crate::run::ExitStatus;
 
@@ -119,7 +120,7 @@ fn execute(plan: &Plan, site: &Site, output: &mut Output<'_>) -> Result<Ended, C
     if left > 0 {
         writeln!(output.err, "ended {left} programs that an earlier attempt left running").map_err(CliError::Output)?;
     }
-    let cluster = Kubectl { kubeconfig: site.folder.kubeconfig() };
+    let cluster = Kubernetes::new(site.folder.kubeconfig());
     let executor = Executor { plan, site, cluster: &cluster, stop: &stop, owner: &owner };
     let mut tell = |event| {
         // Nobody may be listening any more; the work goes on.

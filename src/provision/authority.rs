@@ -42,6 +42,7 @@ pub(super) fn has_authority(folder: &Path) -> bool {
 }
 
 /// Whether a certificate is there.
+#[cfg(feature = "live")]
 pub(super) fn is_issued(certificate: &Certificate) -> bool {
     certificate.folder.join("tls.crt").exists() && certificate.folder.join("tls.key").exists()
 }

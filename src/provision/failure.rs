@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::program::{Ending, Program, ProgramError};
-use super::symptom::{Symptom, recognise};
+use super::program::{Ending, ProgramError};
+use super::symptom::{Speaker, Symptom, recognise};
 
 /// Why a step failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -46,7 +46,7 @@ impl Failure {
     #[must_use]
     pub fn overdue(awaited: &str, state: &str, limit: Duration) -> Self {
         let message = format!("waited {} s for {awaited}; last seen: {state}", limit.as_secs());
-        match recognise(Program::Kubectl, state) {
+        match recognise(Speaker::Kubernetes, state) {
             Some(symptom) => Self { message: format!("{}: {message}", symptom.cause), ..Self::of(symptom) },
             None => Self::new(
                 "not-ready",
@@ -54,6 +54,23 @@ impl Failure {
                 "the exported logs show the pods; `airtight up` tries again from this step, with as much time again",
             ),
         }
+    }
+
+    /// What did not end in time.
+    #[must_use]
+    pub(super) fn timed_out(what: &str, after: Duration) -> Self {
+        Self::new(
+            "timed-out",
+            format!("{what} did not end within {} s", after.as_secs()),
+            "run `airtight up` again: it goes on from this step; a slow line needs --registry-mirror or --image-archive",
+        )
+    }
+
+    /// A failure whose cause is known by what was said.
+    #[cfg(feature = "live")]
+    #[must_use]
+    pub(super) fn recognised(speaker: Speaker, said: &str) -> Option<Self> {
+        recognise(speaker, said).map(Self::of)
     }
 
     fn of(symptom: &'static Symptom) -> Self {
@@ -73,14 +90,7 @@ impl From<ProgramError> for Failure {
                 "`airtight preflight` names everything that is needed, and how to get it",
             ),
             Ending::Interrupted => Self::interrupted(),
-            Ending::TimedOut(limit) => Self {
-                transient: false,
-                ..Self::new(
-                    "timed-out",
-                    format!("`{}` did not end within {} s", program.name(), limit.as_secs()),
-                    "run `airtight up` again: it goes on from this step; a slow line needs --registry-mirror or --image-archive",
-                )
-            },
+            Ending::TimedOut(limit) => Self::timed_out(&format!("`{}`", program.name()), *limit),
             Ending::NotStarted(_) | Ending::Exit(_) | Ending::Signal(_) => by_output(&error),
         };
         Self { detail, ..failure }
@@ -89,7 +99,7 @@ impl From<ProgramError> for Failure {
 
 fn by_output(error: &ProgramError) -> Failure {
     let said = format!("{}\n{}", error.said.stdout, error.said.stderr);
-    match recognise(error.call.program, &said) {
+    match recognise(error.call.program.into(), &said) {
         Some(symptom) => Failure::of(symptom),
         None => Failure::new(
             "program-failed",

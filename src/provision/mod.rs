@@ -1,15 +1,20 @@
 //! Provisioning: a cluster of a stack, brought up, shown and removed.
 
 mod authority;
+#[cfg(feature = "live")]
+mod bounded;
 mod bundle;
 mod cluster_api;
 mod component;
+#[cfg(feature = "live")]
 mod execute;
 mod failure;
 mod gate;
 mod image;
+#[cfg(feature = "live")]
 mod inventory;
-mod kubectl;
+#[cfg(feature = "live")]
+mod kubernetes;
 mod options;
 mod owner;
 mod payload;
@@ -22,6 +27,7 @@ mod site;
 mod state;
 mod stop;
 mod symptom;
+#[cfg(feature = "live")]
 mod teardown;
 mod window;
 
@@ -29,12 +35,15 @@ pub use authority::{AuthorityError, issue, make_authority};
 pub use bundle::{Fetch, fetches};
 pub use cluster_api::Cluster;
 pub use component::{Accepted, Chart, Component, Install, Product, Supported};
+#[cfg(feature = "live")]
 pub use execute::{Ended, Event, Executor};
 pub use failure::Failure;
 pub use gate::{Condition, Gate, GateState, Lookup, NodeFile, Workload, WorkloadKind};
 pub use image::{ImageRef, ImageRefError};
+#[cfg(feature = "live")]
 pub use inventory::{Container, Inventory, clusters};
-pub use kubectl::Kubectl;
+#[cfg(feature = "live")]
+pub use kubernetes::Kubernetes;
 pub use options::Options;
 pub use owner::{Owner, end_left_behind};
 pub use payload::{Manifest, Payload, in_order};
@@ -45,6 +54,7 @@ pub use recipe::{HelmNeed, HostNeed, KindNeed, NodeImage, Provision, Recipe, ver
 pub use site::{ClusterName, ClusterNameError, KIND_LABEL, LABEL, Site, WORKERS, network_of};
 pub use state::{Folder, Progress, Record, State};
 pub use stop::Stop;
-pub use symptom::{SYMPTOMS, Symptom, recognise};
+pub use symptom::{SYMPTOMS, Speaker, Symptom, recognise};
+#[cfg(feature = "live")]
 pub use teardown::{Removed, teardown};
 pub use window::{Fit, Window, windows};

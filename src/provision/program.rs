@@ -37,8 +37,6 @@ pub enum Program {
     Kind,
     /// Helm.
     Helm,
-    /// kubectl.
-    Kubectl,
     /// curl, which fetches manifests for a bundle.
     Curl,
 }
@@ -51,7 +49,6 @@ impl Program {
             Self::Docker => "docker",
             Self::Kind => "kind",
             Self::Helm => "helm",
-            Self::Kubectl => "kubectl",
             Self::Curl => "curl",
         }
     }

@@ -1,14 +1,40 @@
-//! What programs say when something is wrong, what that means, and what helps.
+//! What programs and servers say when something is wrong, what that means, and what helps.
 
 use super::program::Program;
+
+/// Who says that something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Speaker {
+    /// Docker's daemon, or its command.
+    Docker,
+    /// kind, and what it runs.
+    Kind,
+    /// Helm.
+    Helm,
+    /// curl.
+    Curl,
+    /// The API server, or the state of an object there.
+    Kubernetes,
+}
+
+impl From<Program> for Speaker {
+    fn from(program: Program) -> Self {
+        match program {
+            Program::Docker => Self::Docker,
+            Program::Kind => Self::Kind,
+            Program::Helm => Self::Helm,
+            Program::Curl => Self::Curl,
+        }
+    }
+}
 
 /// A text by which a cause is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Symptom {
     /// Stable, kebab-case name of the cause.
     pub code: &'static str,
-    /// Programs that say it; empty for any.
-    pub programs: &'static [Program],
+    /// Who says it; empty for anybody.
+    pub speakers: &'static [Speaker],
     /// Texts of which one is said; `*` stands for anything within a line.
     pub texts: &'static [&'static str],
     /// The cause: one sentence.
@@ -23,7 +49,7 @@ pub struct Symptom {
 pub const SYMPTOMS: &[Symptom] = &[
     Symptom {
         code: "docker-unreachable",
-        programs: &[],
+        speakers: &[],
         texts: &["Cannot connect to the Docker daemon", "failed to connect to the docker API", "error during connect"],
         cause: "the Docker daemon does not answer",
         remedy: "start it (`systemctl start docker`, or Docker Desktop), or point DOCKER_HOST at the one that runs",
@@ -31,7 +57,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "docker-denied",
-        programs: &[],
+        speakers: &[],
         texts: &[
             "permission denied while trying to connect to the Docker",
             "dial unix */docker.sock: connect: permission denied",
@@ -42,7 +68,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "docker-client-too-old",
-        programs: &[],
+        speakers: &[],
         texts: &["is too old. Minimum supported API version is"],
         cause: "the docker command is older than what the Docker daemon still speaks to",
         remedy: "update the docker command, or set DOCKER_API_VERSION to the minimum that the daemon names",
@@ -50,7 +76,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "inotify-limit",
-        programs: &[],
+        speakers: &[],
         texts: &["too many open files", "failed to create fsnotify watcher"],
         cause: "the nodes share the host's inotify limits, and these are used up",
         remedy: "sysctl -w fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
@@ -58,7 +84,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "docker-init",
-        programs: &[Program::Kind],
+        speakers: &[Speaker::Kind],
         texts: &["Couldn't find an alternative telinit implementation to spawn"],
         cause: "Docker puts its own init in front of the node's systemd",
         remedy: "remove `\"init\": true` from Docker's daemon.json and restart it",
@@ -66,7 +92,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "cgroup-v1",
-        programs: &[],
+        speakers: &[],
         texts: &["kubelet is configured to not run on a host using cgroup v1"],
         cause: "this Kubernetes does not run on a host with cgroup v1",
         remedy: "boot the host with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or take a stack with Kubernetes below 1.35",
@@ -74,7 +100,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "node-not-booted",
-        programs: &[Program::Kind],
+        speakers: &[Speaker::Kind],
         texts: &["could not find a log line that matches \"Reached target"],
         cause: "systemd on a node did not come up within 30 s",
         remedy: "raise fs.inotify.max_user_instances to 512, look at cgroups and rootless delegation, and read the node's serial log among the exported logs",
@@ -82,7 +108,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "port-taken",
-        programs: &[],
+        speakers: &[],
         texts: &["port is already allocated", "address already in use"],
         cause: "a port that the cluster wants on this machine is taken",
         remedy: "name a free one with --api-port, or none: kind then takes a free one",
@@ -90,7 +116,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "cluster-exists",
-        programs: &[Program::Kind],
+        speakers: &[Speaker::Kind],
         texts: &["node(s) already exist for a cluster with the name"],
         cause: "there is a kind cluster of this name that this folder knows nothing of",
         remedy: "`airtight down --name NAME` removes it if it is ours; otherwise choose another --name",
@@ -98,7 +124,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "subnet-overlap",
-        programs: &[Program::Docker],
+        speakers: &[Speaker::Docker],
         texts: &[
             "Pool overlaps with other one on this address space",
             "cannot create network *: conflicts with network",
@@ -109,7 +135,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "subnets-used-up",
-        programs: &[Program::Docker],
+        speakers: &[Speaker::Docker],
         texts: &[
             "could not find an available, non-overlapping IPv4 address pool",
             "all predefined address pools have been fully subnetted",
@@ -120,7 +146,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "docker-firewall",
-        programs: &[],
+        speakers: &[],
         texts: &["failed to program NAT chain", "iptables failed", "Failed to Setup IP tables"],
         cause: "Docker cannot write the firewall rules of the network",
         remedy: "restart Docker (another firewall may have flushed its chains), and see that the iptables kernel modules are there",
@@ -128,7 +154,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "container-refused",
-        programs: &[],
+        speakers: &[],
         texts: &["OCI runtime create failed", "failed to create shim task"],
         cause: "the host does not let Docker start the container",
         remedy: "nodes are privileged containers: a host that is itself a container needs all capabilities and cgroups, and rootless Docker needs delegation",
@@ -136,7 +162,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "disk-full",
-        programs: &[],
+        speakers: &[],
         texts: &["no space left on device"],
         cause: "the disk is full",
         remedy: "`docker system df` shows what Docker keeps and `docker system prune` frees it; 25 GiB are needed",
@@ -144,7 +170,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "rate-limited",
-        programs: &[],
+        speakers: &[],
         texts: &["toomanyrequests", "429 Too Many Requests"],
         cause: "the registry refuses more pulls for now",
         remedy: "log in with `docker login`, or use --registry-mirror or --image-archive",
@@ -152,7 +178,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "digest-gone",
-        programs: &[],
+        speakers: &[],
         texts: &["content digest sha256:*: not found", "ctr: content digest"],
         cause: "the archive lacks a platform of the image that it lists",
         remedy: "save it again with `docker image save --platform`, or make the bundle anew with `airtight bundle`",
@@ -160,7 +186,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "image-missing",
-        programs: &[],
+        speakers: &[],
         texts: &[
             "manifest unknown",
             "manifest for * not found",
@@ -174,7 +200,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "unauthorized",
-        programs: &[],
+        speakers: &[],
         texts: &["unauthorized: ", "401 Unauthorized", "no basic auth credentials"],
         cause: "the registry wants to know who asks",
         remedy: "log in with `docker login` (images) or `helm registry login` (charts)",
@@ -182,7 +208,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "untrusted-certificate",
-        programs: &[],
+        speakers: &[],
         texts: &["x509: certificate signed by unknown authority", "x509: certificate is valid for"],
         cause: "a certificate on the way to the registry is not trusted",
         remedy: "a proxy that breaks TLS needs its authority in the system's store (and in Docker's certs.d); or use --image-archive and --chart-dir",
@@ -190,7 +216,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "image-pull",
-        programs: &[Program::Kubectl],
+        speakers: &[Speaker::Kubernetes],
         texts: &["ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName"],
         cause: "a node cannot pull an image",
         remedy: "give --registry-mirror, or --image-archive with a folder that `airtight bundle` wrote",
@@ -198,7 +224,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "import-reference",
-        programs: &[Program::Kubectl],
+        speakers: &[Speaker::Kubernetes],
         texts: &["failed to get image from containerd"],
         cause: "an image that was loaded from an archive has a name that the node does not find again",
         remedy: "use --registry-mirror, which keeps digests",
@@ -206,7 +232,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "crash-loop",
-        programs: &[Program::Kubectl],
+        speakers: &[Speaker::Kubernetes],
         texts: &["CrashLoopBackOff", "RunContainerError", "CreateContainerConfigError", "CreateContainerError"],
         cause: "a container does not stay up",
         remedy: "its log is among the exported logs (pods/)",
@@ -214,7 +240,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "bpf-masquerade",
-        programs: &[Program::Kubectl],
+        speakers: &[Speaker::Kubernetes],
         texts: &["BPF masquerade requires NodePort"],
         cause: "Cilium's agent refuses bpf.masquerade without kube-proxy replacement",
         remedy: "set bpf.masquerade to false in the stack, and leave upgradeCompatibility above 1.9",
@@ -222,7 +248,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "kubeadm",
-        programs: &[Program::Kind],
+        speakers: &[Speaker::Kind],
         texts: &["failed to init node with kubeadm", "failed to join node with kubeadm"],
         cause: "kubeadm could not start a node: the kubelet was down, memory ran out, or a patch is of another version",
         remedy: "read kubelet.log and journal.log of the node among the exported logs",
@@ -230,7 +256,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "helm-pending",
-        programs: &[Program::Helm],
+        speakers: &[Speaker::Helm],
         texts: &["another operation (install/upgrade/rollback) is in progress"],
         cause: "an earlier installation was cut off half-way",
         remedy: "`helm uninstall` the release, then `airtight up` again",
@@ -238,7 +264,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "chart-missing",
-        programs: &[Program::Helm],
+        speakers: &[Speaker::Helm],
         texts: &[
             "not found in * repository",
             "no chart version found",
@@ -252,7 +278,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "kubernetes-too-old",
-        programs: &[Program::Helm],
+        speakers: &[Speaker::Helm],
         texts: &["chart requires kubeVersion"],
         cause: "the chart does not take this Kubernetes",
         remedy: "`airtight stacks` shows which versions go together",
@@ -260,7 +286,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "gateway-api-downgrade",
-        programs: &[Program::Kubectl],
+        speakers: &[Speaker::Kubernetes],
         texts: &["safe-upgrades.gateway.networking.k8s.io"],
         cause: "the cluster has a newer Gateway API, or its experimental channel, which guards itself against this one",
         remedy: "`airtight down`, then `airtight up`; or delete the ValidatingAdmissionPolicy and its binding",
@@ -268,7 +294,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "crd-too-large",
-        programs: &[Program::Kubectl],
+        speakers: &[Speaker::Kubernetes],
         texts: &["metadata.annotations: Too long"],
         cause: "a definition is too large for client-side apply",
         remedy: "apply it with --server-side",
@@ -276,7 +302,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "webhook-unready",
-        programs: &[],
+        speakers: &[],
         texts: &["failed calling webhook", "failed to call webhook"],
         cause: "an admission webhook does not answer",
         remedy: "its pods may still be starting: `airtight up` again; otherwise see the exported logs",
@@ -284,7 +310,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "kind-unknown",
-        programs: &[Program::Kubectl],
+        speakers: &[Speaker::Kubernetes],
         texts: &["no matches for kind", "resource mapping not found"],
         cause: "the API server does not serve a kind of object yet",
         remedy: "the component that brings it must be ready before: see the stack's `after` and `established`",
@@ -292,7 +318,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         code: "registry-unreachable",
-        programs: &[],
+        speakers: &[Speaker::Docker, Speaker::Kind, Speaker::Helm, Speaker::Curl],
         texts: &[
             "no such host",
             "server misbehaving",
@@ -318,11 +344,11 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
 ];
 
-/// The cause of what `program` said, if it is known.
+/// The cause of what `speaker` said, if it is known.
 #[must_use]
-pub fn recognise(program: Program, said: &str) -> Option<&'static Symptom> {
+pub fn recognise(speaker: Speaker, said: &str) -> Option<&'static Symptom> {
     SYMPTOMS.iter().find(|symptom| {
-        let by = symptom.programs.is_empty() || symptom.programs.contains(&program);
+        let by = symptom.speakers.is_empty() || symptom.speakers.contains(&speaker);
         by && symptom.texts.iter().any(|text| said.lines().any(|line| fits(line, text)))
     })
 }

@@ -15,6 +15,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long the last question may take beyond the step's time.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// Failures that no waiting mends.
+const LASTING: [&str; 3] = ["program-missing", "unauthenticated", "forbidden"];
+
 /// Reasons of a waiting container that are no trouble.
 const USUAL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
@@ -26,7 +29,8 @@ pub(super) fn pass(gate: &Gate, work: &Work<'_>, bounds: Bounds<'_>) -> Result<(
         let state = match state(gate, work, question) {
             Ok(GateState::Met) => return Ok(()),
             Ok(GateState::Waiting(what)) => what,
-            Err(failure) if failure.code == "interrupted" || failure.code == "program-missing" => return Err(failure),
+            Err(failure) if LASTING.contains(&failure.code) && *gate != Gate::ApiReady => return Err(failure),
+            Err(failure) if failure.code == "interrupted" => return Err(failure),
             // The API server may be restarting; if it stays away, this is what the failure shows.
             Err(failure) => failure.message,
         };
@@ -43,8 +47,8 @@ fn state(gate: &Gate, work: &Work<'_>, bounds: Bounds<'_>) -> Result<GateState, 
     let cluster = work.executor.cluster;
     match gate {
         Gate::ApiReady => {
-            let ready = cluster.ready(bounds)?;
-            Ok(if ready { GateState::Met } else { GateState::Waiting("it says that it is not".to_owned()) })
+            cluster.ready(bounds)?;
+            Ok(GateState::Met)
         }
         Gate::NodeFile(file) => node_file(file, work, bounds),
         Gate::Rollout(_) | Gate::Established(_) | Gate::Condition(_) | Gate::NodesReady(_) | Gate::Webhook(_) => {

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::json;
 
+#[cfg(feature = "live")]
 pub(super) use cluster::node;
 pub use coredns::{CorefileError, HostName, with_names};
 pub(super) use install::manifest_file;

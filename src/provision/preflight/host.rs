@@ -33,7 +33,6 @@ pub fn measure(recipe: &Recipe, options: &Options) -> Host {
         info,
         kind: text(&Program::Kind.call(["version"])),
         helm: text(&Program::Helm.call(["version", "--short"])),
-        kubectl: kubectl_version(),
         inotify_instances: kernel_limit("max_user_instances"),
         inotify_watches: kernel_limit("max_user_watches"),
         disk_free: disk_free(root),
@@ -90,14 +89,6 @@ fn docker_info() -> (Measured<DockerInfo>, Option<PathBuf>) {
         }
         Err(failure) => (unknown(failure), None),
     }
-}
-
-fn kubectl_version() -> Measured<String> {
-    let of = |value: Value| match value["clientVersion"]["gitVersion"].as_str() {
-        Some(version) => Measured::Is(version.to_owned()),
-        None => Measured::Unknown { why: "kubectl does not say its version".to_owned(), remedy: String::new() },
-    };
-    json(&Program::Kubectl.call(["version", "--client", "--output", "json"])).map_or_else(unknown, of)
 }
 
 fn networks() -> Vec<DockerNetwork> {

@@ -22,7 +22,7 @@ pub fn judge(host: &Host, recipe: &Recipe, options: &Options, site: &Site) -> Ve
     let need = &recipe.provision.host;
     needs.push(inotify("max_user_instances", &host.inotify_instances, need.inotify_instances));
     needs.push(inotify("max_user_watches", &host.inotify_watches, need.inotify_watches));
-    needs.extend([kind(host, recipe), helm(host, recipe), kubectl(host, recipe)]);
+    needs.extend([kind(host, recipe), helm(host, recipe)]);
     needs.extend([subnet(host, site), ports(host, options)]);
     needs.extend(files(host, options));
     needs.extend(node_image(host, options));
@@ -179,21 +179,6 @@ fn helm(host: &Host, recipe: &Recipe) -> Need {
     let remedy = "install helm 3 or 4: https://helm.sh/docs/intro/install";
     program(Draft::new("helm", format!("helm {minimum} or newer")), &host.helm, remedy, |draft, version| {
         draft.met_if(version >= minimum, format!("helm {version}"), remedy)
-    })
-}
-
-/// kubectl is supported one minor version around the API server's; server-side apply came with 1.22.
-fn kubectl(host: &Host, recipe: &Recipe) -> Need {
-    let kubernetes = &recipe.stack.versions.kubernetes;
-    let remedy = format!("install kubectl {}.{}", kubernetes.major, kubernetes.minor);
-    let draft = Draft::new("kubectl", format!("kubectl 1.22 or newer, best {}.{}", kubernetes.major, kubernetes.minor));
-    program(draft, &host.kubectl, &remedy, |draft, version| {
-        let text = format!("kubectl {version}");
-        if !at_least(version, 1, 22) {
-            return draft.is(Standing::Unmet, text, &remedy);
-        }
-        let near = version.minor.abs_diff(kubernetes.minor) <= 1;
-        draft.doubtful_unless(near, text, format!("{remedy}: more than one minor version apart is not supported"))
     })
 }
 

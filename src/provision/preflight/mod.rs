@@ -1,5 +1,6 @@
 //! What the host must have before anything is made: measured, compared, with a remedy for each lack.
 
+#[cfg(feature = "live")]
 mod host;
 mod judge;
 
@@ -7,12 +8,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "live")]
 pub use host::measure;
 pub use judge::judge;
-
-use super::options::Options;
-use super::recipe::Recipe;
-use super::site::Site;
 
 /// One thing that the host must have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +63,6 @@ pub struct Host {
     pub kind: Measured<String>,
     /// `helm version`.
     pub helm: Measured<String>,
-    /// `kubectl version`.
-    pub kubectl: Measured<String>,
     /// `fs.inotify.max_user_instances`.
     pub inotify_instances: Measured<u64>,
     /// `fs.inotify.max_user_watches`.
@@ -141,6 +137,11 @@ pub struct DockerNetwork {
 
 /// Everything that a cluster of `recipe` at `site` needs, measured on this machine.
 #[must_use]
-pub fn preflight(recipe: &Recipe, options: &Options, site: &Site) -> Vec<Need> {
+#[cfg(feature = "live")]
+pub fn preflight(
+    recipe: &super::recipe::Recipe,
+    options: &super::options::Options,
+    site: &super::site::Site,
+) -> Vec<Need> {
     judge(&measure(recipe, options), recipe, options, site)
 }

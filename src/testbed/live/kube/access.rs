@@ -28,8 +28,16 @@ impl Access {
     pub(super) async fn config(&self) -> Result<Config, CallError> {
         let Some(kubeconfig) = self.kubeconfig()? else { return in_cluster() };
         let named: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+        let mut clusters = kubeconfig.clusters.iter().filter_map(|named| named.cluster.as_ref());
+        let proxied = clusters.any(|cluster| cluster.proxy_url.is_some());
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error, &named))
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        let mut config = config.map_err(|error| unusable(&error, &named))?;
+        // No client asks a proxy for this machine because of `HTTPS_PROXY` (Go `net/http`, `ProxyFromEnvironment`).
+        if !proxied && config.cluster_url.host().is_some_and(is_this_machine) {
+            config.proxy_url = None;
+        }
+        Ok(config)
     }
 
     /// The file that is meant; none if none was asked for and there is none.
@@ -51,6 +59,11 @@ impl Access {
             }),
         }
     }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn in_cluster() -> Result<Config, CallError> {

@@ -121,13 +121,13 @@ impl Response {
         }
     }
 
-    pub(super) fn into_text(self, request: &Request) -> Result<String, CallError> {
+    pub(super) fn into_text(self, request: &Request, needs: &str) -> Result<String, CallError> {
         if self.status < 300 {
             return Ok(String::from_utf8_lossy(&self.body).into_owned());
         }
         let status = self.status;
         let answer = self.into_answer(request)?;
-        Err(error::refused(status, answer.message(), &request.what(), "`get` on `pods/log`"))
+        Err(error::refused(status, answer.message(), &request.what(), needs))
     }
 }
 

@@ -62,6 +62,16 @@ impl KubeCluster {
         Ok(Self { client: made?, limits, server, runtime })
     }
 
+    /// Asks the API server whether it is ready.
+    ///
+    /// # Errors
+    /// When it says that it is not, or does not answer.
+    pub fn is_ready(&self) -> Result<(), CallError> {
+        let request = Request::plain(Method::GET, "/readyz".to_owned(), &self.server);
+        let response = self.runtime.block_on(call::with_retries(&self.client, &request, &self.limits))?;
+        response.into_text(&request, "`get` on the path `/readyz`").map(drop)
+    }
+
     /// The API server's address.
     #[must_use]
     pub fn server(&self) -> &str {
@@ -94,6 +104,6 @@ impl Cluster for KubeCluster {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&sinceTime={since}");
         let request = Request::plain(Method::GET, path, &self.server);
         let response = self.runtime.block_on(call::with_retries(&self.client, &request, &self.limits))?;
-        response.into_text(&request)
+        response.into_text(&request, "`get` on `pods/log`")
     }
 }

@@ -1,0 +1,10 @@
+//! The stack that an argument names.
+
+use super::error::CliError;
+use super::input::stack_document;
+use crate::provision::Recipe;
+
+/// How a stack is installed, by name or file.
+pub(super) fn recipe(name: &str) -> Result<Recipe, CliError> {
+    Recipe::read(&stack_document(name)?).map_err(CliError::Input)
+}
