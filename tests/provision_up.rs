@@ -20,7 +20,8 @@ const CHANGING: &[&str] = &[
     "docker network create",
     "docker network rm",
     "docker pull",
-    "docker run",
+    "docker create",
+    "docker start",
     "docker rm",
     "kind create",
     "kind delete",
@@ -319,7 +320,7 @@ fn after_a_crash_the_next_up_ends_what_still_runs_and_goes_on() {
 #[test]
 fn what_is_not_ours_is_never_taken_nor_removed() {
     let machine = Stage::new();
-    machine.write("world/network", "<no value> 172.20.0.0/16\n");
+    machine.write("world/network", "- 172.20.0.0/16 airtight-airtight\n");
     let told = machine.up(&[]);
     assert!(told.err.contains("error[foreign]: step network"), "{}", told.err);
     let made = changes(&machine);
@@ -374,19 +375,74 @@ fn stand_ins_names_policies_and_workloads_follow_the_platform() {
     ]);
     assert_eq!(told.code, 0, "{}", told.err);
     assert!(told.err.contains("left out: stand-in six.example"), "{}", told.err);
-    let calls = machine.calls(&["docker load", "docker run", "docker exec", "kind load"]);
+    let calls =
+        machine.calls(&["docker load", "docker create", "docker start", "docker exec", "docker rm", "kind load"]);
     let calls: Vec<String> = calls.into_iter().filter(|call| !call.contains(" cat ")).collect();
     assert_snapshot!(calls.join("\n"), @r#"
-    docker load --input [folder]/probe.tar
+    docker load
     kind load image-archive [folder]/probe.tar --name airtight
-    docker run --detach --name airtight-airtight-api-openai-com --network airtight-airtight --ip 172.20.1.10 --label dev.airtight.cluster=airtight --pull=never --cap-drop ALL --sysctl net.ipv4.ip_unprivileged_port_start=0 --mount type=bind,source=[folder]/state/airtight/airtight/tls/api.openai.com,target=/tls,readonly airtight-probe:dev serve --config {"identity":{"pod":"api.openai.com","role":"host"},"listeners":[{"bind":"0.0.0.0:80","speak":{"http":{"answer":"echo"}}},{"bind":"0.0.0.0:443","tls":{"files":{"certificate":"/tls/tls.crt","key":"/tls/tls.key"}},"speak":{"http":{"answer":"echo"}}}]}
-    docker run --rm --network container:airtight-airtight-api-openai-com --cap-add NET_ADMIN --entrypoint ip docker.io/kindest/node:v1.31.9 address replace 203.0.113.10/32 dev eth0
+    docker create airtight-airtight-api-openai-com {"Cmd":["serve","--config","{\"identity\":{\"pod\":\"api.openai.com\",\"role\":\"host\"},\"listeners\":[{\"bind\":\"0.0.0.0:80\",\"speak\":{\"http\":{\"answer\":\"echo\"}}},{\"bind\":\"0.0.0.0:443\",\"tls\":{\"files\":{\"certificate\":\"/tls/tls.crt\",\"key\":\"/tls/tls.key\"}},\"speak\":{\"http\":{\"answer\":\"echo\"}}}]}"],"Image":"airtight-probe:dev","Labels":{"dev.airtight.cluster":"airtight"},"HostConfig":{"NetworkMode":"airtight-airtight","Mounts":[{"Target":"/tls","Source":"[folder]/state/airtight/airtight/tls/api.openai.com","Type":"bind","ReadOnly":true}],"CapDrop":["ALL"],"Sysctls":{"net.ipv4.ip_unprivileged_port_start":"0"}},"NetworkingConfig":{"EndpointsConfig":{"airtight-airtight":{"IPAMConfig":{"IPv4Address":"172.20.1.10"}}}}}
+    docker start airtight-airtight-api-openai-com
+    docker create {"Cmd":["address","replace","203.0.113.10/32","dev","eth0"],"Image":"docker.io/kindest/node:v1.31.9","Entrypoint":["ip"],"Labels":{"dev.airtight.cluster":"airtight"},"HostConfig":{"NetworkMode":"container:airtight-airtight-api-openai-com","CapAdd":["NET_ADMIN"]}}
+    docker start tool
+    docker rm tool
     docker exec airtight-control-plane ip route replace 203.0.113.10/32 via 172.20.1.10
     docker exec airtight-worker ip route replace 203.0.113.10/32 via 172.20.1.10
     docker exec airtight-worker2 ip route replace 203.0.113.10/32 via 172.20.1.10
     "#);
     let down = machine.run(&["down"]);
     assert!(down.out.contains("removed container airtight-airtight-api-openai-com"), "{}", down.out);
+}
+
+#[test]
+fn what_docker_refuses_is_named_with_its_words() {
+    let overlap = "Pool overlaps with other one on this address space";
+    for (on, status, words, code) in [
+        ("POST /networks/create", 403, overlap, "subnet-overlap"),
+        ("POST /networks/create", 500, "all predefined address pools have been fully subnetted", "subnets-used-up"),
+        ("POST /networks/create", 500, "Failed to Setup IP tables: Unable to enable SKIP DNAT rule", "docker-firewall"),
+        ("POST /networks/create", 500, "something else", "docker-refused"),
+        ("GET /networks/airtight", 500, "something else", "docker-refused"),
+        (
+            "GET /version",
+            400,
+            "client version 1.43 is too old. Minimum supported API version is 1.60",
+            "docker-client-too-old",
+        ),
+    ] {
+        let machine = Stage::new();
+        machine.engine.fail(on, status, words);
+        let told = machine.up(&[]);
+        assert_eq!(told.code, 5, "{words}: {}", told.err);
+        let error = told.error();
+        assert!(error.contains(&format!("error[{code}]: step ")), "{words}: {error}");
+        assert!(error.contains(&format!("| Error response from daemon: {words}")), "{words}: {error}");
+        assert!(!told.out.contains("is up"), "{}", told.out);
+    }
+}
+
+#[test]
+fn a_docker_that_never_answers_ends_with_the_step_or_at_once_with_the_user() {
+    let machine = Stage::new();
+    machine.engine.fail("POST /networks/create", 0, "");
+    let mut up = machine.command(&["up", "--stack", "stack.yaml", "--platform-only", "--skip-preflight"]);
+    let child = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    machine.wait_for_call("never answered");
+    let begun = Instant::now();
+    signal(child.id(), "INT");
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{err}");
+    assert!(err.contains("error[interrupted]"), "{err}");
+}
+
+#[test]
+fn a_tool_that_a_crash_left_behind_is_found_by_its_label() {
+    let machine = Stage::new();
+    assert_eq!(machine.up(&[]).code, 0);
+    machine.write("world/containers", "hopeful_tool\n");
+    let told = machine.run(&["down"]);
+    assert!(told.out.contains("removed container hopeful_tool"), "{}", told.out);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use airtight::cli::input::stack_document;
 use airtight::manifest::{Document, yaml};
 use airtight::provision::preflight::{Host, Need, judge};
 use airtight::provision::{
-    Action, Folder, Gate, GateState, HostName, ImageRef, Manifest, Options, Payload, Plan, ProbeImage, ProbeProgram,
-    Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
+    Action, DockerCall, Folder, Gate, GateState, HostName, ImageRef, Invocation, Manifest, Options, Payload, Plan,
+    ProbeImage, ProbeProgram, Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
 };
 use airtight::world;
 use airtight_probe::wire::Serving;
@@ -334,7 +334,8 @@ fn the_reference_environment_is_served_as_it_is_written() {
     let plan = Plan::new(&recipe("reference"), &options, &site(), &payload);
     for host in &hosts {
         let step = plan.steps.iter().find(|step| step.id == format!("stand-in-{}", host.names[0])).unwrap();
-        let config = step.calls()[0].arguments.last().unwrap().clone();
+        let Invocation::Docker(DockerCall::Start(spec)) = &step.calls()[0] else { panic!("{:?}", step.calls()) };
+        let config = spec.arguments.last().unwrap().clone();
         let serving: Serving = serde_json::from_str(&config).unwrap();
         let ports = |tls: bool| -> BTreeSet<u16> {
             let listeners = serving.listeners.iter().filter(|listener| listener.tls.is_some() == tls);

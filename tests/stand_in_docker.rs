@@ -9,11 +9,12 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use airtight::cli::input::stack_document;
 use airtight::provision::{
-    Action, Call, Folder, Options, PROBE_IMAGE, Payload, Plan, ProbeImage, ProbeProgram, Recipe, Site, Step, issue,
-    make_authority,
+    Action, Bounds, Docker, Folder, Invocation, Options, Owner, PROBE_IMAGE, Payload, Plan, ProbeImage, ProbeProgram,
+    Recipe, Site, Step, Stop, issue, make_authority,
 };
 use serde_json::{Value, json};
 
@@ -25,10 +26,16 @@ fn docker(arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn made(call: &Call) {
-    let arguments: Vec<&str> = call.arguments.iter().map(String::as_str).collect();
-    let output = docker(&arguments, "");
-    assert!(output.status.success(), "`{call}`: {}", String::from_utf8_lossy(&output.stderr));
+/// Does with the daemon what `airtight up` would.
+fn made(invocation: &Invocation) -> String {
+    let Invocation::Docker(call) = invocation else { panic!("{invocation} is no request of Docker's") };
+    bounded(|docker, bounds| docker.run(call, bounds)).unwrap_or_else(|failure| panic!("`{call}`: {failure:#?}"))
+}
+
+fn bounded<T>(act: impl FnOnce(&Docker, Bounds<'_>) -> T) -> T {
+    let (stop, owner) = (Stop::default(), Owner::default());
+    let bounds = Bounds { deadline: Instant::now() + Duration::from_secs(60), stop: &stop, owner: &owner };
+    act(&Docker::new().unwrap(), bounds)
 }
 
 fn engine() -> bool {
@@ -71,24 +78,20 @@ impl Drop for Cleanup {
 
 /// Packs, loads, certifies and starts; all but what needs nodes.
 fn start(plan: &Plan) {
-    step(plan, "network").calls().into_iter().for_each(made);
-    let mut calls = step(plan, "probe-image").calls();
-    for action in &step(plan, "probe-image").actions {
-        if let Action::Pack(packed) = action {
-            fs::write(&packed.archive, packed.pack().unwrap()).unwrap();
+    step(plan, "network").calls().iter().for_each(|call| drop(made(call)));
+    for id in ["probe-image", "authority", "stand-in-api.openai.com"] {
+        for action in &step(plan, id).actions {
+            match action {
+                Action::Pack(packed) => fs::write(&packed.archive, packed.pack().unwrap()).unwrap(),
+                Action::Authority(folder) => make_authority(folder).unwrap(),
+                Action::Certify(certificate) => issue(certificate).unwrap(),
+                _ => {}
+            }
         }
     }
-    calls.retain(|call| call.arguments[1] == "--input");
-    calls.extend(step(plan, "stand-in-api.openai.com").calls().first());
-    for action in step(plan, "authority").actions.iter().chain(&step(plan, "stand-in-api.openai.com").actions) {
-        match action {
-            Action::Authority(folder) => make_authority(folder).unwrap(),
-            Action::Certify(certificate) => issue(certificate).unwrap(),
-            _ => {}
-        }
-    }
-    assert_eq!(calls.len(), 2);
-    calls.into_iter().for_each(made);
+    let load = step(plan, "probe-image").calls().remove(0);
+    let start = step(plan, "stand-in-api.openai.com").calls().remove(0);
+    [load, start].iter().for_each(|call| drop(made(call)));
 }
 
 fn dial(network: &str, flows: &[Value]) -> BTreeMap<String, Value> {

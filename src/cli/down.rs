@@ -7,7 +7,7 @@ use super::output::Output;
 use super::signals::stop;
 use super::site::NameArgs;
 use super::up::folder_failure;
-use crate::provision::{ClusterName, Failure, Removed, teardown};
+use crate::provision::{ClusterName, Docker, Failure, Removed, teardown};
 use crate::run::ExitStatus;
 
 /// Which cluster.
@@ -34,7 +34,7 @@ pub fn down(args: &DownArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
         // Nobody may be listening any more; the work goes on.
         let _ = writeln!(output.out, "{}", sentence(&what));
     };
-    teardown(name, &folder, &stop, &mut tell)?;
+    teardown(name, &folder, &Docker::new()?, &stop, &mut tell)?;
     if removed == 0 {
         writeln!(output.out, "there is no cluster {name}").map_err(CliError::Output)?;
     }

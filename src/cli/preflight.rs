@@ -5,6 +5,7 @@ use clap::Args;
 use super::error::CliError;
 use super::output::{Output, OutputFormat};
 use super::site::ClusterArgs;
+use crate::provision::Docker;
 use crate::provision::preflight::{Need, Standing, preflight as measure};
 use crate::run::ExitStatus;
 
@@ -23,7 +24,8 @@ pub struct PreflightArgs {
 /// # Errors
 /// When the stack cannot be read, or a need is unmet.
 pub fn preflight(args: &PreflightArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    let needs = measure(&args.cluster.recipe()?, &args.cluster.options()?, &args.cluster.site()?);
+    let cluster = &args.cluster;
+    let needs = measure(&cluster.recipe()?, &cluster.options()?, &cluster.site()?, &Docker::new()?);
     match args.output {
         OutputFormat::Table => write(&needs, output.out).map_err(CliError::Output)?,
         OutputFormat::Json | OutputFormat::Yaml => output.serialized(&needs, args.output)?,

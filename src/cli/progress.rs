@@ -37,7 +37,8 @@ fn write_step(step: &crate::provision::Step, out: &mut dyn Write) -> io::Result<
     for action in &step.actions {
         match action {
             Action::Write { path, .. } => writeln!(out, "     write {}", path.display())?,
-            Action::Run(call) | Action::RunAfresh { call, .. } => writeln!(out, "     $ {call}")?,
+            Action::Run(call) => writeln!(out, "     $ {call}")?,
+            Action::RunAfresh { call, .. } => writeln!(out, "     $ {call}")?,
             Action::Ensure(ensure) => {
                 writeln!(out, "     unless there: {}", ensure.what)?;
                 ensure.make.iter().try_for_each(|call| writeln!(out, "     $ {call}"))?;

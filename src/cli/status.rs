@@ -12,7 +12,7 @@ use super::output::{Output, OutputFormat};
 use super::signals::stop;
 use super::site::states;
 use super::up::folder_failure;
-use crate::provision::{ClusterName, Folder, Inventory, Progress, Record, State, clusters};
+use crate::provision::{ClusterName, Docker, Folder, Inventory, Progress, Record, State, clusters};
 use crate::run::ExitStatus;
 
 /// Which clusters.
@@ -44,17 +44,17 @@ struct Shown {
 /// # Errors
 /// When Docker does not answer, or a state cannot be read.
 pub fn status(args: &StatusArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    let (root, stop) = (states(args.state_dir.as_deref())?, stop()?);
+    let (root, stop, docker) = (states(args.state_dir.as_deref())?, stop()?, Docker::new()?);
     let names = match &args.name {
         Some(name) => BTreeSet::from([name.clone()]),
-        None => clusters(&stop)?.into_iter().chain(recorded(&root)).collect(),
+        None => clusters(&docker, &stop)?.into_iter().chain(recorded(&root)).collect(),
     };
     let shown = names
         .iter()
         .map(|name| {
             let folder = Folder(root.join(name.as_ref()));
             let state = State::read(&folder.state()).map_err(|error| folder_failure(&folder, &error))?;
-            let there = Inventory::of(name, &stop)?;
+            let there = Inventory::of(name, &docker, &stop)?;
             Ok(Shown { name: name.to_string(), stack: state.stack, folder: folder.0, steps: state.steps, there })
         })
         .collect::<Result<Vec<_>, CliError>>()?;

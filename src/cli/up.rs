@@ -16,7 +16,7 @@ use super::site::ClusterArgs;
 use crate::manifest::{File, Loaded};
 use crate::provision::preflight::preflight as measure;
 use crate::provision::{
-    Ended, Executor, Failure, Folder, Kubernetes, Owner, Payload, Plan, Progress, Site, State, in_order,
+    Docker, Ended, Executor, Failure, Folder, Kubernetes, Owner, Payload, Plan, Progress, Site, State, in_order,
 };
 use crate::run::ExitStatus;
 
@@ -67,7 +67,7 @@ pub fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError
     // What a running cluster has taken is no longer free.
     let stands = state.steps.get("cluster").is_some_and(|record| record.progress == Progress::Done);
     if !stands {
-        let needs = measure(&recipe, &options, &site);
+        let needs = measure(&recipe, &options, &site, &Docker::new()?);
         preflight::write(&needs, output.err).map_err(CliError::Output)?;
         match preflight::unmet(&needs) {
             0 => {}
@@ -120,8 +120,8 @@ fn execute(plan: &Plan, site: &Site, output: &mut Output<'_>) -> Result<Ended, C
     if left > 0 {
         writeln!(output.err, "ended {left} programs that an earlier attempt left running").map_err(CliError::Output)?;
     }
-    let cluster = Kubernetes::new(site.folder.kubeconfig());
-    let executor = Executor { plan, site, cluster: &cluster, stop: &stop, owner: &owner };
+    let (cluster, docker) = (Kubernetes::new(site.folder.kubeconfig()), Docker::new()?);
+    let executor = Executor { plan, site, cluster: &cluster, docker: &docker, stop: &stop, owner: &owner };
     let mut tell = |event| {
         // Nobody may be listening any more; the work goes on.
         let _ = progress::write(&event, output.err);

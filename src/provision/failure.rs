@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::program::{Ending, ProgramError};
+#[cfg(feature = "live")]
+use super::symptom::SYMPTOMS;
 use super::symptom::{Speaker, Symptom, recognise};
 
 /// Why a step failed.
@@ -71,6 +73,14 @@ impl Failure {
     #[must_use]
     pub(super) fn recognised(speaker: Speaker, said: &str) -> Option<Self> {
         recognise(speaker, said).map(Self::of)
+    }
+
+    /// The failure of a cause that shows in another way than by words.
+    #[cfg(feature = "live")]
+    #[must_use]
+    pub(super) fn known(code: &'static str) -> Self {
+        let symptom = SYMPTOMS.iter().find(|symptom| symptom.code == code);
+        symptom.map_or_else(|| Self::new(code, code, "see what the program says above"), Self::of)
     }
 
     fn of(symptom: &'static Symptom) -> Self {

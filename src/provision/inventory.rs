@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::docker::{ContainerFound, Docker};
 use super::failure::Failure;
 use super::owner::Owner;
-use super::program::{Bounds, Call, Program, run};
+use super::program::Bounds;
 use super::site::{ClusterName, KIND_LABEL, LABEL, network_of};
 use super::stop::Stop;
 
@@ -43,22 +44,20 @@ impl Inventory {
     ///
     /// # Errors
     /// When Docker does not answer.
-    pub fn of(name: &ClusterName, stop: &Stop) -> Result<Self, Failure> {
-        let ours = format!("label={LABEL}={name}");
-        let kind = format!("label={KIND_LABEL}={name}");
-        let networks =
-            lines(&Program::Docker.call(["network", "ls", "--filter", &ours, "--format", "{{.Name}}"]), stop)?;
-        let format = "{{.Names}} {{.State}} {{.Networks}}";
-        let stand_ins = lines(&Program::Docker.call(["ps", "--all", "--filter", &ours, "--format", format]), stop)?;
-        let nodes = lines(&Program::Docker.call(["ps", "--all", "--filter", &kind, "--format", format]), stop)?;
+    pub fn of(name: &ClusterName, docker: &Docker, stop: &Stop) -> Result<Self, Failure> {
+        let owner = Owner::default();
+        let soon = || Bounds { deadline: Instant::now() + ANSWER, stop, owner: &owner };
+        let ours = format!("{LABEL}={name}");
+        let networks = docker.networks(Some(&ours), soon())?;
+        let stand_ins = docker.containers(&ours, soon())?;
+        let nodes = docker.containers(&format!("{KIND_LABEL}={name}"), soon())?;
         let own = network_of(name);
-        let (nodes, foreign): (Vec<String>, Vec<String>) =
-            nodes.into_iter().partition(|line| line.split_whitespace().any(|word| word == own));
+        let (nodes, foreign): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.networks.contains(&own));
         Ok(Self {
-            networks,
-            nodes: nodes.iter().map(|line| container(line)).collect(),
-            stand_ins: stand_ins.iter().map(|line| container(line)).collect(),
-            foreign_nodes: foreign.iter().map(|line| container(line).name).collect(),
+            networks: networks.into_iter().map(|network| network.name).collect(),
+            nodes: nodes.into_iter().map(container).collect(),
+            stand_ins: stand_ins.into_iter().map(container).collect(),
+            foreign_nodes: foreign.into_iter().map(|node| node.name).collect(),
         })
     }
 
@@ -73,24 +72,16 @@ impl Inventory {
 ///
 /// # Errors
 /// When Docker does not answer.
-pub fn clusters(stop: &Stop) -> Result<Vec<ClusterName>, Failure> {
-    let format = format!("{{{{.Label \"{LABEL}\"}}}}");
-    let ask = ["network", "ls", "--filter", &format!("label={LABEL}"), "--format", &format];
+pub fn clusters(docker: &Docker, stop: &Stop) -> Result<Vec<ClusterName>, Failure> {
+    let owner = Owner::default();
+    let networks = docker.networks(Some(LABEL), Bounds { deadline: Instant::now() + ANSWER, stop, owner: &owner })?;
     let mut names: Vec<ClusterName> =
-        lines(&Program::Docker.call(ask), stop)?.iter().filter_map(|name| name.parse().ok()).collect();
+        networks.into_iter().filter_map(|network| network.cluster?.parse().ok()).collect();
     names.sort();
     names.dedup();
     Ok(names)
 }
 
-fn container(line: &str) -> Container {
-    let mut words = line.split_whitespace().map(str::to_owned);
-    Container { name: words.next().unwrap_or_default(), state: words.next().unwrap_or_default() }
-}
-
-fn lines(call: &Call, stop: &Stop) -> Result<Vec<String>, Failure> {
-    let owner = Owner::default();
-    let bounds = Bounds { deadline: Instant::now() + ANSWER, stop, owner: &owner };
-    let said = run(call, bounds).map_err(Failure::from)?;
-    Ok(said.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+fn container(ContainerFound { name, state, .. }: ContainerFound) -> Container {
+    Container { name, state }
 }

@@ -7,12 +7,16 @@ mod bundle;
 mod cluster_api;
 mod component;
 #[cfg(feature = "live")]
+mod docker;
+mod docker_call;
+#[cfg(feature = "live")]
 mod execute;
 mod failure;
 mod gate;
 mod image;
 #[cfg(feature = "live")]
 mod inventory;
+mod invocation;
 #[cfg(feature = "live")]
 mod kubernetes;
 mod options;
@@ -36,12 +40,16 @@ pub use bundle::{Fetch, fetches};
 pub use cluster_api::Cluster;
 pub use component::{Accepted, Chart, Component, Install, Product, Supported};
 #[cfg(feature = "live")]
+pub use docker::{ContainerFound, Docker, NetworkFound};
+pub use docker_call::{ContainerSpec, DockerCall, DockerThing, Label, NetworkSpec, ToolSpec};
+#[cfg(feature = "live")]
 pub use execute::{Ended, Event, Executor};
 pub use failure::Failure;
 pub use gate::{Condition, Gate, GateState, Lookup, NodeFile, Workload, WorkloadKind};
 pub use image::{ImageRef, ImageRefError};
 #[cfg(feature = "live")]
 pub use inventory::{Container, Inventory, clusters};
+pub use invocation::Invocation;
 #[cfg(feature = "live")]
 pub use kubernetes::Kubernetes;
 pub use options::Options;

@@ -31,7 +31,7 @@ const SHOWN_LINES: usize = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Program {
-    /// Docker's command.
+    /// Docker's command, which pulls with the credentials that `docker login` keeps, and which kind calls.
     Docker,
     /// kind.
     Kind,
@@ -108,7 +108,7 @@ impl fmt::Display for Call {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

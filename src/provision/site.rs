@@ -7,6 +7,7 @@ use std::str::FromStr;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
+use super::docker_call::Label;
 use super::state::Folder;
 
 /// The label that every Docker object of ours carries; its value is the cluster's name.
@@ -73,10 +74,10 @@ impl Site {
         network_of(&self.name)
     }
 
-    /// Arguments that label a Docker object as ours.
+    /// The label of a Docker object of ours.
     #[must_use]
-    pub fn label(&self) -> [String; 2] {
-        ["--label".to_owned(), format!("{LABEL}={}", self.name)]
+    pub fn label(&self) -> Label {
+        (LABEL.to_owned(), self.name.to_string())
     }
 
     /// Names of the nodes as kind gives them, the control plane first.
@@ -97,8 +98,8 @@ impl Site {
 
     /// The addresses that Docker gives away by itself: the first 256 of the subnet.
     #[must_use]
-    pub fn dynamic_range(&self) -> String {
-        format!("{}/24", self.subnet.network())
+    pub fn dynamic_range(&self) -> Ipv4Net {
+        Ipv4Net::new(self.subnet.network(), 24).unwrap_or(self.subnet)
     }
 
     /// The fixed address of the n-th stand-in, beyond those that Docker gives away.

@@ -5,10 +5,13 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::docker::Docker;
+use super::docker_call::DockerCall;
 use super::failure::Failure;
 use super::inventory::Inventory;
+use super::invocation::Invocation;
 use super::owner::{Owner, end_left_behind};
-use super::program::{Bounds, Call, Program, run};
+use super::program::{Bounds, Program, run};
 use super::site::ClusterName;
 use super::state::Folder;
 use super::stop::Stop;
@@ -18,6 +21,14 @@ const REMOVAL: Duration = Duration::from_mins(3);
 
 /// How often it is looked what is still there.
 const LOOKS: usize = 3;
+
+/// Where something is removed.
+struct Place<'a> {
+    name: &'a ClusterName,
+    folder: &'a Folder,
+    docker: &'a Docker,
+    stop: &'a Stop,
+}
 
 /// What was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,23 +54,25 @@ pub enum Removed {
 pub fn teardown(
     name: &ClusterName,
     folder: &Folder,
+    docker: &Docker,
     stop: &Stop,
     tell: &mut dyn FnMut(Removed),
 ) -> Result<(), Failure> {
+    let place = Place { name, folder, docker, stop };
     // A creation that still runs would put back what is removed.
     match end_left_behind(&folder.0) {
         0 => {}
         count => tell(Removed::Programs(count)),
     }
     let mut failures = Vec::new();
-    let mut there = Inventory::of(name, stop)?;
+    let mut there = Inventory::of(name, docker, stop)?;
     // A container that Docker was making when its maker was ended may appear after the first look.
     for _ in 0..LOOKS {
         if there.is_empty() {
             break;
         }
-        failures = remove(name, folder, &there, stop, tell);
-        there = Inventory::of(name, stop)?;
+        failures = remove(&place, &there, tell);
+        there = Inventory::of(name, docker, stop)?;
     }
     if !there.foreign_nodes.is_empty() {
         tell(Removed::LeftAlone(there.foreign_nodes.clone()));
@@ -76,45 +89,49 @@ pub fn teardown(
 }
 
 /// Containers first, then the nodes, then the network that they are on.
-fn remove(
-    name: &ClusterName,
-    folder: &Folder,
-    there: &Inventory,
-    stop: &Stop,
-    tell: &mut dyn FnMut(Removed),
-) -> Vec<Failure> {
+fn remove(place: &Place<'_>, there: &Inventory, tell: &mut dyn FnMut(Removed)) -> Vec<Failure> {
     let mut failures = Vec::new();
     for stand_in in &there.stand_ins {
-        let call = Program::Docker.call(["rm", "--force", "--volumes", &stand_in.name]);
-        attempt(&call, stop, Removed::StandIn(stand_in.name.clone()), tell, &mut failures);
+        let call = DockerCall::RemoveContainers(vec![stand_in.name.clone()]).into();
+        attempt(&call, place, Removed::StandIn(stand_in.name.clone()), tell, &mut failures);
     }
     if !there.nodes.is_empty() {
         let names: Vec<String> = there.nodes.iter().map(|node| node.name.clone()).collect();
-        attempt(&nodes(name, &names, folder, there), stop, Removed::Nodes(names), tell, &mut failures);
+        attempt(&nodes(place, &names, there), place, Removed::Nodes(names), tell, &mut failures);
     }
     for network in &there.networks {
-        let call = Program::Docker.call(["network", "rm", network]);
-        attempt(&call, stop, Removed::Network(network.clone()), tell, &mut failures);
+        let call = DockerCall::RemoveNetwork(network.clone()).into();
+        attempt(&call, place, Removed::Network(network.clone()), tell, &mut failures);
     }
     failures
 }
 
 /// kind deletes all nodes of the name, so it is asked only where all of them are ours.
-fn nodes(name: &ClusterName, nodes: &[String], folder: &Folder, there: &Inventory) -> Call {
+fn nodes(place: &Place<'_>, nodes: &[String], there: &Inventory) -> Invocation {
     if there.foreign_nodes.is_empty() {
-        let kubeconfig = folder.kubeconfig().display().to_string();
-        Program::Kind.call(["delete", "cluster", "--name", name.as_ref(), "--kubeconfig", &kubeconfig])
+        let kubeconfig = place.folder.kubeconfig().display().to_string();
+        Program::Kind.call(["delete", "cluster", "--name", place.name.as_ref(), "--kubeconfig", &kubeconfig]).into()
     } else {
-        let remove = ["rm", "--force", "--volumes"].map(str::to_owned).into_iter();
-        Program::Docker.call(remove.chain(nodes.iter().cloned()))
+        DockerCall::RemoveContainers(nodes.to_vec()).into()
     }
 }
 
-fn attempt(call: &Call, stop: &Stop, removed: Removed, tell: &mut dyn FnMut(Removed), failures: &mut Vec<Failure>) {
+fn attempt(
+    invocation: &Invocation,
+    place: &Place<'_>,
+    removed: Removed,
+    tell: &mut dyn FnMut(Removed),
+    failures: &mut Vec<Failure>,
+) {
     let owner = Owner::default();
-    match run(call, Bounds { deadline: Instant::now() + REMOVAL, stop, owner: &owner }) {
-        Ok(_) => tell(removed),
-        Err(error) => failures.push(error.into()),
+    let bounds = Bounds { deadline: Instant::now() + REMOVAL, stop: place.stop, owner: &owner };
+    let result = match invocation {
+        Invocation::Program(call) => run(call, bounds).map(drop).map_err(Failure::from),
+        Invocation::Docker(call) => place.docker.run(call, bounds).map(drop),
+    };
+    match result {
+        Ok(()) => tell(removed),
+        Err(failure) => failures.push(failure),
     }
 }
 

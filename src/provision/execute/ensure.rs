@@ -1,9 +1,10 @@
 //! Things that are made unless they are there, and never taken from somebody else.
 
 use super::step::Work;
+use crate::provision::docker::Docker;
 use crate::provision::failure::Failure;
 use crate::provision::plan::{Action, Ensure};
-use crate::provision::program::{Bounds, Ending, run};
+use crate::provision::program::Bounds;
 use crate::provision::state::{Progress, Record};
 
 /// What the question about a thing found.
@@ -24,17 +25,17 @@ enum Verdict {
     Refuse(Failure),
 }
 
-pub(super) fn is_as_it_should_be(wanted: &Ensure, bounds: Bounds<'_>) -> bool {
-    matches!(look(wanted, bounds), Ok(Found::AsItShouldBe))
+pub(super) fn is_as_it_should_be(wanted: &Ensure, docker: &Docker, bounds: Bounds<'_>) -> bool {
+    matches!(look(wanted, docker, bounds), Ok(Found::AsItShouldBe))
 }
 
 pub(super) fn ensure(wanted: &Ensure, work: &Work<'_>, bounds: Bounds<'_>) -> Result<(), Failure> {
     // Who was started with a former certificate still shows it.
     let prior = work.prior.filter(|_| !work.step.actions.iter().any(|action| matches!(action, Action::Certify(_))));
-    match verdict(wanted, look(wanted, bounds)?, prior, work.digest) {
+    match verdict(wanted, look(wanted, work.executor.docker, bounds)?, prior, work.digest) {
         Verdict::Keep => return Ok(()),
         Verdict::Make => {}
-        Verdict::MakeAnew => wanted.remove.iter().try_for_each(|remove| work.call(remove, bounds))?,
+        Verdict::MakeAnew => wanted.remove.iter().try_for_each(|remove| work.invoke(remove, bounds))?,
         Verdict::Refuse(failure) => return Err(failure),
     }
     if wanted.make.is_empty() {
@@ -45,19 +46,14 @@ pub(super) fn ensure(wanted: &Ensure, work: &Work<'_>, bounds: Bounds<'_>) -> Re
         ));
     }
     for call in &wanted.make {
-        work.patiently(bounds, || work.call(call, bounds))?;
+        work.patiently(bounds, || work.invoke(call, bounds))?;
     }
     Ok(())
 }
 
-fn look(wanted: &Ensure, bounds: Bounds<'_>) -> Result<Found, Failure> {
-    let said = match run(&wanted.ask, bounds) {
-        Ok(said) => said.stdout,
-        // Docker says by its exit status that there is no such thing; anything worse shows when it is made.
-        Err(error) if matches!(error.ending, Ending::Exit(_)) => return Ok(Found::Nothing),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(classify(wanted, &said))
+fn look(wanted: &Ensure, docker: &Docker, bounds: Bounds<'_>) -> Result<Found, Failure> {
+    let said = docker.look(&wanted.ask, bounds)?;
+    Ok(said.map_or(Found::Nothing, |said| classify(wanted, &said)))
 }
 
 fn classify(wanted: &Ensure, said: &str) -> Found {
@@ -121,13 +117,15 @@ fn changed(wanted: &Ensure, found: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provision::docker_call::DockerThing;
+    use crate::provision::invocation::Invocation;
     use crate::provision::program::Program;
 
     fn cluster() -> Ensure {
-        let call = || Program::Kind.call(["version"]);
+        let call = || Invocation::from(Program::Kind.call(["version"]));
         Ensure {
             what: "kind cluster a".to_owned(),
-            ask: call(),
+            ask: DockerThing::Nodes("a".to_owned()),
             ours: Some("airtight-a".to_owned()),
             expect: Some("a-control-plane airtight-a running\na-worker airtight-a running".to_owned()),
             remove: Some(call()),

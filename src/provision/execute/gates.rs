@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::step::Work;
+use crate::provision::docker_call::DockerCall;
 use crate::provision::failure::Failure;
 use crate::provision::gate::{Gate, GateState, Lookup, NodeFile, Workload};
-use crate::provision::program::{Bounds, Program, run};
+use crate::provision::program::Bounds;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -16,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Failures that no waiting mends.
-const LASTING: [&str; 3] = ["program-missing", "unauthenticated", "forbidden"];
+const LASTING: [&str; 2] = ["unauthenticated", "forbidden"];
 
 /// Reasons of a waiting container that are no trouble.
 const USUAL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
@@ -67,10 +68,11 @@ fn state(gate: &Gate, work: &Work<'_>, bounds: Bounds<'_>) -> Result<GateState, 
 
 fn node_file(file: &NodeFile, work: &Work<'_>, bounds: Bounds<'_>) -> Result<GateState, Failure> {
     for node in work.executor.site.nodes() {
-        let has = match run(&Program::Docker.call(["exec", &node, "cat", &file.path]), bounds) {
-            Ok(said) => said.stdout.contains(&file.contains),
-            Err(error) if matches!(error.ending, crate::provision::program::Ending::Exit(_)) => false,
-            Err(error) => return Err(error.into()),
+        let cat = DockerCall::Exec { container: node.clone(), command: vec!["cat".to_owned(), file.path.clone()] };
+        let has = match work.executor.docker.run(&cat, bounds) {
+            Ok(said) => said.contains(&file.contains),
+            Err(failure) if failure.code == "container-failed" => false,
+            Err(failure) => return Err(failure),
         };
         if !has {
             return Ok(GateState::Waiting(format!("{node} does not have it yet")));

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::authority::{has_authority, is_issued};
 use super::cluster_api::Cluster;
+use super::docker::Docker;
 use super::failure::Failure;
 use super::owner::Owner;
 use super::plan::{Action, Plan, Step};
@@ -106,6 +107,8 @@ pub struct Executor<'a> {
     pub site: &'a Site,
     /// The cluster's API server.
     pub cluster: &'a dyn Cluster,
+    /// Docker's daemon.
+    pub docker: &'a Docker,
     /// Set when the user wants it to end.
     pub stop: &'a Stop,
     /// Whose the programs are that it runs.
@@ -266,7 +269,7 @@ impl<'a> Course<'a> {
             owner: self.executor.owner,
         };
         step.actions.iter().all(|action| match action {
-            Action::Ensure(wanted) => ensure::is_as_it_should_be(wanted, bounds),
+            Action::Ensure(wanted) => ensure::is_as_it_should_be(wanted, self.executor.docker, bounds),
             Action::Write { path, .. } => path.exists(),
             Action::Pack(packed) => packed.archive.exists(),
             Action::Authority(folder) => has_authority(folder),

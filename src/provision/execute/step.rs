@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Executor, ensure, gates, names};
 use crate::provision::authority::{AuthorityError, issue, make_authority};
 use crate::provision::failure::Failure;
+use crate::provision::invocation::Invocation;
 use crate::provision::plan::{Action, Step};
 use crate::provision::probe_image::ProbeProgram;
 use crate::provision::program::{Bounds, Call, run};
@@ -58,7 +59,7 @@ impl Work<'_> {
     fn act(&self, action: &Action, bounds: Bounds<'_>) -> Result<(), Failure> {
         match action {
             Action::Write { path, text } => write(path, text),
-            Action::Run(call) => self.patiently(bounds, || self.call(call, bounds)),
+            Action::Run(call) => self.patiently(bounds, || self.invoke(call, bounds)),
             Action::RunAfresh { call, clear } => self.patiently(bounds, || match self.call(call, bounds) {
                 Err(failure) if failure.code == "helm-pending" => {
                     self.call(clear, bounds)?;
@@ -75,7 +76,17 @@ impl Work<'_> {
         }
     }
 
-    pub(super) fn call(&self, call: &Call, bounds: Bounds<'_>) -> Result<(), Failure> {
+    pub(super) fn invoke(&self, invocation: &Invocation, bounds: Bounds<'_>) -> Result<(), Failure> {
+        match invocation {
+            Invocation::Program(call) => self.call(call, bounds),
+            Invocation::Docker(call) => {
+                (self.note)(call.to_string());
+                self.executor.docker.run(call, bounds).map(drop)
+            }
+        }
+    }
+
+    fn call(&self, call: &Call, bounds: Bounds<'_>) -> Result<(), Failure> {
         (self.note)(call.to_string());
         run(call, bounds).map(|_| ()).map_err(Failure::from)
     }

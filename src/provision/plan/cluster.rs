@@ -3,12 +3,13 @@
 use super::kind_config;
 use super::mirror;
 use super::{Action, Ensure, Step};
+use crate::provision::docker_call::{DockerCall, DockerThing, NetworkSpec};
 use crate::provision::gate::Gate;
 use crate::provision::image::ImageRef;
 use crate::provision::options::Options;
 use crate::provision::program::Program;
 use crate::provision::recipe::Recipe;
-use crate::provision::site::{KIND_LABEL, LABEL, Site};
+use crate::provision::site::Site;
 
 pub(super) const NETWORK: &str = "network";
 pub(super) const NODE_IMAGE: &str = "node-image";
@@ -17,19 +18,19 @@ pub(super) const CLUSTER: &str = "cluster";
 /// A subnet of our own: Docker gives fixed addresses only on a network whose subnet was named.
 pub(super) fn network(site: &Site) -> Step {
     let network = site.network();
-    let format = format!("{{{{index .Labels \"{LABEL}\"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}");
-    let ask = Program::Docker.call(["network", "inspect", "--format", &format, &network]);
-    let mut make = vec!["network".to_owned(), "create".to_owned(), "--driver".to_owned(), "bridge".to_owned()];
-    make.extend(["--subnet".to_owned(), site.subnet.to_string(), "--ip-range".to_owned(), site.dynamic_range()]);
-    make.extend(site.label());
-    make.push(network.clone());
+    let spec = NetworkSpec {
+        name: network.clone(),
+        subnet: site.subnet,
+        dynamic_range: site.dynamic_range(),
+        label: site.label(),
+    };
     let ensure = Ensure {
         what: format!("Docker network {network}"),
-        ask,
+        ask: DockerThing::Network(network.clone()),
         ours: Some(site.name.to_string()),
         expect: Some(format!("{} {}", site.name, site.subnet)),
         remove: None,
-        make: vec![Program::Docker.call(make)],
+        make: vec![DockerCall::CreateNetwork(spec).into()],
         guarded: true,
     };
     Step::new(NETWORK, format!("Docker network {network} ({})", site.subnet), 30).acts([Action::Ensure(ensure)])
@@ -47,19 +48,18 @@ pub(in crate::provision) fn node(recipe: &Recipe, options: &Options) -> ImageRef
 pub(super) fn node_image(recipe: &Recipe, options: &Options) -> Step {
     let image = node(recipe, options);
     let make = match &options.image_archive {
-        Some(folder) => {
-            vec!["load".to_owned(), "--input".to_owned(), folder.join(image.archive_name()).display().to_string()]
-        }
-        None => vec!["pull".to_owned(), image.to_string()],
+        Some(folder) => DockerCall::Load(folder.join(image.archive_name())).into(),
+        // Docker's command has the credentials of `docker login` and its helpers.
+        None => Program::Docker.call(["pull".to_owned(), image.to_string()]).into(),
     };
     let may = options.pull || options.image_archive.is_some();
     let ensure = Ensure {
         what: format!("node image {image}"),
-        ask: Program::Docker.call(["image", "inspect", "--format", "{{.Id}}", &image.to_string()]),
+        ask: DockerThing::Image(image.to_string()),
         ours: None,
         expect: None,
         remove: None,
-        make: if may { vec![Program::Docker.call(make)] } else { Vec::new() },
+        make: if may { vec![make] } else { Vec::new() },
         guarded: false,
     };
     Step::new(NODE_IMAGE, format!("node image {image}"), 900).acts([Action::Ensure(ensure)])
@@ -71,8 +71,6 @@ pub(super) fn cluster(recipe: &Recipe, options: &Options, site: &Site) -> Step {
     let config = site.folder.rendered("kind.yaml");
     let kubeconfig = site.folder.kubeconfig().display().to_string();
     let name = site.name.as_ref();
-    let labelled = format!("label={KIND_LABEL}={name}");
-    let ask = ["ps", "--all", "--filter", &labelled, "--format", "{{.Names}} {{.Networks}} {{.State}}"];
     let create = [
         "create",
         "cluster",
@@ -88,11 +86,11 @@ pub(super) fn cluster(recipe: &Recipe, options: &Options, site: &Site) -> Step {
     nodes.sort();
     let ensure = Ensure {
         what: format!("kind cluster {name}"),
-        ask: Program::Docker.call(ask),
+        ask: DockerThing::Nodes(site.name.to_string()),
         ours: Some(site.network()),
         expect: Some(nodes.join("\n")),
-        remove: Some(Program::Kind.call(["delete", "cluster", "--name", name, "--kubeconfig", &kubeconfig])),
-        make: vec![Program::Kind.call(create).with("KIND_EXPERIMENTAL_DOCKER_NETWORK", site.network())],
+        remove: Some(Program::Kind.call(["delete", "cluster", "--name", name, "--kubeconfig", &kubeconfig]).into()),
+        make: vec![Program::Kind.call(create).with("KIND_EXPERIMENTAL_DOCKER_NETWORK", site.network()).into()],
         guarded: true,
     };
     let text = kind_config::render(recipe, options, site);

@@ -3,9 +3,11 @@
 use super::cluster::CLUSTER;
 use super::{Action, Step};
 use crate::provision::component::Component;
+use crate::provision::docker_call::DockerCall;
 use crate::provision::image::ImageRef;
+use crate::provision::invocation::Invocation;
 use crate::provision::options::Options;
-use crate::provision::program::{Call, Program};
+use crate::provision::program::Program;
 use crate::provision::recipe::Recipe;
 use crate::provision::site::Site;
 
@@ -30,28 +32,22 @@ fn step(id: String, component: &Component, options: &Options, site: &Site) -> St
 
 /// `kind load` names an image by its tag alone; a pod that asks for a digest finds it only under that name too
 /// (kind#2394).
-fn load(image: &ImageRef, archive: &str, site: &Site) -> Vec<Call> {
-    let mut calls = vec![Program::Kind.call(["load", "image-archive", archive, "--name", site.name.as_ref()])];
+fn load(image: &ImageRef, archive: &str, site: &Site) -> Vec<Invocation> {
+    let mut calls: Vec<Invocation> =
+        vec![Program::Kind.call(["load", "image-archive", archive, "--name", site.name.as_ref()]).into()];
     if let Some(digest) = image.by_digest() {
-        let tag = |node: &String| {
-            let tagged = image.tagged();
-            Program::Docker.call([
-                "exec",
-                node,
-                "ctr",
-                "--namespace=k8s.io",
-                "images",
-                "tag",
-                "--force",
-                &tagged,
-                &digest,
-            ])
-        };
-        calls.extend(site.nodes().iter().map(tag));
+        let tagged = image.tagged();
+        let tag = ["ctr", "--namespace=k8s.io", "images", "tag", "--force", &tagged, &digest];
+        calls.extend(site.nodes().iter().map(|node| on(node, &tag)));
     }
     calls
 }
 
-fn present(image: &ImageRef, node: &str) -> Call {
-    Program::Docker.call(["exec", node, "crictl", "inspecti", "--quiet", &image.to_string()])
+fn present(image: &ImageRef, node: &str) -> Invocation {
+    on(node, &["crictl", "inspecti", "--quiet", &image.to_string()])
+}
+
+fn on(node: &str, command: &[&str]) -> Invocation {
+    let command = command.iter().map(|word| (*word).to_owned()).collect();
+    DockerCall::Exec { container: node.to_owned(), command }.into()
 }

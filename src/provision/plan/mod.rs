@@ -21,7 +21,9 @@ pub(super) use cluster::node;
 pub use coredns::{CorefileError, HostName, with_names};
 pub(super) use install::manifest_file;
 
+use super::docker_call::DockerThing;
 use super::gate::Gate;
+use super::invocation::Invocation;
 use super::options::Options;
 use super::payload::{Manifest, Payload};
 use super::probe_image::ProbeProgram;
@@ -74,8 +76,8 @@ pub enum Action {
         /// What.
         text: String,
     },
-    /// Calls a program.
-    Run(Call),
+    /// Calls a program, or Docker.
+    Run(Invocation),
     /// Calls a program; should it be stuck in an earlier call that was cut off, clears that away and calls again.
     RunAfresh {
         /// The call.
@@ -103,8 +105,8 @@ pub enum Action {
 pub struct Ensure {
     /// What it is, for the reader.
     pub what: String,
-    /// Asks for it: fails or says nothing when it is not there.
-    pub ask: Call,
+    /// What Docker is asked about: it says nothing when it is not there.
+    pub ask: DockerThing,
     /// A word that every line of the answer has if the thing is ours; none where nobody owns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ours: Option<String>,
@@ -113,9 +115,9 @@ pub struct Ensure {
     pub expect: Option<String>,
     /// Removes one that another, unfinished or differing attempt of ours left; none when one that is there is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remove: Option<Call>,
+    pub remove: Option<Invocation>,
     /// Makes it.
-    pub make: Vec<Call>,
+    pub make: Vec<Invocation>,
     /// Whether one that another content made must not be touched without the user's word.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub guarded: bool,
@@ -183,13 +185,13 @@ impl Step {
 
     /// The calls that it makes when nothing is there yet.
     #[must_use]
-    pub fn calls(&self) -> Vec<&Call> {
+    pub fn calls(&self) -> Vec<Invocation> {
         self.actions.iter().flat_map(Action::calls).collect()
     }
 }
 
 impl Action {
-    fn calls(&self) -> Vec<&Call> {
+    fn calls(&self) -> Vec<Invocation> {
         match self {
             Self::Write { .. }
             | Self::Apply(_)
@@ -197,8 +199,9 @@ impl Action {
             | Self::Authority(_)
             | Self::Certify(_)
             | Self::Name(_) => Vec::new(),
-            Self::Run(call) | Self::RunAfresh { call, .. } => vec![call],
-            Self::Ensure(ensure) => ensure.make.iter().collect(),
+            Self::Run(call) => vec![call.clone()],
+            Self::RunAfresh { call, .. } => vec![call.clone().into()],
+            Self::Ensure(ensure) => ensure.make.clone(),
         }
     }
 }

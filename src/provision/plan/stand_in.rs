@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use super::cluster::{CLUSTER, NETWORK, NODE_IMAGE, node};
 use super::serving::{self, TLS};
 use super::{Action, Certificate, Ensure, Step};
+use crate::provision::docker_call::{ContainerSpec, DockerCall, DockerThing, ToolSpec};
+use crate::provision::invocation::Invocation;
 use crate::provision::options::Options;
 use crate::provision::probe_image::{PROBE_IMAGE, ProbeProgram};
-use crate::provision::program::{Call, Program};
+use crate::provision::program::Program;
 use crate::provision::recipe::Recipe;
-use crate::provision::site::{LABEL, Site};
+use crate::provision::site::Site;
 use crate::world::Host;
 
 pub(super) const LOAD: &str = "probe-image";
@@ -35,26 +37,20 @@ pub(super) fn step_of(name: &str) -> String {
 pub(super) fn step(host: &Host, name: &str, fixed: Ipv4Addr, recipe: &Recipe, options: &Options, site: &Site) -> Step {
     let container = site.container(name);
     let image = node(recipe, options).to_string();
-    let shared = format!("container:{container}");
     let add = |address: &Ipv4Addr| {
         let address = format!("{address}/32");
-        let tool = ["run", "--rm", "--network", &shared, "--cap-add", "NET_ADMIN", "--entrypoint", "ip", &image];
-        Program::Docker.call(tool.into_iter().chain(["address", "replace", &address, "dev", "eth0"]))
+        let command = ["ip", "address", "replace", &address, "dev", "eth0"].map(str::to_owned).to_vec();
+        let tool = ToolSpec { beside: container.clone(), image: image.clone(), command, label: site.label() };
+        DockerCall::Tool(tool).into()
     };
     let mut make = vec![start(host, name, &container, fixed, site)];
     make.extend(addresses(host).iter().map(add));
     let ensure = Ensure {
         what: format!("container {container}"),
-        ask: Program::Docker.call([
-            "container",
-            "inspect",
-            "--format",
-            &format!("{{{{index .Config.Labels \"{LABEL}\"}}}} {{{{.State.Running}}}}"),
-            &container,
-        ]),
+        ask: DockerThing::Container(container.clone()),
         ours: Some(site.name.to_string()),
         expect: Some(format!("{} true", site.name)),
-        remove: Some(Program::Docker.call(["rm", "--force", "--volumes", &container])),
+        remove: Some(DockerCall::RemoveContainers(vec![container.clone()]).into()),
         make,
         guarded: false,
     };
@@ -63,25 +59,24 @@ pub(super) fn step(host: &Host, name: &str, fixed: Ipv4Addr, recipe: &Recipe, op
     step.acts([Action::Ensure(ensure)])
 }
 
-fn start(host: &Host, name: &str, container: &str, fixed: Ipv4Addr, site: &Site) -> Call {
-    let mut run: Vec<String> = ["run", "--detach", "--name", container, "--network"].map(str::to_owned).to_vec();
-    run.extend([site.network(), "--ip".to_owned(), fixed.to_string()]);
-    run.extend(site.label());
-    // The image's user is not root, and may bind the ports of web servers only like this.
-    run.extend(
-        ["--pull=never", "--cap-drop", "ALL", "--sysctl", "net.ipv4.ip_unprivileged_port_start=0"].map(str::to_owned),
-    );
-    if !host.tls_ports.is_empty() {
-        let source = certificate_folder(name, site).display().to_string();
-        run.extend(["--mount".to_owned(), format!("type=bind,source={source},target={TLS},readonly")]);
-    }
-    run.push(PROBE_IMAGE.to_owned());
-    match serving::of(host, name) {
-        Some(serving) => run.extend(["serve".to_owned(), "--config".to_owned(), serving]),
+fn start(host: &Host, name: &str, container: &str, fixed: Ipv4Addr, site: &Site) -> Invocation {
+    let arguments = match serving::of(host, name) {
+        Some(serving) => vec!["serve".to_owned(), "--config".to_owned(), serving],
         // Nothing listens, and still it answers a ping.
-        None => run.push("pause".to_owned()),
-    }
-    Program::Docker.call(run)
+        None => vec!["pause".to_owned()],
+    };
+    let spec = ContainerSpec {
+        name: container.to_owned(),
+        image: PROBE_IMAGE.to_owned(),
+        arguments,
+        network: site.network(),
+        address: fixed,
+        label: site.label(),
+        // The image's user is not root, and may bind the ports of web servers only like this.
+        sysctls: vec![("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())],
+        mount: (!host.tls_ports.is_empty()).then(|| (certificate_folder(name, site), TLS.to_owned())),
+    };
+    DockerCall::Start(Box::new(spec)).into()
 }
 
 fn certificate_folder(name: &str, site: &Site) -> PathBuf {
@@ -108,7 +103,8 @@ pub(super) fn routes(ways: &[(Ipv4Addr, Ipv4Addr)], stand_ins: Vec<String>, site
     let calls = nodes.iter().flat_map(|node| {
         ways.iter().map(move |(address, via)| {
             let (address, via) = (format!("{address}/32"), via.to_string());
-            Action::Run(Program::Docker.call(["exec", node, "ip", "route", "replace", &address, "via", &via]))
+            let command = ["ip", "route", "replace", &address, "via", &via].map(str::to_owned).to_vec();
+            Action::Run(DockerCall::Exec { container: node.clone(), command }.into())
         })
     });
     Step::new(ROUTES, "routes to the stand-ins", 60).needs([CLUSTER]).needs(stand_ins).acts(calls)
@@ -116,10 +112,10 @@ pub(super) fn routes(ways: &[(Ipv4Addr, Ipv4Addr)], stand_ins: Vec<String>, site
 
 /// The probe's image, in Docker for the stand-ins and on the nodes for the workloads.
 pub(super) fn load(archive: &Path, site: &Site) -> Step {
-    let archive = archive.display().to_string();
+    let path = archive.display().to_string();
     let calls = [
-        Program::Docker.call(["load", "--input", &archive]),
-        Program::Kind.call(["load", "image-archive", &archive, "--name", site.name.as_ref()]),
+        Invocation::from(DockerCall::Load(archive.to_owned())),
+        Program::Kind.call(["load", "image-archive", &path, "--name", site.name.as_ref()]).into(),
     ];
     Step::new(LOAD, format!("image {PROBE_IMAGE}"), 180).needs([CLUSTER]).acts(calls.map(Action::Run))
 }

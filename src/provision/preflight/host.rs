@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use super::{DockerInfo, DockerNetwork, DockerVersion, Host, Measured};
+use super::{DockerNetwork, Host, Measured};
 use crate::provision::component::Install;
+use crate::provision::docker::{Docker, NetworkFound};
+use crate::provision::docker_call::DockerThing;
 use crate::provision::failure::Failure;
 use crate::provision::options::Options;
 use crate::provision::owner::Owner;
@@ -22,15 +22,22 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// Looks at everything.
 #[must_use]
-pub fn measure(recipe: &Recipe, options: &Options) -> Host {
-    let docker = docker_version();
-    let (info, root) = docker_info();
-    let image = node(recipe, options).to_string();
+pub fn measure(recipe: &Recipe, options: &Options, docker: &Docker) -> Host {
+    let (stop, owner) = (Stop::default(), Owner::default());
+    let soon = || Bounds { deadline: Instant::now() + ANSWER, stop: &stop, owner: &owner };
+    let version = docker.version(soon()).map_or_else(unknown, Measured::Is);
+    let answers = matches!(version, Measured::Is(_));
+    let (info, root) = match docker.info(soon()) {
+        Ok((info, root)) => (Measured::Is(info), root.map(PathBuf::from)),
+        Err(failure) => (unknown(failure), None),
+    };
+    let image = DockerThing::Image(node(recipe, options).to_string());
     Host {
-        networks: if matches!(docker, Measured::Is(_)) { networks() } else { Vec::new() },
-        node_image_there: ask(&Program::Docker.call(["image", "inspect", "--format", "{{.Id}}", &image])).is_ok(),
-        docker,
+        networks: if answers { networks(docker, soon()) } else { Vec::new() },
+        node_image_there: answers && docker.look(&image, soon()).is_ok_and(|found| found.is_some()),
+        docker: version,
         info,
+        docker_command: text(&Program::Docker.call(["--version"])),
         kind: text(&Program::Kind.call(["version"])),
         helm: text(&Program::Helm.call(["version", "--short"])),
         inotify_instances: kernel_limit("max_user_instances"),
@@ -56,58 +63,9 @@ fn text(call: &Call) -> Measured<String> {
     ask(call).map_or_else(unknown, Measured::Is)
 }
 
-fn json(call: &Call) -> Result<Value, Failure> {
-    let said = ask(call)?;
-    serde_json::from_str(&said)
-        .map_err(|error| Failure::new("no-json", format!("`{call}` answered no JSON: {error}"), "update the program"))
-}
-
-fn docker_version() -> Measured<DockerVersion> {
-    let of = |value: Value| {
-        let text = |field: &str| value["Server"][field].as_str().unwrap_or_default().to_owned();
-        Measured::Is(DockerVersion { server: text("Version"), api: text("ApiVersion") })
-    };
-    json(&Program::Docker.call(["version", "--format", "{{json .}}"])).map_or_else(unknown, of)
-}
-
-/// Docker's host, and where it keeps its images.
-fn docker_info() -> (Measured<DockerInfo>, Option<PathBuf>) {
-    match json(&Program::Docker.call(["info", "--format", "{{json .}}"])) {
-        Ok(info) => {
-            let text = |field: &str| info[field].as_str().unwrap_or_default().to_owned();
-            let host = DockerInfo {
-                cgroup_version: text("CgroupVersion"),
-                kernel: text("KernelVersion"),
-                memory: info["MemTotal"].as_u64().unwrap_or_default(),
-            };
-            // Without a server, `docker info` prints what the client knows and fails only in newer versions.
-            if host.kernel.is_empty() {
-                let why = "Docker does not say what it runs on".to_owned();
-                return (Measured::Unknown { why, remedy: "start Docker".to_owned() }, None);
-            }
-            (Measured::Is(host), Some(PathBuf::from(text("DockerRootDir"))))
-        }
-        Err(failure) => (unknown(failure), None),
-    }
-}
-
-fn networks() -> Vec<DockerNetwork> {
-    let names = ask(&Program::Docker.call(["network", "ls", "--format", "{{.Name}}"])).unwrap_or_default();
-    let mut inspect = vec!["network".to_owned(), "inspect".to_owned()];
-    inspect.extend(names.lines().map(str::to_owned));
-    let found = json(&Program::Docker.call(inspect)).unwrap_or_default();
-    let networks = found.as_array().cloned().unwrap_or_default();
-    let subnets = |network: &Value| {
-        let config = network["IPAM"]["Config"].as_array().cloned().unwrap_or_default();
-        config.iter().filter_map(|range| range["Subnet"].as_str().map(str::to_owned)).collect()
-    };
-    networks
-        .iter()
-        .map(|network| DockerNetwork {
-            name: network["Name"].as_str().unwrap_or_default().to_owned(),
-            subnets: subnets(network),
-        })
-        .collect()
+fn networks(docker: &Docker, bounds: Bounds<'_>) -> Vec<DockerNetwork> {
+    let found = docker.networks(None, bounds).unwrap_or_default();
+    found.into_iter().map(|NetworkFound { name, subnets, .. }| DockerNetwork { name, subnets }).collect()
 }
 
 fn kernel_limit(name: &str) -> Measured<u64> {

@@ -22,7 +22,7 @@ pub fn judge(host: &Host, recipe: &Recipe, options: &Options, site: &Site) -> Ve
     let need = &recipe.provision.host;
     needs.push(inotify("max_user_instances", &host.inotify_instances, need.inotify_instances));
     needs.push(inotify("max_user_watches", &host.inotify_watches, need.inotify_watches));
-    needs.extend([kind(host, recipe), helm(host, recipe)]);
+    needs.extend([docker_command(host), kind(host, recipe), helm(host, recipe)]);
     needs.extend([subnet(host, site), ports(host, options)]);
     needs.extend(files(host, options));
     needs.extend(node_image(host, options));
@@ -152,6 +152,17 @@ fn inotify(name: &'static str, measured: &Measured<u64>, required: u64) -> Need 
             draft.met_if(*value >= required, value.to_string(), format!("sysctl -w fs.inotify.{name}={required}"))
         }
         Measured::Unknown { why, .. } => draft.is(Standing::Doubtful, why, "see to it where Docker runs"),
+    }
+}
+
+/// kind calls it, and so does whatever pulls.
+fn docker_command(host: &Host) -> Need {
+    let draft = Draft::new("docker-command", "the docker command, which kind calls");
+    match &host.docker_command {
+        Measured::Is(text) => draft.is(Standing::Met, text, ""),
+        Measured::Unknown { why, .. } => {
+            draft.is(Standing::Unmet, why, "install Docker's command line (docker-ce-cli)")
+        }
     }
 }
 

@@ -55,10 +55,12 @@ impl fmt::Display for Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Host {
-    /// `docker version`.
+    /// Versions of Docker's daemon.
     pub docker: Measured<DockerVersion>,
-    /// `docker info`.
+    /// What the daemon says about its host.
     pub info: Measured<DockerInfo>,
+    /// `docker --version`.
+    pub docker_command: Measured<String>,
     /// `kind version`.
     pub kind: Measured<String>,
     /// `helm version`.
@@ -142,6 +144,7 @@ pub fn preflight(
     recipe: &super::recipe::Recipe,
     options: &super::options::Options,
     site: &super::site::Site,
+    docker: &super::docker::Docker,
 ) -> Vec<Need> {
-    judge(&measure(recipe, options), recipe, options, site)
+    judge(&measure(recipe, options, docker), recipe, options, site)
 }

@@ -1,0 +1,81 @@
+//! What Docker says when it does not do what it was asked.
+
+use std::error::Error as _;
+use std::io;
+
+use bollard::errors::Error;
+
+use crate::provision::failure::Failure;
+use crate::provision::symptom::Speaker;
+
+/// A request that failed: `call` is what it was.
+pub(super) fn of(error: &Error, call: &str) -> Failure {
+    let said = said(error);
+    let known = Failure::recognised(Speaker::Docker, &said);
+    let failure = match error {
+        Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. } => {
+            known.unwrap_or_else(|| refused(&said))
+        }
+        _ => known.unwrap_or_else(|| of_connection(error, &said)),
+    };
+    Failure { detail: vec![format!("$ {call}"), said], ..failure }
+}
+
+/// A tool that ran and failed.
+pub(super) fn of_tool(status: i64, call: &str, output: &str) -> Failure {
+    let failure = Failure::recognised(Speaker::Docker, output).unwrap_or_else(|| {
+        let message = format!("a program in a container exited with status {status}");
+        Failure::new("container-failed", message, "its output is above; `airtight up` tries again from this step")
+    });
+    let lines = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned);
+    Failure { detail: std::iter::once(format!("$ {call}")).chain(lines).collect(), ..failure }
+}
+
+fn refused(said: &str) -> Failure {
+    let hint = "Docker's words are above; `airtight up` tries again from this step";
+    Failure::new("docker-refused", format!("Docker refuses: {said}"), hint)
+}
+
+/// The daemon's own words as the docker command would repeat them, or the error with its causes.
+fn said(error: &Error) -> String {
+    match error {
+        Error::DockerResponseServerError { message, .. } => format!("Error response from daemon: {}", message.trim()),
+        Error::DockerStreamError { error } => error.trim().to_owned(),
+        other => {
+            let mut said = other.to_string();
+            let mut cause = other.source();
+            while let Some(error) = cause {
+                if !said.contains(&error.to_string()) {
+                    said = format!("{said}: {error}");
+                }
+                cause = error.source();
+            }
+            said
+        }
+    }
+}
+
+/// No answer came: the user may not connect, or nobody listens.
+fn of_connection(error: &Error, said: &str) -> Failure {
+    let code = match kind(error) {
+        Some(io::ErrorKind::PermissionDenied) => "docker-denied",
+        Some(_) => "docker-unreachable",
+        None if said.contains("client error (Connect)") => "docker-unreachable",
+        None => return Failure::new("docker-answer", format!("Docker's answer is none: {said}"), "update Docker"),
+    };
+    Failure::known(code)
+}
+
+fn kind(error: &Error) -> Option<io::ErrorKind> {
+    if matches!(error, Error::SocketNotFoundError(_)) {
+        return Some(io::ErrorKind::NotFound);
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
