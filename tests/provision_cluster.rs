@@ -45,8 +45,8 @@ fn up(stage: &Stage) -> Told {
 
 /// The record of a step, if there is one.
 fn progress(stage: &Stage, step: &str) -> Value {
-    let state: Value = serde_json::from_str(&stage.read("state/airtight/airtight/state.json")).unwrap();
-    state["steps"][step]["progress"].clone()
+    let recorded: Value = serde_json::from_str(&stage.read("state/airtight/airtight/state.json")).unwrap();
+    recorded["steps"][step]["progress"].clone()
 }
 
 #[test]

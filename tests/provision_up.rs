@@ -217,7 +217,7 @@ fn a_gate_that_does_not_hold_in_time_says_what_it_saw_last() {
         "stack.yaml",
         &STACK.replacen("timeoutSeconds: 20\n    - name: istiod", "timeoutSeconds: 2\n    - name: istiod", 1),
     );
-    machine.workload("daemonsets", "kube-system", "cilium", json!({"numberAvailable": 1}));
+    machine.workload("daemonsets", "kube-system", "cilium", &json!({"numberAvailable": 1}));
     machine.server.put("/api/v1/namespaces/kube-system/pods/cilium-x7", json!({"status": {"containerStatuses": [
         {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image quay.io/cilium/cilium"}}},
     ]}}));

@@ -1,6 +1,6 @@
 //! The program of the probe, of which its image is made.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -25,7 +25,7 @@ pub(super) struct ProbeArgs {
 impl ProbeArgs {
     /// The program that is named.
     #[cfg(feature = "live")]
-    pub(super) fn program(&self) -> Option<&Path> {
+    pub(super) fn program(&self) -> Option<&std::path::Path> {
         self.probe.as_deref()
     }
 

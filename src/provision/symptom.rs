@@ -70,8 +70,8 @@ pub const SYMPTOMS: &[Symptom] = &[
         code: "docker-client-too-old",
         speakers: &[],
         texts: &["is too old. Minimum supported API version is"],
-        cause: "the docker command is older than what the Docker daemon still speaks to",
-        remedy: "update the docker command, or set DOCKER_API_VERSION to the minimum that the daemon names",
+        cause: "airtight or the docker command is older than what the Docker daemon still speaks to",
+        remedy: "update both; the docker command takes DOCKER_API_VERSION, the minimum that the daemon names",
         transient: false,
     },
     Symptom {

@@ -59,7 +59,7 @@ impl Docker {
         Ok((host, info.docker_root_dir))
     }
 
-    /// Networks that have our label with this value; with any value if none is given; without a label all of them.
+    /// Networks with a label such as `name` or `name=value`; without one, all networks.
     ///
     /// # Errors
     /// When the daemon does not answer.

@@ -52,7 +52,7 @@ fn current_context(folder: &Path) -> Option<String> {
 
 /// A context's folder is named by the digest of its name (Docker CLI `cli/context/store`).
 fn of_context(context: &str, folder: &Path) -> Result<Endpoint, Failure> {
-    let id: String = Sha256::digest(context).iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hexadecimal(&Sha256::digest(context));
     let path = folder.join("contexts/meta").join(&id).join("meta.json");
     let unknown = |why: &dyn std::fmt::Display| {
         let message = format!("Docker's context `{context}` cannot be used: {}: {why}", path.display());
@@ -63,6 +63,11 @@ fn of_context(context: &str, folder: &Path) -> Result<Endpoint, Failure> {
     let host = meta["Endpoints"]["docker"]["Host"].as_str().ok_or_else(|| unknown(&"it names no host"))?;
     let tls = folder.join("contexts/tls").join(&id).join("docker");
     Ok(Endpoint { host: host.to_owned(), tls: tls.exists().then_some(tls) })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn client(Endpoint { host, tls }: &Endpoint) -> Result<Docker, Failure> {
@@ -80,13 +85,11 @@ fn client(Endpoint { host, tls }: &Endpoint) -> Result<Docker, Failure> {
             return Err(Failure::new("docker-endpoint", message, remedy));
         }
     };
-    made.map_err(|error| super::refusal::of(&error, "a client for Docker"))
+    made.map_err(|error| super::refusal::of(&error, "docker version"))
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
 
     fn folder() -> tempfile::TempDir {
@@ -121,5 +124,9 @@ mod tests {
         let failure = client(&Endpoint { host: "ssh://lab".to_owned(), tls: None }).unwrap_err();
         assert_eq!(failure.code, "docker-endpoint");
         assert!(failure.hint.contains("ssh -L"), "{}", failure.hint);
+        let tls = Some(PathBuf::from("/nowhere"));
+        let failure = client(&Endpoint { host: "tcp://127.0.0.1:2376".to_owned(), tls }).unwrap_err();
+        assert_eq!(failure.code, "docker-endpoint");
+        assert!(failure.message.contains("/nowhere/"), "{}", failure.message);
     }
 }

@@ -61,9 +61,27 @@ fn of_connection(error: &Error, said: &str) -> Failure {
         Some(io::ErrorKind::PermissionDenied) => "docker-denied",
         Some(_) => "docker-unreachable",
         None if said.contains("client error (Connect)") => "docker-unreachable",
+        None if is_of_client(error) => {
+            let hint = "see DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or the current context of `docker context ls`";
+            return Failure::new("docker-endpoint", format!("Docker cannot be reached: {said}"), hint);
+        }
         None => return Failure::new("docker-answer", format!("Docker's answer is none: {said}"), "update Docker"),
     };
     Failure::known(code)
+}
+
+/// Whether it went wrong before anything was sent.
+fn is_of_client(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NoHomePathError
+            | Error::CertPathError { .. }
+            | Error::CertMultipleKeys { .. }
+            | Error::CertParseError { .. }
+            | Error::NoNativeCertsError { .. }
+            | Error::LoadNativeCertsErrors { .. }
+            | Error::UnsupportedURISchemeError { .. }
+    )
 }
 
 fn kind(error: &Error) -> Option<io::ErrorKind> {

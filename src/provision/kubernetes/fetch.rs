@@ -12,7 +12,7 @@ use crate::provision::failure::Failure;
 const REDIRECTS: usize = 8;
 
 /// How long one server may take for its answer.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// What one server answered.
 enum Answer {

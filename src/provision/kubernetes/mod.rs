@@ -75,13 +75,12 @@ impl Kubernetes {
         })?;
         let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
         let current = connected.take().filter(|connected| connected.kubeconfig == kubeconfig);
-        let current = match current {
-            Some(current) => current,
-            None => {
-                let access = Access { kubeconfig: Some(self.kubeconfig.clone()), context: None };
-                let cluster = KubeCluster::connect(&access, LIMITS).map_err(refusal::of_call)?;
-                Connected { kubeconfig, cluster: Arc::new(cluster), served: BTreeMap::new() }
-            }
+        let current = if let Some(current) = current {
+            current
+        } else {
+            let access = Access { kubeconfig: Some(self.kubeconfig.clone()), context: None };
+            let cluster = KubeCluster::connect(&access, LIMITS).map_err(refusal::of_call)?;
+            Connected { kubeconfig, cluster: Arc::new(cluster), served: BTreeMap::new() }
         };
         Ok(act(connected.insert(current)))
     }
@@ -104,10 +103,10 @@ impl Kubernetes {
     }
 
     /// Every object under a path, page by page, as one list.
-    fn list(&self, path: &str, selector: &str, bounds: Bounds<'_>) -> Result<Option<Value>, Failure> {
+    fn list(&self, path: &str, bounds: Bounds<'_>) -> Result<Option<Value>, Failure> {
         let (mut items, mut next) = (Vec::new(), String::new());
         loop {
-            let page = format!("{path}?limit={PAGE}{selector}{next}");
+            let page = format!("{path}?limit={PAGE}{next}");
             let Some(mut list) = self.read(&page, bounds)? else { return Ok(None) };
             items.extend(list["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
             match list["metadata"]["continue"].as_str() {
@@ -162,7 +161,7 @@ impl Cluster for Kubernetes {
         let Some(collection) = self.collection(lookup, bounds)? else { return Ok(None) };
         match &lookup.name {
             Some(name) => self.read(&format!("{collection}/{name}"), bounds),
-            None => self.list(&collection, "", bounds),
+            None => self.list(&collection, bounds),
         }
     }
 
