@@ -361,6 +361,17 @@ fn deploy(stage: &Stage) {
             &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop", "labels": {"app": name}},
                 "spec": {"containers": [{"name": "probe", "image": format!("shop/{name}:7"), "command": command}]}}),
         );
+        wait_until_running(stage, name);
+    }
+}
+
+/// A run takes the cluster as it finds it, and a pod that still starts is none to dial.
+fn wait_until_running(stage: &Stage, pod: &str) {
+    let path = format!("/api/v1/namespaces/shop/pods/{pod}");
+    let end = Instant::now() + Duration::from_secs(20);
+    while stage.server.state().object(&path).is_none_or(|pod| pod["status"]["phase"] != "Running") {
+        assert!(Instant::now() < end, "{pod} does not start");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

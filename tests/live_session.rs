@@ -331,9 +331,10 @@ fn before_version_5_of_the_protocol_sessions_end_with_their_last_answer() {
     let cluster = connect(&server);
     let witness = FlowLog(&server);
     let begin = Instant::now();
-    let record = run_plan(&mut Live::new(&cluster, options(), Some(&witness)).unwrap());
+    let patient = Options { grace: Duration::from_mins(1), ..options() };
+    let record = run_plan(&mut Live::new(&cluster, patient, Some(&witness)).unwrap());
     assert_healthy(&record);
-    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -411,9 +412,10 @@ fn an_image_that_is_nowhere_ends_the_wait_at_once() {
     server.state().lose_images();
     let cluster = connect(&server);
     let begin = Instant::now();
-    let record = run_plan(&mut Live::new(&cluster, options(), None).unwrap());
+    let patient = Options { patience: Duration::from_mins(1), ..options() };
+    let record = run_plan(&mut Live::new(&cluster, patient, None).unwrap());
     assert!(record.canary.detail.contains("ErrImageNeverPull"), "{}", record.canary.detail);
-    assert!(begin.elapsed() < Duration::from_secs(2));
+    assert!(begin.elapsed() < Duration::from_secs(40));
     assert_eq!(server.state().namespaces(), Vec::<String>::new());
 }
 
@@ -488,7 +490,7 @@ fn a_round_of_denied_flows_takes_one_deny_timeout() {
     let begin = Instant::now();
     let seen = observe(&mut live, &flows);
     // Twenty programs are started meanwhile; one after the other, the timeouts alone would take 150 seconds.
-    assert!(begin.elapsed() < DENY_TIMEOUT + Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < DENY_TIMEOUT + Duration::from_secs(30), "{:?}", begin.elapsed());
     assert!(seen.iter().all(|seen| seen.outcome == Some(Outcome::Timeout)), "{:?}", seen[0]);
     assert_eq!(server.state().count("/exec?"), pods.len());
 }
@@ -568,7 +570,7 @@ fn programs_in_containers_tell_how_they_end() {
     let pause =
         cluster.exec(&container("web"), &["/airtight-probe", "pause"], b"", Duration::from_millis(300)).unwrap();
     assert!(matches!(pause.ended, Ended::Cut(why) if why.contains("300 ms")));
-    assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[test]

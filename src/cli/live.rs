@@ -49,6 +49,9 @@ pub(super) struct LiveArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     #[arg(help_heading = "Clusters")]
     deny_timeout: u64,
+    /// How many seconds observers have to write what they saw of a round: Envoy may hold its access log back for ten
+    #[arg(long, value_name = "SECONDS", default_value_t = 12, help_heading = "Clusters")]
+    log_wait: u64,
     /// How many seconds to wait for a state: manifests that come into force, a policy that bites
     #[arg(long, value_name = "SECONDS", default_value_t = 120, help_heading = "Clusters")]
     wait: u64,
@@ -65,12 +68,11 @@ pub(super) struct LiveArgs {
     retries: u32,
 }
 
-/// How long observers have to write what they saw of a round: Envoy may hold its access log back for ten seconds.
-const UNTIL_LOGGED: Patience = Patience {
-    within: Duration::from_secs(12),
-    first_pause: Duration::from_millis(300),
-    longest_pause: Duration::from_secs(3),
-};
+/// How observers are waited for.
+fn until_logged(seconds: u64) -> Patience {
+    let (first_pause, longest_pause) = (Duration::from_millis(300), Duration::from_secs(3));
+    Patience { within: Duration::from_secs(seconds), first_pause, longest_pause }
+}
 
 /// What the context of a pod's own cluster is called, which has no name.
 pub(super) const IN_CLUSTER: &str = "in-cluster";
@@ -92,6 +94,8 @@ pub(super) struct Reached {
     confirmed: Option<String>,
     guests: GuestArgs,
     options: Options,
+    /// How many seconds observers have to write what they saw.
+    log_wait: u64,
     stop: Stop,
 }
 
@@ -152,6 +156,7 @@ impl LiveArgs {
             cluster,
             context,
             confirmed: self.in_production.clone(),
+            log_wait: self.log_wait,
             guests: self.guests.clone(),
             options: Options {
                 name,
@@ -221,7 +226,7 @@ impl Reached {
         let (recorder, mut options) = (Recorder::default(), self.options.clone());
         let go_on = || if stopped() { Err(Failure::interrupted().into()) } else { Ok(()) };
         let ended = self.prepare(matter, &mut options, &cluster, &mut guests, output).and_then(|(findings, found)| {
-            let witness = ClusterWitness::new(&cluster, UNTIL_LOGGED);
+            let witness = ClusterWitness::new(&cluster, until_logged(self.log_wait));
             let (witness, recording) = (Recounting::new(&witness, &recorder), Recording::new(&cluster, &recorder));
             let about = evidence::cluster(
                 &cluster,

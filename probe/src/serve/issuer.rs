@@ -60,12 +60,12 @@ impl Issuer {
     pub(super) fn answer(&self, asked: &Asked) -> Said {
         let path = asked.path();
         let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
-        match &asked.parts.method {
-            &Method::GET if ends(&["/.well-known/openid-configuration"]) => {
+        match asked.parts.method {
+            Method::GET if ends(&["/.well-known/openid-configuration"]) => {
                 Said::marked(asked, StatusCode::OK, self.discovery())
             }
-            &Method::GET if ends(KEYS) => Said::marked(asked, StatusCode::OK, json!({"keys": [self.public_key()]})),
-            &Method::POST if ends(&["/token"]) => self.issue(asked),
+            Method::GET if ends(KEYS) => Said::marked(asked, StatusCode::OK, json!({"keys": [self.public_key()]})),
+            Method::POST if ends(&["/token"]) => self.issue(asked),
             _ => Said::marked(asked, StatusCode::NOT_FOUND, json!({"error": "no such path"})),
         }
     }
