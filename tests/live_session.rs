@@ -5,69 +5,28 @@
 
 #[path = "fixtures/apiserver/mod.rs"]
 mod apiserver;
+#[path = "fixtures/shop.rs"]
+mod shop;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use airtight::judge::{Evidence, Observation, Verdict};
 use airtight::manifest::{Location, Position};
-use airtight::path::{Destination, Flow, Source};
-use airtight::policy::{Layer, Outcome, Reason, Request, Token, TokenState};
+use airtight::path::{Flow, Source};
+use airtight::policy::{Layer, Outcome, Reason};
 use airtight::run::{RunContext, RunRecord, StackRecord, SystemClock, run};
 use airtight::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity,
 };
-use airtight::testbed::live::detect::Denial as Denied;
 use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
-use airtight::testbed::live::{
-    ApiCall, Cluster, Container, Ended, Impersonated, Live, Options, Outside, Tried, Verb, Witness,
-};
+use airtight::testbed::live::{ApiCall, Cluster, Container, Ended, Impersonated, Live, Options, Tried, Verb, Witness};
 use airtight::testbed::{Canary, Testbed, TestbedError};
 use airtight::world::Protocol;
 use apiserver::{ApiServer, Denial, Fault, Run, What};
 use serde_json::json;
-
-const DENY_TIMEOUT: Duration = Duration::from_millis(600);
-
-fn limits() -> Limits {
-    Limits {
-        connect: Duration::from_secs(2),
-        call: Duration::from_secs(1),
-        overall: Duration::from_secs(4),
-        attempts: 3,
-        pause: Duration::from_millis(10),
-    }
-}
-
-fn options() -> Options {
-    Options {
-        deny_timeout: DENY_TIMEOUT,
-        grace: Duration::from_millis(1500),
-        patience: Duration::from_secs(3),
-        pause: Duration::from_millis(20),
-        ..Options::default()
-    }
-}
-
-fn connect(server: &ApiServer) -> KubeCluster {
-    KubeCluster::connect(&access(server.kubeconfig()), limits()).unwrap()
-}
-
-fn access(kubeconfig: std::path::PathBuf) -> Access {
-    Access { kubeconfig: Some(kubeconfig), context: None }
-}
-
-/// A shop with a client, an intruder, whose flows to 8080 are dropped, and a server.
-fn shop() -> ApiServer {
-    let server = ApiServer::start();
-    let listeners = ["http=0.0.0.0:8080", "tcp=0.0.0.0:8081"].map(str::to_owned).to_vec();
-    server.run("shop", "web", &Run::Serve(listeners));
-    server.run("shop", "client", &Run::Pause);
-    server.run("shop", "intruder", &Run::Pause);
-    server.state().deny(Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 });
-    server
-}
+use shop::{DENY_TIMEOUT, access, connect, flow, limits, observe, options, shop};
 
 /// The CNI's flow log: what the datapath dropped.
 struct FlowLog<'s>(&'s ApiServer);
@@ -81,24 +40,6 @@ impl Witness for FlowLog<'_> {
             Evidence { denied_by: dropped.then_some(Layer::Cni), ..Evidence::default() }
         };
         round.iter().map(told).collect()
-    }
-}
-
-fn flow(from: &str, port: u16, request: bool) -> Flow {
-    Flow {
-        from: Source::Workload("shop".to_owned(), from.to_owned()),
-        to: Destination::Pod("shop".to_owned(), "web".to_owned()),
-        protocol: Protocol::Tcp,
-        port: Some(port),
-        request: request.then(|| Request {
-            method: "GET".to_owned(),
-            path: "/trips?x=1".to_owned(),
-            host: "web.shop".to_owned(),
-            headers: vec![("X-Trace".to_owned(), "7".to_owned())],
-            token: None,
-        }),
-        tls: None,
-        after: Vec::new(),
     }
 }
 
@@ -188,94 +129,6 @@ impl Testbed for Enforcing<'_> {
     fn refuses(&self, flow: &Flow) -> Option<String> {
         self.0.refuses(flow)
     }
-}
-
-fn observe(live: &mut Live<'_>, flows: &[Flow]) -> Vec<Observation> {
-    live.observe(&flows.iter().collect::<Vec<_>>())
-}
-
-/// A flow of the client to the web, with a token.
-fn bearing(issuer: &str, state: TokenState) -> Flow {
-    let mut flow = flow("client", 8080, true);
-    let claims = BTreeMap::from([("tenant".to_owned(), vec!["acme".to_owned()])]);
-    let (subject, audiences) = ("alice".to_owned(), vec!["web".to_owned()]);
-    let token = Token { issuer: issuer.to_owned(), subject, audiences, claims, state };
-    flow.request.as_mut().unwrap().token = Some(token);
-    flow
-}
-
-#[test]
-fn tokens_are_had_from_the_issuers_in_the_cluster_and_are_not_told() {
-    let server = shop();
-    let cluster = connect(&server);
-    let flows = [
-        bearing("https://id.example.com", TokenState::Valid),
-        bearing("https://id.example.com", TokenState::Expired),
-        bearing("https://elsewhere.example.com", TokenState::Valid),
-    ];
-    let refused = Live::new(&cluster, options(), None).unwrap().refuses(&flows[0]);
-    assert!(refused.unwrap().contains("no issuer stands in the cluster"));
-    let issuer = json!({"issuer": {"issuer": "https://id.example.com"}});
-    let listener = json!({"bind": "0.0.0.0:8080", "speak": {"http": {"answer": issuer}}});
-    server.run("shop", "issuer", &Run::Configured(json!({"listeners": [listener]}).to_string()));
-    let mut live = Live::new(&cluster, options(), None).unwrap();
-    assert_eq!(live.refuses(&flows[0]), None);
-    for seen in observe(&mut live, &flows) {
-        assert_eq!(seen.outcome, Some(Outcome::Http(200)));
-        let arrived = seen.evidence.backend_headers.iter().find(|(name, _)| name == "authorization");
-        assert_eq!(arrived.unwrap().1, "Bearer [token]");
-        assert!(!seen.evidence.logs.concat().contains("eyJ"), "{:?}", seen.evidence.logs);
-    }
-    // The canary is no flow of the round, and the issuer is asked once for all of them.
-    assert_eq!(server.state().count("pods/issuer-6d5f-abcde/exec"), 1);
-    server.state().fail(Fault::always("pods/issuer-6d5f-abcde/exec", What::Status(503)));
-    let seen = observe(&mut live, &flows[..1]);
-    assert!(matches!(&seen[0].outcome, Some(Outcome::ProbeError(why)) if why.contains("503")), "{seen:?}");
-}
-
-#[test]
-fn where_the_cni_stands_alone_it_is_who_denied() {
-    let server = shop();
-    let cluster = connect(&server);
-    let told = |denial: Denied, flows: &[Flow]| {
-        let options = Options { unobserved: Some(BTreeSet::from([denial])), ..options() };
-        let mut live = Live::new(&cluster, options, None).unwrap();
-        observe(&mut live, flows).into_iter().map(|seen| seen.evidence.denied_by).collect::<Vec<_>>()
-    };
-    let (dropped, open) = (flow("intruder", 8080, true), flow("intruder", 8081, false));
-    let (closed, other) = (flow("intruder", 9999, false), flow("client", 8081, false));
-    // The intruder's network works: something came back to it.
-    assert_eq!(told(Denied::Drop, &[dropped.clone(), open.clone()]), [Some(Layer::Cni), None]);
-    // A pod to which nothing comes back may be cut off, whatever others get.
-    assert_eq!(told(Denied::Drop, &[dropped.clone(), other]), [None, None]);
-    // On this CNI denials look otherwise; and a port on which nobody listens is no denial on any.
-    assert_eq!(told(Denied::IcmpError, &[dropped, open.clone()]), [None, None]);
-    assert_eq!(told(Denied::Reset, &[closed, open]), [None, None]);
-}
-
-#[test]
-fn flows_from_outside_start_on_this_machine() {
-    let server = shop();
-    let cluster = connect(&server);
-    let node = server.state().address("shop", "web-6d5f-abcde");
-    let object = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-1"},
-        "status": {"addresses": [{"type": "InternalIP", "address": node.to_string()}]}});
-    let path = "/api/v1/nodes/worker-1?fieldManager=test&force=true";
-    let made = cluster.send(&ApiCall { verb: Verb::Apply, path, body: Some(&object), user: None }).unwrap();
-    assert!(made.accepted(), "{made:?}");
-    let to_node =
-        Flow { from: Source::Outside, to: Destination::Node("worker-1".to_owned()), ..flow("client", 8080, true) };
-    let to_pod = Flow { from: Source::Outside, ..flow("client", 8080, true) };
-    let nowhere = Live::new(&cluster, options(), None).unwrap();
-    assert!(nowhere.refuses(&to_node).unwrap().contains("no program is named"));
-    let outside = Outside::Probe(ApiServer::probe().to_owned());
-    let mut live = Live::new(&cluster, Options { outside, ..options() }, None).unwrap();
-    assert!(live.refuses(&to_pod).unwrap().contains("no way to a pod's address"));
-    assert_eq!(live.refuses(&to_node), None);
-    let seen = &observe(&mut live, &[to_node])[0];
-    assert_eq!(seen.outcome, Some(Outcome::Http(200)));
-    assert_eq!(seen.evidence.answered_by.as_deref(), Some("shop/web"));
-    assert_eq!(server.state().count("/exec?"), 0);
 }
 
 #[test]
