@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use airtight::manifest::{load, yaml};
+use airtight::provision::{Bounds, Cluster as _, Failure, Kubernetes, Lookup, Owner, Source, Stop};
 use airtight::testbed::live::kube::KubeCluster;
 use airtight::testbed::live::{ApiAnswer, ApiCall, Cluster, Impersonated, Verb};
 use envtest::Real;
@@ -142,4 +143,64 @@ fn the_printed_role_allows_what_a_run_asks_for_and_no_more() {
     ] {
         assert_eq!(as_account(verb, path, body), expected, "{verb:?} {path}");
     }
+}
+
+const DEFINED: &str = r"
+apiVersion: example.com/v1
+kind: Widget
+metadata: {name: first, namespace: made}
+spec: {size: 3}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, listKind: WidgetList, plural: widgets, singular: widget}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: made}}
+";
+
+/// What fails for a reason that may pass is tried again, as the steps of provisioning do it.
+fn patiently(act: &dyn Fn() -> Result<(), Failure>) {
+    let end = Instant::now() + Duration::from_secs(40);
+    while let Err(failure) = act() {
+        assert!(failure.transient && Instant::now() < end, "{failure:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn provisioning_applies_definitions_before_what_they_define() {
+    let Some(real) = Real::start() else { return };
+    let kubernetes = Kubernetes::new(real.kubeconfig());
+    let (stop, owner) = (Stop::default(), Owner::default());
+    let bounds = || Bounds { deadline: Instant::now() + Duration::from_secs(40), stop: &stop, owner: &owner };
+    patiently(&|| kubernetes.ready(bounds()));
+    let source = |text: &str| Source::Text { name: "widgets.yaml".to_owned(), text: text.to_owned() };
+    // A definition is not established at once.
+    patiently(&|| kubernetes.apply(&source(DEFINED), bounds()));
+    let lookup = |name: Option<&str>| Lookup {
+        resource: "widgets.example.com".to_owned(),
+        namespace: Some("made".to_owned()),
+        name: name.map(str::to_owned),
+    };
+    let found = kubernetes.get(&lookup(Some("first")), bounds()).unwrap().unwrap();
+    assert_eq!(
+        (&found["spec"]["size"], &found["metadata"]["managedFields"][0]["manager"]),
+        (&json!(3), &json!("airtight"))
+    );
+    assert_eq!(kubernetes.get(&lookup(Some("second")), bounds()).unwrap(), None);
+    // Again is no change; and what is wrong is refused at once, by name.
+    kubernetes.apply(&source(DEFINED), bounds()).unwrap();
+    let begin = Instant::now();
+    let refused = kubernetes.apply(&source(&DEFINED.replace("size: 3", "size: big")), bounds()).unwrap_err();
+    assert!(refused.message.contains("Widget made/first") && refused.message.contains("widgets.yaml"), "{refused:?}");
+    assert!(begin.elapsed() < Duration::from_secs(20));
 }
