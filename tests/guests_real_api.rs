@@ -1,6 +1,6 @@
 //! Guests on a real API server, as a user who has the printed role and nothing else.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may panic and talk")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 #[path = "fixtures/envtest/mod.rs"]
 mod envtest;

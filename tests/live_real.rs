@@ -1,6 +1,6 @@
 //! What only a real API server can confirm: that it takes the reference policy set and the role that we print, field
 //! by field. With `KUBEBUILDER_ASSETS` (kube-apiserver and etcd); skipped aloud without.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and talk")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "fixtures/envtest/mod.rs"]
 mod envtest;
@@ -14,7 +14,7 @@ use airtight::manifest::{load, yaml};
 use airtight::provision::{Bounds, Cluster as _, Failure, Kubernetes, Lookup, Owner, Source, Stop};
 use airtight::testbed::live::kube::KubeCluster;
 use airtight::testbed::live::{ApiAnswer, ApiCall, Cluster, Impersonated, Verb};
-use envtest::Real;
+use envtest::{Real, skipped};
 use serde_json::{Value, json};
 
 fn send(cluster: &KubeCluster, verb: Verb, path: &str, body: Option<&Value>) -> ApiAnswer {
@@ -77,7 +77,7 @@ fn definitions() -> Option<Vec<PathBuf>> {
 fn the_reference_set_is_taken_as_it_is_written() {
     let Some(real) = Real::start() else { return };
     let Some(definitions) = definitions() else {
-        eprintln!("SKIPPED: ../shared/crds has no definitions of the components' kinds");
+        skipped("../shared/crds has no definitions of the components' kinds");
         return;
     };
     let cluster = real.cluster();
