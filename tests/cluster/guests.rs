@@ -1,22 +1,13 @@
 //! What a run brings along to somebody else's cluster, and takes away again: on an API server in memory, with real
 //! probes.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
-
-#[path = "fixtures/apiserver/mod.rs"]
-mod apiserver;
-#[path = "fixtures/role.rs"]
-mod role;
-#[path = "fixtures/stage.rs"]
-mod stage;
-
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::apiserver::{Denial, Fault, What};
+use crate::stage::{Stage, told};
 use airtight::judge::Verdict;
-use apiserver::{Denial, Fault, What};
 use serde_json::{Value, json};
-use stage::{Stage, told};
 
 const RUN: &str = "airtight.dev/run";
 
@@ -198,7 +189,7 @@ fn without_its_flag_no_policy_is_touched() {
 #[test]
 fn stand_ins_get_nothing_of_anybodys_traffic() {
     let stage = with_namespace(empty());
-    stage.server.run("shop", "intruder", &apiserver::Run::Pause);
+    stage.server.run("shop", "intruder", &crate::apiserver::Run::Pause);
     stage.create(
         "/api/v1/namespaces/shop/services",
         &json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front", "namespace": "shop"},
@@ -383,7 +374,6 @@ fn with_namespace_of(stage: &Stage) {
 fn a_probe_that_does_not_start_in_a_pod_ends_the_run() {
     let stage = empty();
     deploy(&stage);
-    std::thread::sleep(Duration::from_millis(300));
     stage.server.state().lose_images();
     let output = stage.run(&["--as-deployed", "--probe-image", "nowhere.example/airtight-probe:1"]);
     assert_eq!(output.status.code(), Some(5), "{}", told(&output));
@@ -413,12 +403,12 @@ fn the_role_grows_by_what_is_asked_for() {
     let flags = ["--apply-policies", "--stand-ins"];
     assert_eq!(stage.run(&flags).status.code(), Some(0));
     assert_eq!(clean(&stage, &[]).status.code(), Some(0));
-    role::suffices(&stage, before, &flags);
+    crate::role::suffices(&stage, before, &flags);
     let stage = empty();
     deploy(&stage);
     let before = stage.server.state().seen().len();
     stage.run(&["--as-deployed"]);
-    role::suffices(&stage, before, &["--as-deployed"]);
+    crate::role::suffices(&stage, before, &["--as-deployed"]);
     // And by nothing else.
     for (resource, verb, flag) in [
         ("pods/ephemeralcontainers", "patch", "--as-deployed"),
@@ -427,10 +417,12 @@ fn the_role_grows_by_what_is_asked_for() {
         ("pods", "delete", "--stand-ins"),
     ] {
         for asked in [&[][..], &["--apply-policies"], &["--stand-ins"], &["--as-deployed"]] {
-            let granted = role::grants(&role::rules(asked), "", resource, verb);
+            let granted = crate::role::grants(&crate::role::rules(asked), "", resource, verb);
             assert_eq!(granted, asked == [flag], "{verb} on {resource} with {asked:?}");
         }
     }
-    let policies = |flags: &[&str]| role::grants(&role::rules(flags), "cilium.io", "ciliumnetworkpolicies", "create");
+    let policies = |flags: &[&str]| {
+        crate::role::grants(&crate::role::rules(flags), "cilium.io", "ciliumnetworkpolicies", "create")
+    };
     assert!(policies(&["--apply-policies"]) && !policies(&["--stand-ins"]) && !policies(&[]));
 }

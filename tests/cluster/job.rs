@@ -1,27 +1,18 @@
 //! The Job that runs the matrix from within a cluster: manifests that an API server takes, and a command that works
 //! with nothing but the pod's service account.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
-
-#[path = "fixtures/apiserver/mod.rs"]
-mod apiserver;
-#[path = "fixtures/role.rs"]
-mod role;
-#[path = "fixtures/stage.rs"]
-mod stage;
-
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::stage::{Stage, told};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stage::{Stage, told};
 
 fn printed(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
@@ -91,7 +82,7 @@ fn the_role_is_the_one_that_is_printed() {
     let stage = Stage::empty();
     for flags in [&[][..], &["--apply-policies", "--stand-ins"], &["--as-deployed"]] {
         let manifests = manifests(stage.folder.path(), flags);
-        assert_eq!(of(&manifests, "ClusterRole")["rules"], json!(role::rules(flags)), "{flags:?}");
+        assert_eq!(of(&manifests, "ClusterRole")["rules"], json!(crate::role::rules(flags)), "{flags:?}");
         let command = of(&manifests, "Job")["spec"]["template"]["spec"]["containers"][0]["command"].to_string();
         assert!(flags.iter().all(|flag| command.contains(flag)), "{command}");
     }
@@ -100,7 +91,7 @@ fn the_role_is_the_one_that_is_printed() {
 #[test]
 fn what_does_not_fit_is_said() {
     let stage = Stage::empty();
-    stage.write("manifests/large.yaml", &format!("{}# {}\n", stage::MANIFESTS, "x".repeat(1_000_000)));
+    stage.write("manifests/large.yaml", &format!("{}# {}\n", crate::stage::MANIFESTS, "x".repeat(1_000_000)));
     let output = printed(stage.folder.path(), &["--manifests", "manifests"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(told(&output).contains("large.yaml") && told(&output).contains("1 MiB"), "{}", told(&output));
@@ -172,7 +163,7 @@ fn in_pod(stage: &Stage, folder: &Path, command: &[String]) -> Option<Output> {
 fn the_command_works_with_the_pods_own_account() {
     let stage = Stage::empty();
     stage.server.state().deny_by(
-        apiserver::Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 },
+        crate::apiserver::Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 },
         ("shop", "web"),
     );
     let args =
@@ -190,7 +181,7 @@ fn the_command_works_with_the_pods_own_account() {
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     assert!(folder.path().join("reports/run.json").exists() && folder.path().join("reports/evidence").exists());
     assert_eq!(stage.server.state().labelled("airtight.dev/run"), Vec::<String>::new());
-    role::suffices(&stage, before, &["--apply-policies", "--stand-ins"]);
+    crate::role::suffices(&stage, before, &["--apply-policies", "--stand-ins"]);
     // A pod's cluster has no name, and is told twice all the same.
     stage.create(
         "/api/v1/namespaces",

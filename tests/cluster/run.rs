@@ -1,22 +1,13 @@
 //! `airtight run --testbed cluster` from the command line to the report, on an API server in memory with real probes:
 //! nothing between the two is left out.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "fixtures/apiserver/mod.rs"]
-mod apiserver;
-#[path = "fixtures/role.rs"]
-mod role;
-#[path = "fixtures/stage.rs"]
-mod stage;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::stage::{Stage, told};
 use airtight::run::CaseRecord;
 use serde_json::json;
-use stage::{Stage, told};
 
 fn why(case: &CaseRecord) -> &str {
     &case.judgement.why
@@ -104,7 +95,7 @@ fn the_role_that_is_printed_is_enough() {
     let stage = Stage::enforcing();
     let before = stage.server.state().seen().len();
     assert_eq!(stage.run(&[]).status.code(), Some(0));
-    role::suffices(&stage, before, &[]);
+    crate::role::suffices(&stage, before, &[]);
 }
 
 #[test]

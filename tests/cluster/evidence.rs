@@ -1,20 +1,13 @@
 //! The evidence folder of a run on a cluster: raw observations beside the reports, whole or not at all, and no secrets.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
-
-#[path = "fixtures/apiserver/mod.rs"]
-mod apiserver;
-#[path = "fixtures/stage.rs"]
-mod stage;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use apiserver::{Fault, What};
+use crate::apiserver::{Fault, What};
+use crate::stage::{SCENARIO, Stage, told};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use stage::{SCENARIO, Stage, told};
 
 fn folder(stage: &Stage) -> BTreeMap<String, String> {
     let path = stage.folder.path().join("airtight-report/evidence");
@@ -86,7 +79,7 @@ fn whoever_doubts_a_verdict_finds_what_was_seen() {
 fn what_was_made_is_among_the_objects() {
     let stage = Stage::empty();
     stage.server.state().deny_by(
-        apiserver::Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 },
+        crate::apiserver::Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 },
         ("shop", "web"),
     );
     let output = stage.run(&["--apply-policies", "--stand-ins"]);

@@ -1,0 +1,16 @@
+//! `airtight` on a cluster, from the command line to what it leaves behind: on an API server in memory, with real
+//! probes. In one program, since most of its time is waited.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "../fixtures/apiserver/mod.rs"]
+mod apiserver;
+#[path = "../fixtures/role.rs"]
+mod role;
+#[path = "../fixtures/stage.rs"]
+mod stage;
+
+mod evidence;
+mod guests;
+mod job;
+mod run;
