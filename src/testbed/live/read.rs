@@ -4,13 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::list::{NoPage, Why, pages};
 use super::{ApiCall, Cluster, Verb};
-
-/// How many objects a page of a list holds.
-const PAGE: usize = 500;
-
-/// More pages than a cluster of any size has; an API server that goes on for ever is none.
-const MOST_PAGES: usize = 1000;
 
 /// What could not be read, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +39,7 @@ pub(super) fn object(cluster: &dyn Cluster, path: &str) -> Result<Option<Value>,
 /// # Errors
 /// When a page cannot be read, and where the kind is not served.
 pub(super) fn list(cluster: &dyn Cluster, path: &str) -> Result<Vec<Value>, Unread> {
-    pages(cluster, path)?.ok_or_else(|| Unread { what: path.to_owned(), why: "404 it is not served".to_owned() })
+    served(cluster, path)?.ok_or_else(|| Unread { what: path.to_owned(), why: "404 it is not served".to_owned() })
 }
 
 /// All objects of a list; none of a kind that is not served.
@@ -52,27 +47,20 @@ pub(super) fn list(cluster: &dyn Cluster, path: &str) -> Result<Vec<Value>, Unre
 /// # Errors
 /// When a page cannot be read.
 pub(super) fn list_if_served(cluster: &dyn Cluster, path: &str) -> Result<Vec<Value>, Unread> {
-    Ok(pages(cluster, path)?.unwrap_or_default())
+    Ok(served(cluster, path)?.unwrap_or_default())
 }
 
-fn pages(cluster: &dyn Cluster, path: &str) -> Result<Option<Vec<Value>>, Unread> {
-    let mut all = Vec::new();
-    let mut next = String::new();
-    for _ in 0..MOST_PAGES {
-        let glue = if path.contains('?') { '&' } else { '?' };
-        let page = match next.as_str() {
-            "" => format!("{path}{glue}limit={PAGE}"),
-            token => format!("{path}{glue}limit={PAGE}&continue={}", escaped(token)),
-        };
-        let Some(body) = object(cluster, &page)? else { return Ok(None) };
-        all.extend(items(&body, "/items").iter().cloned());
-        let token = text(&body, "/metadata/continue").to_owned();
-        if token.is_empty() {
-            return Ok(Some(all));
-        }
-        next = token;
-    }
-    Err(Unread { what: path.to_owned(), why: "the list does not end".to_owned() })
+fn served(cluster: &dyn Cluster, path: &str) -> Result<Option<Vec<Value>>, Unread> {
+    let NoPage { path, why } = match pages(cluster, path) {
+        Ok(objects) => return Ok(Some(objects)),
+        Err(missing) => missing,
+    };
+    let why = match why {
+        Why::Refused(404, _) => return Ok(None),
+        Why::Refused(status, message) => format!("{status} {message}").trim_end().to_owned(),
+        Why::Silent(error) => error.to_string(),
+    };
+    Err(Unread { what: path, why })
 }
 
 /// A text as a value in a query.
