@@ -5,10 +5,10 @@ use std::hint::black_box;
 use std::path::Path;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::manifest::load;
-use airtight::path::Engine;
 use airtight::run::judge_all;
 use airtight::testbed::model::Model;
+use airtight_manifest::load;
+use airtight_model::path::Engine;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn inputs() -> Inputs {

@@ -10,9 +10,9 @@ mod world;
 use std::hint::black_box;
 use std::time::Duration;
 
-use airtight::manifest::decode_resource;
-use airtight::path::Engine;
-use airtight::path::reach::{Reachability, Scope, View};
+use airtight_manifest::decode_resource;
+use airtight_model::path::Engine;
+use airtight_model::path::reach::{Reachability, Scope, View};
 use criterion::{Criterion, criterion_group, criterion_main};
 use world::Size;
 

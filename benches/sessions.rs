@@ -6,12 +6,12 @@ mod apiserver;
 
 use std::time::Duration;
 
-use airtight::path::{Destination, Flow, Source};
-use airtight::policy::Outcome;
 use airtight::testbed::Testbed;
 use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
 use airtight::testbed::live::{Live, Options};
-use airtight::world::Protocol;
+use airtight_model::path::{Destination, Flow, Source};
+use airtight_model::policy::Outcome;
+use airtight_model::world::Protocol;
 use apiserver::{ApiServer, Denial, Run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 

@@ -2,12 +2,10 @@
 
 pub mod cli;
 pub mod judge;
-pub mod manifest;
-pub mod path;
-pub mod policy;
+pub use airtight_manifest as manifest;
+pub use airtight_model::{path, policy, world};
 pub mod provision;
 pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod testbed;
-pub mod world;

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use airtight::manifest::{self, Node, NodeValue};
+use airtight_manifest::{self, Node, NodeValue};
 
 const LIST: &str = "tests/data/claims.yaml";
 const PAGE: &str = "docs/claims.md";

@@ -7,9 +7,10 @@ mod cni_world;
 
 use std::fmt::Write as _;
 
-use airtight::policy::cni::{CniHop, CniPolicy, Payload};
-use airtight::policy::{Decision, Effect};
-use airtight::world::{CiliumOptions, Protocol, World};
+use airtight_manifest::stack::CiliumOptions;
+use airtight_model::policy::cni::{CniHop, CniPolicy, Payload};
+use airtight_model::policy::{Decision, Effect};
+use airtight_model::world::{Protocol, World};
 use proptest::prelude::*;
 
 /// Who can be at either end; the subject is always `a/p`.

@@ -8,11 +8,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::manifest::decode::decode;
-use airtight::manifest::{Diagnostic, yaml};
-use airtight::policy::cni::{CniHop, CniPolicy, Payload};
-use airtight::policy::{Decision, Request};
-use airtight::world::{CiliumOptions, Protocol, World};
+use airtight_manifest::decode::decode;
+use airtight_manifest::stack::CiliumOptions;
+use airtight_manifest::{Diagnostic, yaml};
+use airtight_model::policy::cni::{CniHop, CniPolicy, Payload};
+use airtight_model::policy::{Decision, Request};
+use airtight_model::world::{Protocol, World};
 use cni_world::Fixture;
 use serde::Deserialize;
 

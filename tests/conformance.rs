@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use airtight::cli::input::{InputArgs, Inputs};
 use airtight::judge::Verdict;
-use airtight::manifest::Diagnostic;
-use airtight::path::Engine;
 use airtight::report::json;
 use airtight::run::{CaseRecord, judge_all};
 use airtight::scenario::Expectation;
 use airtight::testbed::Testbed;
 use airtight::testbed::model::Model;
+use airtight_manifest::Diagnostic;
+use airtight_model::path::Engine;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 fn main() -> ExitCode {

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airtight::manifest::gateway_api::crd_findings;
-use airtight::manifest::{Diagnostic, Document, decode_resource, yaml};
-use airtight::policy::gateway::{BackendTarget, GatewayPolicy, Routed, originates_tls, waypoint_gateways};
-use airtight::policy::{Effect, Request};
-use airtight::world::{CiliumOptions, Environment, GatewayKey, IstioOptions, Proxy, Stack, Versions, World, build};
+use airtight_manifest::gateway_api::crd_findings;
+use airtight_manifest::stack::{CiliumOptions, IstioOptions, Stack, Versions};
+use airtight_manifest::{Diagnostic, Document, decode_resource, yaml};
+use airtight_model::policy::gateway::{BackendTarget, GatewayPolicy, Routed, originates_tls, waypoint_gateways};
+use airtight_model::policy::{Effect, Request};
+use airtight_model::world::{Environment, GatewayKey, Proxy, World, build};
 use semver::Version;
 use serde::Deserialize;
 

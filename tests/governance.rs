@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use airtight::judge::Verdict;
-use airtight::manifest::{self, Document, Resource, decode_resource, yaml};
-use airtight::path::{Destination, Engine, Flow, Source, Trace};
-use airtight::policy::{Layer, Reason};
 use airtight::run::judge_all;
 use airtight::scenario::{Catalogue, Filter, Plan, Selection, load};
 use airtight::testbed::model::Model;
-use airtight::world::{Act, ApiUser, Change, Environment, Protocol, Stack, World, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{self, Document, Resource, decode_resource, yaml};
+use airtight_model::path::{Destination, Engine, Flow, Source, Trace};
+use airtight_model::policy::{Layer, Reason};
+use airtight_model::world::{Act, ApiUser, Change, Environment, Protocol, World, build};
 
 const STACKS: [&str; 2] = ["reference", "latest"];
 

@@ -13,12 +13,13 @@ use std::fs;
 use std::sync::Arc;
 
 use airtight::judge::{Evidence, Judged, Judgement, Observation, Verdict, judge};
-use airtight::manifest::{ObjectRef, Scope, kind_info, yaml};
-use airtight::path::{Destination, End, Engine, Flow, Source, Trace};
-use airtight::policy::{Layer, Outcome};
 use airtight::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
 use airtight::testbed::model::Model;
-use airtight::world::{Act, ApiRequest, ApiUser, Change, Environment, Protocol, Stack, World, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{ObjectRef, Scope, kind_info, yaml};
+use airtight_model::path::{Destination, End, Engine, Flow, Source, Trace};
+use airtight_model::policy::{Layer, Outcome};
+use airtight_model::world::{Act, ApiRequest, ApiUser, Change, Environment, Protocol, World, build};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -212,7 +213,7 @@ fn case(id: &str, flow: Flow, expect: Expectation) -> Case {
         claims: Vec::new(),
         severity: Severity::High,
         waiver: None,
-        at: airtight::manifest::Location::new(&Arc::from("s.yaml"), airtight::manifest::Position::default()),
+        at: airtight_manifest::Location::new(&Arc::from("s.yaml"), airtight_manifest::Position::default()),
     }
 }
 

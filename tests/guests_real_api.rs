@@ -99,7 +99,7 @@ impl Site {
     fn grant(&self, flags: &[&str]) {
         let printed = Command::new(env!("CARGO_BIN_EXE_airtight")).arg("rbac").args(flags).output().unwrap().stdout;
         let text = String::from_utf8(printed).unwrap();
-        let role = airtight::manifest::yaml::parse(&"role.yaml".into(), &text).unwrap()[0].root.to_json();
+        let role = airtight_manifest::yaml::parse(&"role.yaml".into(), &text).unwrap()[0].root.to_json();
         let root = "/apis/rbac.authorization.k8s.io/v1";
         let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
             "metadata": {"name": "airtight"},

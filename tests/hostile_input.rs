@@ -5,7 +5,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use airtight::manifest::{Diagnostic, decode_resource, load, yaml};
+use airtight_manifest::{Diagnostic, decode_resource, load, yaml};
 use proptest::prelude::*;
 
 fn finding(text: &str) -> Diagnostic {

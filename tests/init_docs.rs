@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use airtight::judge::Verdict;
-use airtight::manifest::{self, Document, yaml};
-use airtight::path::Engine;
 use airtight::run::judge_all;
 use airtight::scenario::{Catalogue, Filter, load, schema};
 use airtight::testbed::model::Model;
-use airtight::world::{Environment, Stack, World, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{self, Document, yaml};
+use airtight_model::path::Engine;
+use airtight_model::world::{Environment, World, build};
 
 /// Blocks of one language in a Markdown text.
 fn blocks(text: &str, language: &str) -> Vec<String> {

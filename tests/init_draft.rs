@@ -8,13 +8,14 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use airtight::judge::Verdict;
-use airtight::manifest::{self, Document, yaml};
-use airtight::path::Engine;
 use airtight::run::draft::draft;
 use airtight::run::judge_all;
 use airtight::scenario::{Catalogue, load, schema};
 use airtight::testbed::model::Model;
-use airtight::world::{Environment, Stack, World, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{self, Document, yaml};
+use airtight_model::path::Engine;
+use airtight_model::world::{Environment, World, build};
 
 const AIRTIGHT: &str = env!("CARGO_BIN_EXE_airtight");
 

@@ -5,10 +5,11 @@
 use std::fs;
 use std::sync::Arc;
 
-use airtight::manifest::{Severity, yaml};
-use airtight::path::{Destination, Engine, Flow, Source};
-use airtight::policy::{Outcome, Rcode};
-use airtight::world::{Built, Environment, Protocol, Stack, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Severity, yaml};
+use airtight_model::path::{Destination, Engine, Flow, Source};
+use airtight_model::policy::{Outcome, Rcode};
+use airtight_model::world::{Built, Environment, Protocol, build};
 
 const WORKLOADS: &str = "
 apiVersion: v1

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use airtight::judge::{Evidence, Judged, Judgement, Observation, Verdict, got_past, judge};
-use airtight::manifest::{Location, Position};
-use airtight::path::{Check, Destination, End, Flow, Hop, Source, Trace, Wire};
-use airtight::policy::{Checkpoint, Decision, Layer, Outcome, Rcode, Reason, Request};
 use airtight::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Severity, Waiver, default_denials, got_through,
 };
-use airtight::world::Protocol;
+use airtight_manifest::{Location, Position};
+use airtight_model::path::{Check, Destination, End, Flow, Hop, Source, Trace, Wire};
+use airtight_model::policy::{Checkpoint, Decision, Layer, Outcome, Rcode, Reason, Request};
+use airtight_model::world::Protocol;
 use proptest::collection::btree_set;
 use proptest::option;
 use proptest::prelude::*;

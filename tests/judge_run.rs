@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use airtight::judge::{Agreement, Evidence, Observation, Verdict, Wrong};
-use airtight::manifest::Diagnostic;
-use airtight::path::Source;
-use airtight::policy::{Layer, Outcome};
 use airtight::run::{ExitStatus, Foresight, RunContext, RunRecord, judge_all, run, schema};
 use airtight::scenario::{DenyExpectation, Expectation, Plan, Waiver};
 use airtight::testbed::{Canary, TestbedError};
+use airtight_manifest::Diagnostic;
+use airtight_model::path::Source;
+use airtight_model::policy::{Layer, Outcome};
 use scripted::*;
 use serde_json::Value;
 

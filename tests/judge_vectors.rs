@@ -9,11 +9,11 @@ use std::fs;
 use std::sync::Arc;
 
 use airtight::judge::{Evidence, Judged, Judgement, Observation, Verdict, judge};
-use airtight::manifest::{Location, ObjectRef, Position, yaml};
-use airtight::path::{Admitted, Destination, Flow, Source};
-use airtight::policy::{Layer, Outcome, Reason, Request};
 use airtight::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity, Waiver};
-use airtight::world::Protocol;
+use airtight_manifest::{Location, ObjectRef, Position, yaml};
+use airtight_model::path::{Admitted, Destination, Flow, Source};
+use airtight_model::policy::{Layer, Outcome, Reason, Request};
+use airtight_model::world::Protocol;
 use serde::Deserialize;
 
 const FOLDER: &str = "tests/vectors/judge";

@@ -7,12 +7,12 @@ use std::path::Path;
 
 use airtight::cli::input::stack;
 use airtight::judge::Verdict;
-use airtight::manifest::{Diagnostic, Document, Loaded, Location, load};
-use airtight::path::Engine;
 use airtight::run::{CaseRecord, judge_all};
 use airtight::scenario::Catalogue;
 use airtight::testbed::model::Model;
-use airtight::world::{Environment, build};
+use airtight_manifest::{Diagnostic, Document, Loaded, Location, load};
+use airtight_model::path::Engine;
+use airtight_model::world::{Environment, build};
 use serde::Deserialize;
 
 const FOLDER: &str = "tests/fixtures/known-bad";

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use airtight::manifest::kyverno::ClusterPolicy;
-use airtight::manifest::{Document, Labels, Object, decode_object, yaml};
-use airtight::world::Stack;
-use airtight::world::kyverno::{AdmissionRequest, Kyverno, KyvernoOptions, Operation, Policies, Review, User};
+use airtight_kyverno::{AdmissionRequest, Kyverno, KyvernoOptions, Operation, Policies, Review, User};
+use airtight_manifest::kyverno::ClusterPolicy;
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Document, Labels, Object, decode_object, yaml};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -7,14 +7,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::manifest::kyverno::{
-    CelPolicyException, ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy,
-};
-use airtight::manifest::{Document, Labels, Node, Object, RuleRef, decode_object, yaml};
-use airtight::world::Stack;
-use airtight::world::kyverno::{
+use airtight_kyverno::{
     AdmissionRequest, DownstreamEvent, DownstreamFate, Kyverno, KyvernoOptions, Operation, Policies, Review, User,
 };
+use airtight_manifest::kyverno::{
+    CelPolicyException, ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy,
+};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Document, Labels, Node, Object, RuleRef, decode_object, yaml};
 use serde_json::{Value, json};
 
 #[derive(Default)]

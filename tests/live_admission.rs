@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use airtight::judge::Observation;
-use airtight::manifest::ObjectRef;
-use airtight::path::{Destination, Flow, Source};
-use airtight::policy::{Layer, Outcome, Reason};
 use airtight::testbed::Testbed;
 use airtight::testbed::live::{ApiAnswer, ApiCall, CallError, Cluster, Container, Execution, Live, Options, Verb};
-use airtight::world::{Act, ApiUser, Change, Protocol};
+use airtight_manifest::ObjectRef;
+use airtight_model::path::{Destination, Flow, Source};
+use airtight_model::policy::{Layer, Outcome, Reason};
+use airtight_model::world::{Act, ApiUser, Change, Protocol};
 use serde_json::{Value, json};
 
 /// Serves namespaces, network policies of two groups, and one answer to every change.

@@ -10,10 +10,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use airtight::manifest::{load, yaml};
 use airtight::provision::{Bounds, Cluster as _, Failure, Kubernetes, Lookup, Owner, Source, Stop};
 use airtight::testbed::live::kube::KubeCluster;
 use airtight::testbed::live::{ApiAnswer, ApiCall, Cluster, Impersonated, Verb};
+use airtight_manifest::{load, yaml};
 use envtest::{Real, skipped};
 use serde_json::{Value, json};
 

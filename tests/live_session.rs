@@ -13,9 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use airtight::judge::{Evidence, Observation, Verdict};
-use airtight::manifest::{Location, Position};
-use airtight::path::{Flow, Source};
-use airtight::policy::{Layer, Outcome, Reason};
 use airtight::run::{RunContext, RunRecord, StackRecord, SystemClock, run};
 use airtight::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity,
@@ -23,7 +20,10 @@ use airtight::scenario::{
 use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
 use airtight::testbed::live::{ApiCall, Cluster, Container, Ended, Impersonated, Live, Options, Tried, Verb, Witness};
 use airtight::testbed::{Canary, Testbed, TestbedError};
-use airtight::world::Protocol;
+use airtight_manifest::{Location, Position};
+use airtight_model::path::{Flow, Source};
+use airtight_model::policy::{Layer, Outcome, Reason};
+use airtight_model::world::Protocol;
 use apiserver::{ApiServer, Denial, Fault, Run, What};
 use serde_json::json;
 use shop::{DENY_TIMEOUT, access, connect, flow, limits, observe, options, shop};

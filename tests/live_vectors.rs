@@ -11,9 +11,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use airtight::cli::input::stack_document;
-use airtight::manifest::yaml;
-use airtight::path::{Destination, Flow, Source};
-use airtight::policy::{Checkpoint, Layer, Outcome, Reason};
 use airtight::provision::Recipe;
 use airtight::testbed::live::convergence::{Awaited, NotInForce, Outstanding, Patience, Revisions, wait};
 use airtight::testbed::live::detect::{Installed, looks_like_production, outcomes};
@@ -22,7 +19,10 @@ use airtight::testbed::live::evidence::{
     examine_until, hubble, proxy, ztunnel,
 };
 use airtight::testbed::live::{Container, Origin, Tried, Witness};
-use airtight::world::Protocol;
+use airtight_manifest::yaml;
+use airtight_model::path::{Destination, Flow, Source};
+use airtight_model::policy::{Checkpoint, Layer, Outcome, Reason};
+use airtight_model::world::Protocol;
 use airtight_probe::wire;
 use proptest::prelude::*;
 use scripted_cluster::{Script, Scripted};

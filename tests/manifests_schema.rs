@@ -11,8 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airtight::manifest::{Document, decode_resource, yaml};
-use airtight::world::{Environment, Stack};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Document, decode_resource, yaml};
+use airtight_model::world::Environment;
 use serde_json::{Map, Value, json};
 
 /// Folders of CRDs for each stack; where a release's own are not to be had, its neighbours' on both sides.

@@ -5,13 +5,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use airtight::manifest::{Document, Labels, Location, ObjectRef, Position, RuleRef, yaml};
-use airtight::policy::waypoint::{
+use airtight_manifest::stack::{CiliumOptions, IstioOptions, Stack, Versions};
+use airtight_manifest::{Document, Labels, Location, ObjectRef, Position, RuleRef, yaml};
+use airtight_model::policy::waypoint::{
     AllowedNamespaces, Bindings, WaypointFor, WaypointGateway, WaypointPayload, WaypointPolicy, WaypointTarget,
 };
-use airtight::policy::ztunnel::ZtunnelPolicy;
-use airtight::policy::{Effect, MeshSource, Reason, Request};
-use airtight::world::{CiliumOptions, Environment, IstioOptions, Node, Pod, Stack, Versions, World, build};
+use airtight_model::policy::ztunnel::ZtunnelPolicy;
+use airtight_model::policy::{Effect, MeshSource, Reason, Request};
+use airtight_model::world::{Environment, Node, Pod, World, build};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ fn stack() -> Stack {
 fn world(policies: &[Value]) -> World {
     let file: Arc<str> = Arc::from("laws.yaml");
     let mut documents = yaml::parse(&file, BASE).unwrap();
-    let root = |value| airtight::manifest::Node::from_json(value, Position { line: 1, column: 1 });
+    let root = |value| airtight_manifest::Node::from_json(value, Position { line: 1, column: 1 });
     documents.extend(policies.iter().map(|value| Document { file: Arc::clone(&file), root: root(value).into() }));
     let environment = Environment {
         nodes: vec![Node {

@@ -11,17 +11,17 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airtight::manifest::{Diagnostic, Document, Labels, Resource, RuleRef, decode_resource, yaml};
-use airtight::policy::waypoint::{
+use airtight_manifest::stack::{IstioOptions, Stack, Versions};
+use airtight_manifest::{Diagnostic, Document, Labels, Resource, RuleRef, decode_resource, yaml};
+use airtight_model::policy::waypoint::{
     AllowedNamespaces, Binding, Bindings, WaypointFor, WaypointGateway, WaypointPayload, WaypointPolicy,
     WaypointTarget, originates_tls, virtual_address,
 };
-use airtight::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, ZtunnelPolicy, inbound_capture, route};
-use airtight::policy::{Decision, MeshSource, Request, SpiffeId};
-use airtight::world::enrolment::enrolment;
-use airtight::world::{
-    Endpoint, Enrolment, Environment, GatewayKey, IstioOptions, Node, NodeId, Pod, PodId, Role, Stack, Versions, World,
-    build,
+use airtight_model::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, ZtunnelPolicy, inbound_capture, route};
+use airtight_model::policy::{Decision, MeshSource, Request, SpiffeId};
+use airtight_model::world::enrolment::enrolment;
+use airtight_model::world::{
+    Endpoint, Enrolment, Environment, GatewayKey, Node, NodeId, Pod, PodId, Role, World, build,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
@@ -228,7 +228,7 @@ fn stack(istio: &str, options: &IstioOptions) -> Stack {
             agentgateway: None,
             kyverno: version("1.14.4"),
         },
-        cilium: airtight::world::CiliumOptions::default(),
+        cilium: airtight_manifest::stack::CiliumOptions::default(),
         istio: options.clone(),
     }
 }
@@ -419,8 +419,8 @@ impl Bench {
     }
 
     fn linted(&self, object: &str, expect: Option<&str>) -> Result<(), String> {
-        let mut findings = airtight::policy::ztunnel::lint(&self.world);
-        findings.extend(airtight::policy::waypoint::lint(&self.world, &self.bindings, &self.gateways));
+        let mut findings = airtight_model::policy::ztunnel::lint(&self.world);
+        findings.extend(airtight_model::policy::waypoint::lint(&self.world, &self.bindings, &self.gateways));
         findings.retain(|finding| finding.message.starts_with(&format!("{object}: ")));
         found(&findings, expect, |finding| &finding.code)
     }
@@ -450,8 +450,8 @@ impl Bench {
 
 fn gateway(spec: &GatewaySpec) -> WaypointGateway {
     let (namespace, name) = spec.name.split_once('/').unwrap();
-    let object = airtight::manifest::ObjectRef::new("Gateway", Some(namespace), name);
-    let at = airtight::manifest::Location::new(&Arc::from("gateways.yaml"), airtight::manifest::Position::default());
+    let object = airtight_manifest::ObjectRef::new("Gateway", Some(namespace), name);
+    let at = airtight_manifest::Location::new(&Arc::from("gateways.yaml"), airtight_manifest::Position::default());
     WaypointGateway {
         key: (Arc::from(namespace), Arc::from(name)),
         class: Arc::from(spec.class.as_str()),

@@ -6,13 +6,13 @@ use std::fs;
 use std::sync::Arc;
 
 use airtight::cli::input::stack_document;
-use airtight::manifest::{Document, yaml};
 use airtight::provision::preflight::{Host, Need, judge};
 use airtight::provision::{
     Action, DockerCall, Folder, Gate, GateState, HostName, ImageRef, Invocation, Manifest, Options, Payload, Plan,
     ProbeImage, ProbeProgram, Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
 };
-use airtight::world;
+use airtight_manifest::{Document, yaml};
+use airtight_model::world;
 use airtight_probe::wire::Serving;
 use proptest::prelude::*;
 use serde::Deserialize;

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::path::reach::{Nearness, Place, Reachability, Row, Scope, Verdict, View, Who};
-use airtight::path::{Destination, End, Engine, Flow, Source, Trace};
-use airtight::policy::{Checkpoint, Layer};
-use airtight::world::{PodId, World};
+use airtight_model::path::reach::{Nearness, Place, Reachability, Row, Scope, Verdict, View, Who};
+use airtight_model::path::{Destination, End, Engine, Flow, Source, Trace};
+use airtight_model::policy::{Checkpoint, Layer};
+use airtight_model::world::{PodId, World};
 
 #[test]
 fn on_the_reference_set() {
@@ -109,8 +109,8 @@ fn every_service(world: &World) {
     assert!(compared > 200, "{compared} cells");
 }
 
-fn class_of(reach: &Reachability<'_, '_>) -> HashMap<PodId, airtight::path::reach::ClassId> {
-    let numbered = (0_u32..).map(airtight::path::reach::ClassId).zip(reach.classes());
+fn class_of(reach: &Reachability<'_, '_>) -> HashMap<PodId, airtight_model::path::reach::ClassId> {
+    let numbered = (0_u32..).map(airtight_model::path::reach::ClassId).zip(reach.classes());
     numbered.flat_map(|(id, class)| class.pods.iter().map(move |pod| (*pod, id))).collect()
 }
 
@@ -137,14 +137,14 @@ fn denying(trace: &Trace) -> Denying {
     checks.map(|check| (check.checkpoint, check.decision.rules.iter().map(ToString::to_string).collect())).collect()
 }
 
-fn cell_denying(cell: &airtight::path::reach::Cell<'_>) -> Denying {
+fn cell_denying(cell: &airtight_model::path::reach::Cell<'_>) -> Denying {
     let grounds = cell.grounds().filter(|ground| !ground.allows());
     grounds.map(|ground| (ground.checkpoint, ground.rules.iter().map(ToString::to_string).collect())).collect()
 }
 
 mod small_worlds {
     use airtight::cli::input::stack;
-    use airtight::world::build;
+    use airtight_model::world::build;
     use proptest::prelude::*;
 
     use super::{every_pod_pair, generated};

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::path::Engine;
-use airtight::path::reach::{Reachability, Scope, Verdict, View};
 use airtight::report::{Style, reach};
-use airtight::world::World;
+use airtight_model::path::Engine;
+use airtight_model::path::reach::{Reachability, Scope, Verdict, View};
+use airtight_model::world::World;
 
 fn world() -> World {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

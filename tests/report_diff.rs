@@ -9,10 +9,10 @@ mod fixture;
 use std::collections::BTreeSet;
 
 use airtight::judge::Verdict;
-use airtight::manifest::Diagnostic;
-use airtight::policy::{Layer, Outcome};
 use airtight::report::diff::{Diff, RegressionKind, render_list, render_markdown};
 use airtight::run::{CaseRecord, ExitStatus, RunRecord};
+use airtight_manifest::Diagnostic;
+use airtight_model::policy::{Layer, Outcome};
 use cli::Shop;
 use insta::assert_snapshot;
 

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use airtight::judge::Verdict;
-use airtight::path::{Destination, Source};
 use airtight::report::{Format, render, write};
 use airtight::run::{ExitStatus, RunRecord};
+use airtight_model::path::{Destination, Source};
 
 fn page(record: &RunRecord) -> String {
     String::from_utf8(render(Format::Html, record).unwrap()).unwrap()

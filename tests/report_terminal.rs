@@ -22,7 +22,7 @@ fn only(ids: &[&str]) -> RunRecord {
     fixture::build::record_of(cases.collect())
 }
 
-fn trace_of(id: &str) -> airtight::path::Trace {
+fn trace_of(id: &str) -> airtight_model::path::Trace {
     let record = only(&[id]);
     record.cases[0].observation.clone().unwrap().evidence.trace.unwrap()
 }

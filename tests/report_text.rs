@@ -5,9 +5,9 @@
 mod fixture;
 
 use airtight::judge::Verdict;
-use airtight::manifest::Diagnostic;
 use airtight::report::{Format, ReportError, json, junit, markdown, render};
 use airtight::run::{ExitStatus, RunRecord};
+use airtight_manifest::Diagnostic;
 use quick_junit::{Report, TestCaseStatus};
 
 /// The hand-made run with these cases only.

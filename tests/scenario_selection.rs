@@ -4,9 +4,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use airtight::manifest::yaml;
 use airtight::scenario::{Catalogue, Filter, Plan, Selection, Strength, load, schema};
-use airtight::world::{Environment, Stack, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::yaml;
+use airtight_model::world::{Environment, build};
 use proptest::prelude::*;
 
 const SCENARIOS: &str = r"

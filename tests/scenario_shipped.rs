@@ -6,9 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::manifest::{self, Document, yaml};
 use airtight::scenario::{Catalogue, Expectation, load, schema};
-use airtight::world::{Environment, Stack, World, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{self, Document, yaml};
+use airtight_model::world::{Environment, World, build};
 
 const STACKS: [&str; 2] = ["reference", "latest"];
 

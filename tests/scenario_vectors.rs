@@ -11,9 +11,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::manifest::{Diagnostic, Document, yaml};
 use airtight::scenario::{AllowExpectation, Catalogue, Expectation, Plan, PlannedCase, load};
-use airtight::world::{Environment, Stack, World, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Diagnostic, Document, yaml};
+use airtight_model::world::{Environment, World, build};
 use serde::Deserialize;
 
 const FOLDER: &str = "tests/vectors/scenario";

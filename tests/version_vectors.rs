@@ -6,10 +6,11 @@ use std::fs;
 use std::sync::Arc;
 
 use airtight::cli::input::stack;
-use airtight::manifest::{Document, yaml};
-use airtight::path::{Destination, End, Engine, Flow, Source};
-use airtight::policy::Request;
-use airtight::world::{Built, CiliumOptions, Environment, IstioOptions, Protocol, Stack, build};
+use airtight_manifest::stack::{CiliumOptions, IstioOptions, Stack};
+use airtight_manifest::{Document, yaml};
+use airtight_model::path::{Destination, End, Engine, Flow, Source};
+use airtight_model::policy::Request;
+use airtight_model::world::{Built, Environment, Protocol, build};
 use serde::Deserialize;
 
 const FOLDER: &str = "tests/vectors/versions";

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use airtight::cli::input::stack;
-use airtight::manifest::{Document, yaml};
-use airtight::world::{Environment, World, build};
+use airtight_manifest::{Document, yaml};
+use airtight_model::world::{Environment, World, build};
 
 /// How large a world is.
 #[derive(Debug, Clone, Copy)]

@@ -2,8 +2,8 @@
 #![no_main]
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::manifest::{File, load_files};
-use airtight::path::Engine;
+use airtight_manifest::{File, load_files};
+use airtight_model::path::Engine;
 use airtight::run::judge_all;
 use airtight::testbed::model::Model;
 use libfuzzer_sys::fuzz_target;

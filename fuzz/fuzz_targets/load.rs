@@ -1,9 +1,9 @@
 //! Any bytes as manifests: parsed, decoded, built to a world, compiled.
 #![no_main]
 
-use airtight::manifest::{File, load_files};
-use airtight::path::Engine;
-use airtight::world::build;
+use airtight_manifest::{File, load_files};
+use airtight_model::path::Engine;
+use airtight_model::world::build;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

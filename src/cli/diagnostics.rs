@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
+use airtight_manifest::{Diagnostic, Location, Severity, Sources};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-
-use crate::manifest::{Diagnostic, Location, Severity, Sources};
 
 /// Writes findings one after the other, each with the line that it speaks of.
 ///

@@ -1,8 +1,7 @@
 //! The reference policy set, the scenarios and the stacks, as they are part of the program.
 
+use airtight_manifest::File;
 use rust_embed::RustEmbed;
-
-use crate::manifest::File;
 
 #[derive(RustEmbed)]
 #[folder = "manifests"]

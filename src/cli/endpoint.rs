@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use airtight_model::path::{Destination, Source};
+use airtight_model::policy::{Request, Token};
+use airtight_model::world::World;
+
 use super::error::CliError;
-use crate::path::{Destination, Source};
-use crate::policy::{Request, Token};
-use crate::world::World;
 
 const SOURCES: &str = "write `NAMESPACE/WORKLOAD`, `outside`, `kubelet` or `node/NAME`";
 const TARGETS: &str = "write `NAMESPACE/SERVICE:PORT`, `pod/NAMESPACE/NAME:PORT`, `gateway/NAMESPACE/NAME:PORT`, \

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::manifest::Diagnostic;
-use crate::path::FlowError;
+use airtight_manifest::Diagnostic;
+use airtight_model::path::FlowError;
+
 use crate::run::ExitStatus;
 
 /// Why a command could not do what it was asked.

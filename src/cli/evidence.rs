@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use airtight_manifest::{Node, digest};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::input::Inputs;
-use crate::manifest::{Node, digest};
 use crate::report::{Format, stage, write};
 use crate::run::RunRecord;
 use crate::testbed::live::Cluster;

@@ -1,15 +1,15 @@
 //! `airtight explain`: one flow, hop by hop.
 
+use airtight_model::path::{Destination, Engine, Flow};
+use airtight_model::world::{Protocol, World};
 use clap::Args;
 
 use super::endpoint;
 use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
-use crate::path::{Destination, Engine, Flow};
 use crate::report::{Style, render_trace};
 use crate::run::ExitStatus;
-use crate::world::{Protocol, World};
 
 /// Which flow to explain.
 #[derive(Debug, Args)]

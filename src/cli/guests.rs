@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_manifest::{Diagnostic, File, ObjectRef};
+use airtight_model::path::Source;
+use airtight_model::world::{AdmissionEvent, Built};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output::Output;
 use super::rbac::RbacArgs;
-use crate::manifest::{Diagnostic, File, ObjectRef};
-use crate::path::Source;
 use crate::provision::{PROBE_IMAGE, in_order};
 use crate::scenario::Plan;
 use crate::testbed::live::convergence::{Awaited, Patience, Revisions};
@@ -18,7 +19,6 @@ use crate::testbed::live::guest::{
 };
 use crate::testbed::live::{Cluster, Options};
 use crate::testbed::{TestbedError, image};
-use crate::world::{AdmissionEvent, Built};
 
 /// What a run may put on a cluster. Without any of these, it makes nothing but the canary's namespace.
 #[derive(Debug, Clone, Args)]

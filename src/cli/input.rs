@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Diagnostic, Document, File, Loaded, Node, Sources, load, load_files};
+use airtight_model::world::{Built, Environment, World, build};
 use clap::Args;
 
 use super::embedded;
 use super::error::CliError;
-use crate::manifest::{Diagnostic, Document, File, Loaded, Node, Sources, load, load_files};
 use crate::scenario::{Catalogue, Plan};
-use crate::world::{Built, Environment, Stack, World, build};
 
 /// Which manifests, scenarios and stack to use.
 #[derive(Debug, Clone, Args)]

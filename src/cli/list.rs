@@ -1,5 +1,6 @@
 //! `airtight list`: what there is to run, and what it runs on.
 
+use airtight_model::world::World;
 use clap::Args;
 use serde::Serialize;
 
@@ -9,7 +10,6 @@ use super::output::{Output, OutputFormat};
 use super::run::{NOTHING_SELECTED_HINT, SelectionArgs};
 use crate::run::ExitStatus;
 use crate::scenario::{Case, Expectation, Plan};
-use crate::world::World;
 
 /// What to list.
 #[derive(Debug, Args)]
@@ -137,7 +137,9 @@ fn workloads(world: &World) -> Vec<Workload> {
         name: host.names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "),
         kind: "host",
         mesh: String::new(),
-        ports: list_ports(host.ports.iter().chain(&host.tls_ports).map(|port| (*port, crate::world::Protocol::Tcp))),
+        ports: list_ports(
+            host.ports.iter().chain(&host.tls_ports).map(|port| (*port, airtight_model::world::Protocol::Tcp)),
+        ),
     });
     let mut rows: Vec<Workload> = pods.chain(services).chain(hosts).collect();
     rows.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
@@ -146,6 +148,6 @@ fn workloads(world: &World) -> Vec<Workload> {
     rows
 }
 
-fn list_ports(ports: impl Iterator<Item = (u16, crate::world::Protocol)>) -> String {
+fn list_ports(ports: impl Iterator<Item = (u16, airtight_model::world::Protocol)>) -> String {
     ports.map(|(port, protocol)| format!("{port}/{protocol}")).collect::<Vec<_>>().join(" ")
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use airtight_manifest::Diagnostic;
+use airtight_model::world::Built;
 use clap::Args;
 use serde_json::Value;
 
@@ -16,7 +18,6 @@ use super::probe;
 use super::run::GoOn;
 use super::signals::stop;
 use super::site::NameArgs;
-use crate::manifest::Diagnostic;
 use crate::provision::{Failure, Stop};
 use crate::scenario::Plan;
 use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
@@ -27,7 +28,6 @@ use crate::testbed::live::kube::{Access, KubeCluster, Limits};
 use crate::testbed::live::raw::{Recorder, Recording, Recounting};
 use crate::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Stopping, Verb};
 use crate::testbed::{Testbed, TestbedError};
-use crate::world::Built;
 
 /// Which cluster, and how flows are tried there.
 #[derive(Debug, Args)]

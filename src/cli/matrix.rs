@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use airtight_model::path::Engine;
+use airtight_model::path::reach::{Reachability, Scope, View};
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
-use crate::path::Engine;
-use crate::path::reach::{Reachability, Scope, View};
 use crate::report::{ReportError, Style, reach};
 use crate::run::ExitStatus;
 

@@ -44,17 +44,17 @@ pub mod status;
 #[cfg(feature = "live")]
 pub mod up;
 
-use std::io::{self, Write};
-use std::process::ExitCode;
-
-use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
-
 pub use error::CliError;
 pub use output::{Output, OutputFormat};
 
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use airtight_manifest::Sources;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
 use self::output::UntilClosed;
-use crate::manifest::Sources;
 use crate::run::ExitStatus;
 
 /// Proves that a zero-trust Kubernetes network allows what it must and denies what it must.

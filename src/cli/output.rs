@@ -2,12 +2,12 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use airtight_manifest::{Diagnostic, Sources, yaml};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::diagnostics;
 use super::error::CliError;
-use crate::manifest::{Diagnostic, Sources, yaml};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use airtight_model::path::Engine;
+use airtight_model::world::Built;
 use clap::{Args, ValueEnum};
 
 use super::error::{CliError, unless_closed};
@@ -11,7 +13,6 @@ use super::input::{InputArgs, Inputs};
 #[cfg(feature = "live")]
 use super::live::{Matter, Whose};
 use super::output::{Output, OutputFormat};
-use crate::path::Engine;
 use crate::report::{Format, Style, Terminal, write};
 #[cfg(feature = "live")]
 use crate::run::{CaseRecord, Coverage, Foresight, judge_all};
@@ -19,7 +20,6 @@ use crate::run::{ExitStatus, RunContext, RunRecord, StackRecord, SystemClock, ab
 use crate::scenario::{Filter, Plan, Selection};
 use crate::testbed::Testbed;
 use crate::testbed::model::Model;
-use crate::world::Built;
 
 /// How to run the matrix.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use airtight_manifest::stack::Versions;
 use clap::Args;
 use serde::Serialize;
 
@@ -12,7 +13,6 @@ use super::output::{Output, OutputFormat};
 use super::recipe::recipe;
 use crate::provision::{Fit, Recipe, Window, windows};
 use crate::run::ExitStatus;
-use crate::world::Versions;
 
 /// Which stacks.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use airtight_manifest::{File, Loaded};
 use clap::Args;
 use serde::Serialize;
 
@@ -13,7 +14,6 @@ use super::preflight;
 use super::progress;
 use super::signals::stop;
 use super::site::ClusterArgs;
-use crate::manifest::{File, Loaded};
 use crate::provision::preflight::preflight as measure;
 use crate::provision::{
     Docker, Ended, Executor, Failure, Folder, Kubernetes, Owner, Payload, Plan, Progress, Site, State, in_order,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use airtight_manifest::ObjectRef;
+use airtight_model::policy::{Layer, Outcome, Reason};
+
 use super::observation::Evidence;
 use super::rules::Finding;
-use crate::manifest::ObjectRef;
-use crate::policy::{Layer, Outcome, Reason};
 use crate::scenario::{AllowExpectation, Case, got_through};
 
 pub(super) fn allowed(case: &Case, expect: &AllowExpectation, outcome: &Outcome, evidence: &Evidence) -> Finding {

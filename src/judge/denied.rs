@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use airtight_model::policy::{Effect, Layer, Outcome, Reason};
+
 use super::observation::{Evidence, Observation};
 use super::rules::{Finding, Judged};
 use super::verdict::Verdict;
-use crate::policy::{Effect, Layer, Outcome, Reason};
 use crate::scenario::{Case, DenyExpectation, Expectation, got_through};
 
 pub(super) fn denied(
@@ -84,7 +85,7 @@ fn contradictory(expect: &DenyExpectation, evidence: &Evidence) -> Option<Findin
 
 /// Where nothing answers, a denial says nothing about policy.
 fn vacuous(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
-    let checks = evidence.trace.iter().flat_map(crate::path::Trace::checks);
+    let checks = evidence.trace.iter().flat_map(airtight_model::path::Trace::checks);
     let denials = checks.filter(|check| check.decision.effect == Effect::Deny).map(|check| check.decision.reason);
     let nothing = denials.chain(evidence.reason).find_map(|reason| nothing_there(reason, expect));
     nothing.map(|what| Finding::Unclear(format!("the flow would have ended without any policy: {what}")))

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use airtight_model::path::{Admitted, Trace};
+use airtight_model::policy::{Layer, Outcome, Reason};
 use serde::{Deserialize, Serialize};
-
-use crate::path::{Admitted, Trace};
-use crate::policy::{Layer, Outcome, Reason};
 
 /// What a testbed saw of one flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

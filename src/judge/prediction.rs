@@ -1,11 +1,11 @@
 //! What the model foresaw, beside what a live testbed saw.
 
+use airtight_model::policy::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::observation::Observation;
 use super::verdict::Verdict;
-use crate::policy::Outcome;
 
 /// The model's account of a flow that a live testbed tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

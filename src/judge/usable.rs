@@ -1,8 +1,9 @@
 //! Whether an observation can decide anything at all.
 
+use airtight_model::path::{End, Trace};
+use airtight_model::policy::Outcome;
+
 use super::observation::Observation;
-use crate::path::{End, Trace};
-use crate::policy::Outcome;
 use crate::scenario::Case;
 
 /// Why an observation decides nothing; none if it can be used.

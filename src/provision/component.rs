@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use airtight_manifest::Located;
 use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::gate::Gate;
 use super::image::ImageRef;
-use crate::manifest::Located;
 
 /// What a stack has a version of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::{Document, File, Node, load_files};
-use crate::world::Host;
+use airtight_manifest::{Document, File, Node, load_files};
+use airtight_model::world::Host;
 
 /// What is put on a cluster once it stands.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +97,6 @@ fn isolates_alone(spec: &Node) -> bool {
 fn count_rules(rules: &[Node]) -> usize {
     rules
         .iter()
-        .filter(|rule| !matches!(&rule.value, crate::manifest::NodeValue::Map(entries) if entries.is_empty()))
+        .filter(|rule| !matches!(&rule.value, airtight_manifest::NodeValue::Map(entries) if entries.is_empty()))
         .count()
 }

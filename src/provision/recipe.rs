@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use airtight_manifest::stack::{Stack, Versions};
+use airtight_manifest::{Diagnostic, Document, Located, Position, closest, decode_object};
 use semver::Version;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::component::Component;
 use super::image::ImageRef;
-use crate::manifest::{Diagnostic, Document, Located, Position, closest, decode_object};
-use crate::world::{Stack, Versions};
 
 /// A stack together with the way to install it.
 #[derive(Debug, Clone)]

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use airtight_model::path::Flow;
+use airtight_model::policy::Outcome;
+
 use crate::judge::Observation;
-use crate::path::Flow;
-use crate::policy::Outcome;
 use crate::run::CaseRecord;
 use crate::scenario::{AllowExpectation, DenyExpectation, Expectation};
 

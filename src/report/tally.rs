@@ -105,7 +105,7 @@ fn forbids_passed(record: &RunRecord) -> Option<&'static str> {
         Some("no case was selected")
     } else if !record.canary.enforces {
         Some("the testbed does not enforce")
-    } else if record.findings.iter().any(crate::manifest::Diagnostic::is_error) {
+    } else if record.findings.iter().any(airtight_manifest::Diagnostic::is_error) {
         Some("an input was refused")
     } else {
         None

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use airtight_model::path::{Flow, Trace};
+use airtight_model::policy::Effect;
+
 use super::text::{count, one_line};
 use crate::judge::{Agreement, Prediction, Wrong};
-use crate::path::{Flow, Trace};
-use crate::policy::Effect;
 use crate::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
 use crate::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
 

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Document, Meta, ObjectRef, Resource, RuleRef, decode_resource};
+use airtight_model::path::Engine;
+use airtight_model::world::{AdmissionEvent, Environment, World, build};
+
 use super::affected::{Reach, Ways};
 use super::{CaseRecord, PolicyRecord, judge_all};
 use crate::judge::Verdict;
-use crate::manifest::{Document, Meta, ObjectRef, Resource, RuleRef, decode_resource};
-use crate::path::Engine;
 use crate::scenario::{CaseId, Plan};
 use crate::testbed::model::Model;
-use crate::world::{AdmissionEvent, Environment, Stack, World, build};
 
 /// What a matrix is run on, so that it can be run again with less.
 #[derive(Debug, Clone, Copy)]

@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_manifest::{ObjectRef, Resource};
+use airtight_model::path::{Destination, Engine, Source};
+use airtight_model::policy::Checkpoint;
+
 use super::record::CaseRecord;
-use crate::manifest::{ObjectRef, Resource};
-use crate::path::{Destination, Engine, Source};
-use crate::policy::Checkpoint;
 use crate::scenario::{CaseId, Plan};
 
 /// How far an object reaches.
@@ -175,6 +176,6 @@ fn aims_outside(case: &CaseRecord) -> bool {
     }
 }
 
-fn trace(case: &CaseRecord) -> Option<&crate::path::Trace> {
+fn trace(case: &CaseRecord) -> Option<&airtight_model::path::Trace> {
     case.observation.as_ref()?.evidence.trace.as_ref()
 }

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use airtight_manifest::Diagnostic;
+
 use super::event::{Event, Subscriber};
-use crate::manifest::Diagnostic;
 
 /// Tells every subscriber every event, until it fails.
 pub(super) struct Audience<'s, 'a> {

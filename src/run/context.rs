@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use airtight_manifest::Diagnostic;
+use airtight_manifest::stack::{Stack, Versions};
+
 use super::clock::Clock;
 use super::foresight::Foresight;
 use super::record::{CaseRecord, PolicyRecord, StackRecord, ToolRecord};
-use crate::manifest::Diagnostic;
-use crate::world::{Stack, Versions};
 
 /// Computes the coverage of policies from the judged cases.
 pub type Coverage<'a> = Box<dyn FnOnce(&[CaseRecord]) -> Vec<PolicyRecord> + 'a>;

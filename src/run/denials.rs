@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::policy::{Layer, Outcome};
+use airtight_model::policy::{Layer, Outcome};
+
 use crate::scenario::{Expectation, Plan};
 
 /// The plan with what a client sees of a denial by the CNI, on a testbed that knows it: some reject where others drop.

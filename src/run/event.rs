@@ -2,8 +2,9 @@
 
 use std::io;
 
+use airtight_manifest::Diagnostic;
+
 use super::record::{CanaryRecord, CaseRecord, RunRecord, StackRecord};
-use crate::manifest::Diagnostic;
 
 /// One thing that happened during a run.
 #[derive(Debug, Clone)]

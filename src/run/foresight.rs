@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use airtight_manifest::Diagnostic;
+
 use super::record::CaseRecord;
 use crate::judge::{Agreement, Observation, Prediction, Wrong, agree};
-use crate::manifest::Diagnostic;
 use crate::scenario::CaseId;
 
 /// What the model says of every case of a plan.

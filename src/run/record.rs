@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use airtight_manifest::{Diagnostic, ObjectRef, RuleRef};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Judgement, Observation, Prediction};
-use crate::manifest::{Diagnostic, ObjectRef, RuleRef};
 use crate::scenario::{Case, CaseId};
 
 /// The `schema` of a [`RunRecord`]; its number rises when a field changes its meaning or goes away.

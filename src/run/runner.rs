@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use airtight_manifest::{Diagnostic, digest};
+use airtight_model::policy::Layer;
 use serde_json::json;
 
 use super::audience::Audience;
@@ -14,8 +16,6 @@ use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord
 use super::rounds::{apart, rounds};
 use super::trial::Trial;
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
-use crate::manifest::{Diagnostic, digest};
-use crate::policy::Layer;
 use crate::scenario::{Case, Expectation, Plan, PlannedCase};
 use crate::testbed::Testbed;
 

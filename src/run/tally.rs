@@ -1,8 +1,9 @@
 //! Counts, and the result that follows from them.
 
+use airtight_manifest::Diagnostic;
+
 use super::record::{CanaryRecord, CaseRecord, ExitStatus, Summary};
 use crate::judge::Verdict;
-use crate::manifest::Diagnostic;
 use crate::scenario::Expectation;
 
 impl Summary {

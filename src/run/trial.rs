@@ -4,10 +4,11 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use airtight_manifest::Diagnostic;
+use airtight_model::path::Flow;
+use airtight_model::policy::{Layer, Outcome};
+
 use crate::judge::Observation;
-use crate::manifest::Diagnostic;
-use crate::path::Flow;
-use crate::policy::{Layer, Outcome};
 use crate::testbed::{Canary, Testbed, TestbedError};
 
 /// A testbed, and whether its word still counts.

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use airtight_manifest::{Location, ObjectRef};
+use airtight_model::path::Flow;
+use airtight_model::policy::{Layer, Outcome, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::manifest::{Location, ObjectRef};
-use crate::path::Flow;
-use crate::policy::{Layer, Outcome, Reason};
 
 /// A case's stable id, such as `MCP-01`.
 pub type CaseId = String;

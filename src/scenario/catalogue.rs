@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use airtight_manifest::{Diagnostic, Document, Located, Node, decode_object, yaml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::form::API_VERSION;
-use crate::manifest::{Diagnostic, Document, Located, Node, decode_object, yaml};
 
 /// `kind` of a catalogue file.
 const KIND: &str = "ControlFramework";
@@ -259,7 +259,7 @@ fn framework(document: &Document) -> Result<Framework, Vec<Diagnostic>> {
     Ok(Framework { name, title: spec.title, version: spec.version, source: spec.source, gaps: spec.gaps, controls })
 }
 
-fn problem(document: &Document, at: crate::manifest::Position, message: String) -> Diagnostic {
+fn problem(document: &Document, at: airtight_manifest::Position, message: String) -> Diagnostic {
     Diagnostic::error("control-catalogue", message)
         .at(document.location(at))
         .hint("each framework and each control is written once, with the topics of flows that give evidence")

@@ -1,13 +1,13 @@
 //! Changes to objects as written → requests to the API server.
 
+use airtight_manifest::{
+    Diagnostic, Document, Located, Node, ObjectRef, Position, Scope, closest, decode_resource, kind_info,
+};
+use airtight_model::world::{Act, ApiRequest, ApiUser, Change};
 use serde_json::Value;
 
 use super::form::{ObjectForm, SourceForm, StepForm};
 use super::target::{Complaint, source_user};
-use crate::manifest::{
-    Diagnostic, Document, Located, Node, ObjectRef, Position, Scope, closest, decode_resource, kind_info,
-};
-use crate::world::{Act, ApiRequest, ApiUser, Change};
 
 /// The fields of a target or step that name a change.
 pub(super) struct ChangeForm<'f> {
@@ -151,8 +151,9 @@ fn told(change: &Change) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn places_that_differ_are_counted_once_each() {

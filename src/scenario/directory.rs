@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::manifest::{Diagnostic, closest};
-use crate::world::{AdmissionEvent, Role, World};
+use airtight_manifest::{Diagnostic, closest};
+use airtight_model::world::{AdmissionEvent, Role, World};
 
 /// Everything in a world that a scenario can name.
 pub(super) struct Directory<'w> {

@@ -5,6 +5,10 @@
 
 use std::sync::Arc;
 
+use airtight_manifest::{Diagnostic, Document, Located};
+use airtight_model::path::Source;
+use airtight_model::world::{ApiRequest, World};
+
 use super::case::{Case, Expectation, Severity, Waiver};
 use super::change::before;
 use super::directory::Directory;
@@ -12,9 +16,6 @@ use super::expectation::resolve;
 use super::form::{CaseForm, RequestForm, WaiverForm};
 use super::parse::ScenarioText;
 use super::target::{Attempt, Target, attempt, source, target};
-use crate::manifest::{Diagnostic, Document, Located};
-use crate::path::Source;
-use crate::world::{ApiRequest, World};
 
 /// A case whose twin is not yet looked up.
 pub(super) struct Draft {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use airtight_manifest::{Diagnostic, Document, Located, Position, closest};
+use airtight_model::path::{Destination, Flow};
+use airtight_model::policy::{Layer, Outcome, Rcode};
+
 use super::case::{AllowExpectation, DenyExpectation, Expectation};
 use super::change::object;
 use super::form::{AllowForm, DenyForm, ExpectForm};
-use crate::manifest::{Diagnostic, Document, Located, Position, closest};
-use crate::path::{Destination, Flow};
-use crate::policy::{Layer, Outcome, Rcode};
 
 /// Whether the client reached something: a connection, or an HTTP status below 400.
 ///
 /// ```
-/// use airtight::policy::Outcome;
+/// use airtight_model::policy::Outcome;
 /// use airtight::scenario::got_through;
 /// assert!(got_through(&Outcome::Http(302)));
 /// assert!(!got_through(&Outcome::ProbeError("exec failed".to_owned())));

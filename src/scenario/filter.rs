@@ -22,10 +22,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use airtight_manifest::closest;
+use airtight_model::policy::Layer;
+
 use super::case::{Expectation, Severity};
 use super::plan::PlannedCase;
-use crate::manifest::closest;
-use crate::policy::Layer;
 
 /// A condition on cases.
 ///

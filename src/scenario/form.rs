@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use airtight_manifest::Located;
+use airtight_model::policy::{Layer, Reason, TokenState};
+use airtight_model::world::Protocol;
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize as DeriveDeserialize, de};
@@ -10,9 +13,6 @@ use serde_json::Value;
 
 use super::case::Severity;
 use super::one_or_many::{listed, listed_map};
-use crate::manifest::Located;
-use crate::policy::{Layer, Reason, TokenState};
-use crate::world::Protocol;
 
 /// `apiVersion` of scenario files.
 pub const API_VERSION: &str = "airtight.dev/v1alpha1";

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use airtight_manifest::{Diagnostic, Document, Located, Location, closest};
+use airtight_model::world::World;
+
 use super::catalogue::Catalogue;
 use super::directory::Directory;
 use super::expand::{Draft, expand};
 use super::parse::{ScenarioText, parse};
 use super::plan::{Plan, PlannedCase, ScenarioInfo};
 use super::twin::resolve_twins;
-use crate::manifest::{Diagnostic, Document, Located, Location, closest};
-use crate::world::World;
 
 /// Reads scenario documents into a plan of all their cases, in the order of the documents.
 ///

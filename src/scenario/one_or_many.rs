@@ -2,9 +2,8 @@
 //!
 //! An untagged enum would do the same and would lose the places and the unknown fields on its way.
 
+use airtight_manifest::{Key, Node, NodeValue, Position};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-use crate::manifest::{Key, Node, NodeValue, Position};
 
 /// Where a value may stand for a list of one, from a case downwards; `*` is any key or index.
 const LISTS: &[&[&str]] = &[

@@ -1,9 +1,10 @@
 //! One document → the form of a scenario, with every finding of every case.
 
+use airtight_manifest::decode::{DecodeError, UnknownField, decode};
+use airtight_manifest::{Diagnostic, Document, Located, Node, Position, closest, decode_object};
+
 use super::form::{API_VERSION, CaseForm, HeadForm, KIND};
 use super::one_or_many::{EmptyList, empty_lists, in_list_form};
-use crate::manifest::decode::{DecodeError, UnknownField, decode};
-use crate::manifest::{Diagnostic, Document, Located, Node, Position, closest, decode_object};
 
 /// A scenario as written.
 pub(super) struct ScenarioText<'d> {

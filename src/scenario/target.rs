@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use airtight_manifest::{Diagnostic, Document, Located, Position};
+use airtight_model::path::{Destination, Flow, Source};
+use airtight_model::policy::{Request, Token};
+use airtight_model::world::{ApiRequest, ApiUser, Protocol, TargetPort, World};
+
 use super::change::ChangeForm;
 use super::directory::Directory;
 use super::form::{RequestForm, SourceForm, TargetForm, TlsForm};
-use crate::manifest::{Diagnostic, Document, Located, Position};
-use crate::path::{Destination, Flow, Source};
-use crate::policy::{Request, Token};
-use crate::world::{ApiRequest, ApiUser, Protocol, TargetPort, World};
 
 /// A complaint and its place in the document.
 pub(super) type Complaint = (Diagnostic, Position);

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use airtight_manifest::{Diagnostic, Located, closest};
+use airtight_model::path::{Destination, Flow};
+use airtight_model::world::World;
+
 use super::case::Expectation;
 use super::change::{before_distance, change_distance};
 use super::expand::Draft;
 use super::target::leads_to;
-use crate::manifest::{Diagnostic, Located, closest};
-use crate::path::{Destination, Flow};
-use crate::world::World;
 
 /// Cases by the id that was written for them.
 pub(super) type Groups = BTreeMap<String, Vec<usize>>;

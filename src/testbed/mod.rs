@@ -6,10 +6,11 @@ pub mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_manifest::Diagnostic;
+use airtight_model::path::Flow;
+use airtight_model::policy::{Layer, Outcome};
+
 use crate::judge::Observation;
-use crate::manifest::Diagnostic;
-use crate::path::Flow;
-use crate::policy::{Layer, Outcome};
 use crate::scenario::got_through;
 
 /// A place where flows are tried: the model, the lab, a kind cluster, an existing cluster.

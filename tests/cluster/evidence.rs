@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::apiserver::{Fault, What};
-use crate::stage::{SCENARIO, Stage, told};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::apiserver::{Fault, What};
+use crate::stage::{SCENARIO, Stage, told};
 
 fn folder(stage: &Stage) -> BTreeMap<String, String> {
     let path = stage.folder.path().join("airtight-report/evidence");

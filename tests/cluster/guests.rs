@@ -4,10 +4,11 @@
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::apiserver::{Denial, Fault, What};
-use crate::stage::{Stage, told};
 use airtight::judge::Verdict;
 use serde_json::{Value, json};
+
+use crate::apiserver::{Denial, Fault, What};
+use crate::stage::{Stage, told};
 
 const RUN: &str = "airtight.dev/run";
 

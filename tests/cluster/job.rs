@@ -6,13 +6,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::stage::{Stage, told};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use crate::stage::{Stage, told};
 
 fn printed(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
@@ -24,7 +25,7 @@ fn manifests(folder: &Path, args: &[&str]) -> Vec<Value> {
     let output = printed(folder, args);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let text = String::from_utf8(output.stdout).unwrap();
-    let documents = airtight::manifest::yaml::parse(&"job.yaml".into(), &text).unwrap();
+    let documents = airtight_manifest::yaml::parse(&"job.yaml".into(), &text).unwrap();
     documents.iter().map(|document| document.root.to_json()).collect()
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::stage::{Stage, told};
 use airtight::run::CaseRecord;
 use serde_json::json;
+
+use crate::stage::{Stage, told};
 
 fn why(case: &CaseRecord) -> &str {
     &case.judgement.why

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use airtight::manifest::{Diagnostic, Document, yaml};
-use airtight::world::{
-    AdmissionEvent, CiliumOptions, Endpoint, Environment, HostId, IstioOptions, NodeId, Stack, Versions, World, build,
-};
+use airtight_manifest::stack::{CiliumOptions, IstioOptions, Stack, Versions};
+use airtight_manifest::{Diagnostic, Document, yaml};
+use airtight_model::world::{AdmissionEvent, Endpoint, Environment, HostId, NodeId, World, build};
 use semver::Version;
 
 /// A world, and why the API server refused objects on the way.

@@ -1,10 +1,10 @@
 //! Removing an object from a built world is building the world without its document.
 
+use airtight_model::world::World;
 use proptest::prelude::*;
 
 use super::cases;
 use super::sketch::{Names, Sketch, sketch, traces};
-use airtight::world::World;
 
 proptest! {
     #![proptest_config(cases(24))]

@@ -1,6 +1,6 @@
 //! What the engine does not model makes it unsure, and never sure of something else.
 
-use airtight::path::Trace;
+use airtight_model::path::Trace;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

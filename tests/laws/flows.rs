@@ -1,8 +1,8 @@
 //! Flows of all kinds in a generated world.
 
-use airtight::path::{Destination, Flow, Source};
-use airtight::policy::{Request, Token, TokenState};
-use airtight::world::Protocol;
+use airtight_model::path::{Destination, Flow, Source};
+use airtight_model::policy::{Request, Token, TokenState};
+use airtight_model::world::Protocol;
 use proptest::prelude::*;
 
 use super::sketch::Names;

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use airtight::judge::Verdict;
-use airtight::manifest::{Location, Position};
-use airtight::path::{End, Engine, Trace};
-use airtight::policy::{Layer, Outcome, Reason};
 use airtight::run::judge_all;
 use airtight::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity, got_through,
 };
 use airtight::testbed::model::Model;
-use airtight::world::World;
+use airtight_manifest::{Location, Position};
+use airtight_model::path::{End, Engine, Trace};
+use airtight_model::policy::{Layer, Outcome, Reason};
+use airtight_model::world::World;
 use proptest::prelude::*;
 
 use super::cases;

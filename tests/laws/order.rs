@@ -1,6 +1,6 @@
 //! The order in which objects are written never matters.
 
-use airtight::path::Trace;
+use airtight_model::path::Trace;
 use proptest::prelude::*;
 
 use super::cases;

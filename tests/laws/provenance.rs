@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use airtight::manifest::ObjectRef;
-use airtight::path::{Check, Engine, Flow, Trace};
-use airtight::policy::{Checkpoint, Effect, Layer, Reason};
-use airtight::world::World;
+use airtight_manifest::ObjectRef;
+use airtight_model::path::{Check, Engine, Flow, Trace};
+use airtight_model::policy::{Checkpoint, Effect, Layer, Reason};
+use airtight_model::world::World;
 use proptest::prelude::*;
 
 use super::cases;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airtight::path::Trace;
-use airtight::policy::{Checkpoint, Effect, Reason};
+use airtight_model::path::Trace;
+use airtight_model::policy::{Checkpoint, Effect, Reason};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use airtight::path::{Destination, End, Flow, Source, Trace};
-use airtight::policy::{Checkpoint, Layer, Outcome, Rcode, Request};
-use airtight::world::{Protocol, World};
+use airtight_model::path::{Destination, End, Flow, Source, Trace};
+use airtight_model::policy::{Checkpoint, Layer, Outcome, Rcode, Request};
+use airtight_model::world::{Protocol, World};
 
 use super::sketch::{traces, world_of};
 use super::standing::Standing;

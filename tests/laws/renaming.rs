@@ -1,6 +1,6 @@
 //! What things are called never matters, as long as different things are called differently.
 
-use airtight::path::Trace;
+use airtight_model::path::Trace;
 use proptest::prelude::*;
 
 use super::cases;

@@ -8,9 +8,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use airtight::manifest::{Document, Node, ObjectRef, Position, yaml};
-use airtight::path::{Engine, Flow, Trace};
-use airtight::world::{AdmissionEvent, Built, Environment, Stack, World, build};
+use airtight_manifest::stack::Stack;
+use airtight_manifest::{Document, Node, ObjectRef, Position, yaml};
+use airtight_model::path::{Engine, Flow, Trace};
+use airtight_model::world::{AdmissionEvent, Built, Environment, World, build};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What a trace comes to.
 
-use airtight::path::{End, Trace};
-use airtight::policy::{Layer, Outcome};
+use airtight_model::path::{End, Trace};
+use airtight_model::policy::{Layer, Outcome};
 
 /// What a trace comes to, without words.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use airtight::path::{Check, End, Hop, Trace, Wire};
-use airtight::policy::{Checkpoint, Effect, Reason};
-use airtight::world::Protocol;
+use airtight_model::path::{Check, End, Hop, Trace, Wire};
+use airtight_model::policy::{Checkpoint, Effect, Reason};
+use airtight_model::world::Protocol;
 use proptest::prelude::*;
 
 use super::cases;

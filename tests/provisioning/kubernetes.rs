@@ -5,11 +5,12 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
 use crate::apiserver::{Fault, What};
 use crate::fixture::{STACK, Told};
 use crate::stage::Stage;
-use insta::assert_snapshot;
-use serde_json::{Value, json};
 
 const ENVIRONMENT: &str = "apiVersion: airtight.dev/v1alpha1\nkind: Environment\nmetadata: {name: small}\nspec:\n  nodes: []\n  hosts:\n  - {names: [api.openai.com], addresses: [203.0.113.10], ports: [80]}\n  outside: 192.0.2.1\n  podCidrs: [10.244.0.0/16]\n  serviceCidrs: [10.96.0.0/16]\n";
 const DENY: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: a}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n";

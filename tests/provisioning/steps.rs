@@ -3,10 +3,11 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::fixture::{Play, STACK, is_alive};
-use crate::stage::Stage;
 use insta::assert_snapshot;
 use serde_json::json;
+
+use crate::fixture::{Play, STACK, is_alive};
+use crate::stage::Stage;
 
 const CHANGING: &[&str] = &[
     "docker network create",

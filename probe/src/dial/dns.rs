@@ -4,10 +4,11 @@ mod query;
 mod search;
 mod settings;
 
+pub use self::settings::{Settings, SettingsError};
+
 use std::net::IpAddr;
 
 use self::query::{Asked, Found};
-pub use self::settings::{Settings, SettingsError};
 use super::ending::Ending;
 use super::record::Record;
 use crate::wire::{Family, Outcome, Rcode};

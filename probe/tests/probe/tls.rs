@@ -78,8 +78,9 @@ fn a_connection_that_breaks_in_the_handshake_is_a_reset_and_silence_a_timeout() 
 /// In TLS 1.3 the client is through before the server has asked for its certificate in vain.
 #[tokio::test]
 async fn an_alert_after_the_handshake_is_its_failure() {
-    use rcgen::{CertificateParams, KeyPair};
     use std::sync::Arc;
+
+    use rcgen::{CertificateParams, KeyPair};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
     use tokio_rustls::rustls::crypto::ring::default_provider;

@@ -5,6 +5,8 @@ mod change;
 mod endpoint;
 mod refusal;
 
+pub use ask::{ContainerFound, NetworkFound};
+
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,8 +16,6 @@ use tokio::runtime::Runtime;
 
 use super::failure::Failure;
 use super::program::Bounds;
-
-pub use ask::{ContainerFound, NetworkFound};
 
 /// How often it is looked whether there is a reason to end.
 const GLANCE: Duration = Duration::from_millis(25);

@@ -1,8 +1,8 @@
 //! CoreDNS: its Corefile is read, changed and applied, and its pods take it up at once.
 
+use airtight_manifest::digest;
 use serde_json::{Value, json};
 
-use crate::manifest::digest;
 use crate::provision::cluster_api::Cluster;
 use crate::provision::failure::Failure;
 use crate::provision::gate::Lookup;

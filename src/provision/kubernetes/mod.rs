@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use discovery::Served;
+use objects::Object;
 use serde_json::Value;
 
 use super::bounded::within;
@@ -21,8 +23,6 @@ use super::plan::Source;
 use super::program::Bounds;
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
 use crate::testbed::live::{ApiAnswer, ApiCall, Cluster as _, Verb};
-use discovery::Served;
-use objects::Object;
 
 /// How long one question may take, with all its attempts.
 const ANSWER: Duration = Duration::from_secs(30);

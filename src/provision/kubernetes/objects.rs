@@ -4,10 +4,10 @@ use std::fmt;
 use std::fs;
 use std::sync::Arc;
 
+use airtight_manifest::{Diagnostic, yaml};
 use serde_json::Value;
 
 use super::fetch::fetch;
-use crate::manifest::{Diagnostic, yaml};
 use crate::provision::bounded::within;
 use crate::provision::failure::Failure;
 use crate::provision::plan::Source;

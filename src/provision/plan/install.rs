@@ -1,16 +1,16 @@
 //! The components of a stack: charts by helm, manifests by server-side apply.
 
+use airtight_manifest::stack::{EnforcementMode, Stack};
+use airtight_manifest::yaml;
 use serde_json::{Map, Value, json};
 
 use super::cluster::CLUSTER;
 use super::{Action, Source, Step, images};
-use crate::manifest::yaml;
 use crate::provision::component::{Chart, Component, Install, Product};
 use crate::provision::options::Options;
 use crate::provision::program::Program;
 use crate::provision::recipe::Recipe;
 use crate::provision::site::Site;
-use crate::world::{EnforcementMode, Stack};
 
 pub(super) fn steps(recipe: &Recipe, options: &Options, site: &Site) -> Vec<Step> {
     recipe.provision.components.iter().map(|component| step(component, &recipe.stack, options, site)).collect()
@@ -127,7 +127,7 @@ fn cilium(stack: &Stack) -> Value {
 
 /// Chart values of Istio's options; those at the chart's default are left to it.
 fn istiod(stack: &Stack) -> Value {
-    let (options, plain) = (&stack.istio, crate::world::IstioOptions::default());
+    let (options, plain) = (&stack.istio, airtight_manifest::stack::IstioOptions::default());
     let mut values = json!({});
     let mut set = |other: bool, value: Value| {
         if other {

@@ -1,10 +1,10 @@
 //! kind's configuration: three nodes without a CNI, kube-proxy kept.
 
+use airtight_manifest::yaml;
 use serde_json::{Value, json};
 
 use super::cluster;
 use super::mirror;
-use crate::manifest::yaml;
 use crate::provision::options::Options;
 use crate::provision::recipe::Recipe;
 use crate::provision::site::{Site, WORKERS};
@@ -36,7 +36,11 @@ pub(super) fn render(recipe: &Recipe, options: &Options, site: &Site) -> String 
 /// kind renders kubeadm's v1beta4 from Kubernetes 1.36 on (kind `pkg/cluster/internal/kubeadm/config.go`), and a patch
 /// of another version is not applied.
 fn patch(recipe: &Recipe) -> &'static str {
-    if crate::world::at_least(&recipe.stack.versions.kubernetes, 1, 36) { KUBEADM } else { KUBEADM_BEFORE_1_36 }
+    if airtight_manifest::stack::at_least(&recipe.stack.versions.kubernetes, 1, 36) {
+        KUBEADM
+    } else {
+        KUBEADM_BEFORE_1_36
+    }
 }
 
 fn networking(options: &Options) -> Value {

@@ -10,16 +10,17 @@ mod payload;
 mod serving;
 mod stand_in;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use serde::Serialize;
-use serde_json::json;
-
 #[cfg(feature = "live")]
 pub(super) use cluster::node;
 pub use coredns::{CorefileError, HostName, with_names};
 pub(super) use install::manifest_file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use airtight_manifest::digest;
+use serde::Serialize;
+use serde_json::json;
 
 use super::docker_call::DockerThing;
 use super::gate::Gate;
@@ -30,7 +31,6 @@ use super::probe_image::ProbeProgram;
 use super::program::Call;
 use super::recipe::Recipe;
 use super::site::Site;
-use crate::manifest::digest;
 
 /// Everything that is done, each step after those that it needs.
 #[derive(Debug, Clone, Serialize)]

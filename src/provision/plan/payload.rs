@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use airtight_manifest::{Document, Node, yaml};
+use airtight_model::world::Host;
+
 use super::cluster::CLUSTER;
 use super::coredns::HostName;
 use super::stand_in::{self, addresses};
 use super::{Action, Source, Step};
-use crate::manifest::{Document, Node, yaml};
 use crate::provision::component::Product;
 use crate::provision::gate::{Gate, Workload, WorkloadKind};
 use crate::provision::options::Options;
@@ -14,7 +16,6 @@ use crate::provision::payload::{Manifest, Payload};
 use crate::provision::probe_image::ProbeImage;
 use crate::provision::recipe::Recipe;
 use crate::provision::site::Site;
-use crate::world::Host;
 
 const NAMES: &str = "names";
 const POLICIES: &str = "policies";

@@ -2,9 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use airtight_model::world::{Host, StandsFor};
 use airtight_probe::wire::{Certificate, HttpAnswer, HttpListener, Identity, Listener, Serving, Speak};
-
-use crate::world::{Host, StandsFor};
 
 /// Where a stand-in finds its certificate.
 pub(super) const TLS: &str = "/tls";

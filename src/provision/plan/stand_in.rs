@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use airtight_model::world::Host;
+
 use super::cluster::{CLUSTER, NETWORK, NODE_IMAGE, node};
 use super::serving::{self, TLS};
 use super::{Action, Certificate, Ensure, Step};
@@ -13,7 +15,6 @@ use crate::provision::probe_image::{PROBE_IMAGE, ProbeProgram};
 use crate::provision::program::Program;
 use crate::provision::recipe::Recipe;
 use crate::provision::site::Site;
-use crate::world::Host;
 
 pub(super) const LOAD: &str = "probe-image";
 pub(super) const AUTHORITY: &str = "authority";

@@ -1,5 +1,6 @@
 //! The host's measures against what a stack needs. Pure.
 
+use airtight_manifest::stack::at_least;
 use ipnet::Ipv4Net;
 use semver::Version;
 
@@ -7,7 +8,6 @@ use super::{DockerInfo, Host, Measured, Need, Standing};
 use crate::provision::options::Options;
 use crate::provision::recipe::Recipe;
 use crate::provision::site::Site;
-use crate::world::at_least;
 
 const GIB: u64 = 1024 * 1024 * 1024;
 

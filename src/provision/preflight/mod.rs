@@ -4,13 +4,13 @@
 mod host;
 mod judge;
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 #[cfg(feature = "live")]
 pub use host::measure;
 pub use judge::judge;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// One thing that the host must have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

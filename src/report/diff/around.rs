@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use airtight_manifest::ObjectRef;
 use serde::Serialize;
 
-use crate::manifest::ObjectRef;
 use crate::run::{PolicyRecord, RunRecord};
 use crate::scenario::Case;
 

@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_manifest::ObjectRef;
+use airtight_model::path::Trace;
+use airtight_model::policy::Layer;
 use serde::Serialize;
 
 use super::around::Around;
 use crate::judge::Verdict;
-use crate::manifest::ObjectRef;
-use crate::path::Trace;
-use crate::policy::Layer;
 use crate::report::wording::{observed, trace};
 use crate::run::{CaseRecord, PolicyRecord, RunRecord};
 use crate::scenario::{CaseId, Severity};

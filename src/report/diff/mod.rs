@@ -5,15 +5,15 @@ mod case;
 mod list;
 mod summary;
 
-use serde::Serialize;
-
 pub use around::{Around, VersionChange};
 pub use case::{Regression, RegressionKind, Shift};
 pub use list::render as render_list;
 pub use summary::render as render_markdown;
 
+use airtight_manifest::Severity;
+use serde::Serialize;
+
 use super::wording::is_uncovered;
-use crate::manifest::Severity;
 use crate::run::{ExitStatus, PolicyRecord, RunRecord};
 use crate::scenario::CaseId;
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::manifest::ObjectRef;
+use airtight_manifest::ObjectRef;
+
 use crate::report::text::one_line;
 use crate::run::RunRecord;
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_manifest::yaml;
+use airtight_model::path::Flow;
+use airtight_model::policy::{Layer, Request};
+
 use super::anchor::{self, CaseLink, Targets};
 use super::trace::TraceView;
 use crate::judge::{Evidence, Verdict};
-use crate::manifest::yaml;
-use crate::path::Flow;
-use crate::policy::{Layer, Request};
 use crate::report::failure::FailureKind;
 use crate::report::standing::Standing;
 use crate::report::text::{duration, one_line, visible};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use airtight_model::path::{Destination, Source};
+
 use super::anchor;
-use crate::path::{Destination, Source};
 use crate::report::standing::Standing;
 use crate::report::text::one_line;
 use crate::run::{CaseRecord, RunRecord};

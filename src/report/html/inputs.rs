@@ -1,6 +1,7 @@
 //! What went in: findings, versions, hashes.
 
-use crate::manifest::Severity;
+use airtight_manifest::Severity;
+
 use crate::report::text::one_line;
 use crate::run::RunRecord;
 

@@ -12,6 +12,7 @@ mod inputs;
 mod security;
 mod trace;
 
+use airtight_manifest::Diagnostic;
 use askama::Template;
 
 use self::anchor::Targets;
@@ -25,7 +26,6 @@ use super::error::ReportError;
 use super::standing::Standing;
 use super::text::{count, duration, one_line};
 use super::wording::{headline, is_uncovered, status_word, uncovered};
-use crate::manifest::Diagnostic;
 use crate::run::{ExitStatus, RunRecord};
 
 const STYLE: &str = include_str!("../../../templates/report.css");

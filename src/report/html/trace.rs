@@ -1,9 +1,10 @@
 //! A trace as the steps of a diagram: nodes, the wires between them, checkpoints on the wires.
 
+use airtight_manifest::RuleRef;
+use airtight_model::path::{Check, End, Trace, Wire};
+use airtight_model::policy::Effect;
+
 use super::anchor::Targets;
-use crate::manifest::RuleRef;
-use crate::path::{Check, End, Trace, Wire};
-use crate::policy::Effect;
 use crate::report::text::{one_line, visible};
 use crate::report::wording::{effect_words, list};
 

@@ -5,14 +5,15 @@
 
 pub(super) mod document;
 
+use airtight_manifest::{Diagnostic, Severity};
+use airtight_model::policy::Effect;
+
 use self::document::{Document, code, escape};
 use super::failure::FailureKind;
 use super::standing::Standing;
 use super::text::duration;
 use super::wording::{counts, expectation, headline, is_uncovered, observed, severity_word, trace, uncovered_words};
 use crate::judge::Verdict;
-use crate::manifest::{Diagnostic, Severity};
-use crate::policy::Effect;
 use crate::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
 
 /// The most bytes that a summary has.

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use airtight_model::path::reach::Reachability;
+
 use super::{layer, word};
-use crate::path::reach::Reachability;
 use crate::report::text::one_line;
 
 /// Writes every cell: source, destination, verdict, the layer that denies, and the rules that decide.

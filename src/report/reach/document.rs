@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use airtight_manifest::RuleRef;
+use airtight_model::path::reach::{Cell, Reachability};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::summary::Summary;
 use super::{layer, word};
-use crate::manifest::RuleRef;
-use crate::path::reach::{Cell, Reachability};
 
 /// The matrix as data: `summary`, `classes`, `cells` and the `rules` to which cells refer by index.
 ///
@@ -79,11 +79,11 @@ impl Serialize for Counts {
 struct ClassView<'a> {
     name: &'a str,
     pods: usize,
-    enrolment: crate::world::Enrolment,
+    enrolment: airtight_model::world::Enrolment,
 }
 
 impl<'a> ClassView<'a> {
-    fn of(class: &'a crate::path::reach::Class) -> Self {
+    fn of(class: &'a airtight_model::path::reach::Class) -> Self {
         Self { name: &class.name, pods: class.pods.len(), enrolment: class.enrolment }
     }
 }
@@ -105,7 +105,7 @@ struct CellView {
     to: String,
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    layer: Option<crate::policy::Layer>,
+    layer: Option<airtight_model::policy::Layer>,
     rules: Vec<usize>,
 }
 

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use airtight_model::path::reach::{Reachability, Verdict};
+
 use super::summary::Summary;
 use super::{deciding, layer, word};
-use crate::path::reach::{Reachability, Verdict};
 use crate::report::Style;
 use crate::report::text::one_line;
 

@@ -14,8 +14,8 @@ pub use list::list;
 pub use page::page;
 pub use picture::svg;
 
-use crate::path::reach::{Cell, Verdict};
-use crate::policy::Layer;
+use airtight_model::path::reach::{Cell, Verdict};
+use airtight_model::policy::Layer;
 
 /// A verdict in one word.
 fn word(verdict: Verdict) -> &'static str {

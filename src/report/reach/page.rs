@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use airtight_model::path::reach::Reachability;
 use askama::Template;
 
 use super::picture::{Picture, mark};
 use super::summary::Summary;
 use super::tiles::{Shape, Tile, Tiles};
 use super::{deciding, layer, word};
-use crate::path::reach::Reachability;
 use crate::report::error::ReportError;
 use crate::report::text::{count, one_line};
 

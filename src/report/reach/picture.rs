@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use airtight_model::path::reach::Reachability;
+
 use super::tiles::{Line, Shape, Tile, Tiles};
-use crate::path::reach::Reachability;
 use crate::report::text::{clip, one_line};
 
 /// Side of a tile in pixels.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::path::reach::{Reachability, Verdict};
-use crate::report::text::count;
+use airtight_model::path::reach::{Reachability, Verdict};
 
 use super::word;
+use crate::report::text::count;
 
 /// Cells by verdict.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::path::reach::{Reachability, Verdict};
+use airtight_model::path::reach::{Reachability, Verdict};
 
 /// Above so many rows or columns a picture shows namespaces instead of classes.
 pub(super) const MOST_CLASSES: usize = 120;

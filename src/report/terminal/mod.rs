@@ -11,11 +11,12 @@ pub use trace::render_trace;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use airtight_manifest::{Diagnostic, Severity};
+
 use self::progress::Progress;
 use super::standing::Standing;
 use super::text::{count, duration, one_line, visible};
 use super::wording::{counts, headline, is_uncovered, list, status_word, uncovered, uncovered_words};
-use crate::manifest::{Diagnostic, Severity};
 use crate::run::{CanaryRecord, CaseRecord, Event, ExitStatus, RunRecord, StackRecord, Subscriber};
 
 /// Tells a run to people: progress, then everything that is not as it should be, then one line of counts.

@@ -1,9 +1,10 @@
 //! A trace, hop by hop.
 
+use airtight_manifest::RuleRef;
+use airtight_model::path::{Check, End, Hop, Trace};
+use airtight_model::policy::Effect;
+
 use super::style::Style;
-use crate::manifest::RuleRef;
-use crate::path::{Check, End, Hop, Trace};
-use crate::policy::Effect;
 use crate::report::text::one_line;
 use crate::report::wording::{effect_words, list};
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use airtight_manifest::gateway_api::{HttpRouteMatch, HttpRouteRule, Listener};
+use airtight_manifest::{Meta, Object};
+use airtight_model::path::{Destination, Flow, Source};
+use airtight_model::policy::Request;
+use airtight_model::world::{Pod, Protocol, Role, World};
+
 use super::sample;
 use super::wanted::{self, Requests, Wanted};
-use crate::manifest::gateway_api::{HttpRouteMatch, HttpRouteRule, Listener};
-use crate::manifest::{Meta, Object};
-use crate::path::{Destination, Flow, Source};
-use crate::policy::Request;
-use crate::world::{Pod, Protocol, Role, World};
 
 /// A name that every cluster resolves.
 pub(super) const API_SERVER: &str = "kubernetes.default.svc.cluster.local";
@@ -298,7 +299,7 @@ impl Aims<'_> {
 
 /// The requests of a route's matches at its hosts, or else at those of the listeners.
 fn add_requests(
-    route: &Object<crate::manifest::gateway_api::HttpRoute>,
+    route: &Object<airtight_manifest::gateway_api::HttpRoute>,
     listeners: &[&Listener],
     found: &mut BTreeMap<String, BTreeSet<Wanted>>,
 ) {

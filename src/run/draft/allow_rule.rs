@@ -1,9 +1,9 @@
 //! Every rule of a policy set that lets something through.
 
-use crate::manifest::cilium::{CiliumNetworkPolicy, ClusterAction, PortItem, Section};
-use crate::manifest::istio::Action;
-use crate::manifest::{Meta, Object, RuleRef};
-use crate::world::World;
+use airtight_manifest::cilium::{CiliumNetworkPolicy, ClusterAction, PortItem, Section};
+use airtight_manifest::istio::Action;
+use airtight_manifest::{Meta, Object, RuleRef};
+use airtight_model::world::World;
 
 /// The allow rules of all policies in force, in the order of files and lines: the innermost ones, that is an HTTP
 /// rule or a DNS rule instead of the rule around it.

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_manifest::{ObjectRef, RuleRef};
+use airtight_model::path::{Destination, Source};
+
 use super::aim::{API_SERVER, Aim};
 use super::allow_rule::covers;
 use super::survey::{Ending, PROXY, RuleId, Survey, TriedId};
-use crate::manifest::{ObjectRef, RuleRef};
-use crate::path::{Destination, Source};
 
 /// A flow that becomes a case.
 #[derive(Debug, Clone, Default)]

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use airtight_model::path::{Destination, Flow};
+use airtight_model::policy::{Outcome, Request, Token, TokenState};
+use airtight_model::world::{Protocol, World};
+
 use super::{Drafted, DraftedCase, Expected};
-use crate::path::{Destination, Flow};
-use crate::policy::{Outcome, Request, Token, TokenState};
 use crate::scenario::{API_VERSION, KIND, default_denials};
-use crate::world::{Protocol, World};
 
 /// The width at which comments are broken.
 const WIDTH: usize = 110;

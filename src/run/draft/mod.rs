@@ -16,18 +16,18 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use airtight_manifest::{Diagnostic, ObjectRef, RuleRef, yaml};
+use airtight_model::path::{Destination, Engine, Flow, Source};
+use airtight_model::policy::{Layer, Outcome};
+use airtight_model::world::{Protocol, Role, World};
 use allow_rule::{allow_rules, covers};
 use choose::{Choices, Chooser};
 use survey::{Ending, Survey, TriedId};
 
 use super::judge_all;
 use crate::judge::Verdict;
-use crate::manifest::{Diagnostic, ObjectRef, RuleRef, yaml};
-use crate::path::{Destination, Engine, Flow, Source};
-use crate::policy::{Layer, Outcome};
 use crate::scenario::{CaseId, Catalogue};
 use crate::testbed::model::Model;
-use crate::world::{Protocol, Role, World};
 
 /// A drafted scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl DraftError {
 /// When there is nothing to draft from, or nothing to try.
 pub fn draft(world: &World, namespace: Option<&str>, today: jiff::civil::Date) -> Result<Draft, DraftError> {
     let is_wanted = |object: &ObjectRef| namespace.is_none_or(|wanted| object.namespace.as_deref() == Some(wanted));
-    let is_workload = |pod: &crate::world::Pod| pod.role == Role::Workload && !is_stand_in(&pod.origin);
+    let is_workload = |pod: &airtight_model::world::Pod| pod.role == Role::Workload && !is_stand_in(&pod.origin);
     if !world.pods.iter().any(is_workload) {
         return Err(DraftError::NoWorkloads);
     }
@@ -161,9 +161,9 @@ fn stopping(survey: &Survey, denied: TriedId) -> Vec<RuleRef> {
 /// Why no flow gets through because of a rule.
 fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
     if let Some(policy) = world.objects.network_policies.iter().find(|policy| policy.meta.object == rule.object) {
-        let selected = |pod: &&crate::world::Pod| {
+        let selected = |pod: &&airtight_model::world::Pod| {
             *pod.namespace == *policy.meta.namespace()
-                && crate::manifest::selects(&policy.body.spec.pod_selector, &pod.labels)
+                && airtight_manifest::selects(&policy.body.spec.pod_selector, &pod.labels)
         };
         if !world.pods.iter().any(|pod| selected(&pod)) {
             return "it selects no pod of the manifests".to_owned();
@@ -344,7 +344,7 @@ fn title(flow: &Flow, verb: &str) -> String {
     };
     let request = flow.request.as_ref().map_or_else(String::new, |request| {
         let token = match &request.token {
-            Some(token) if token.state == crate::policy::TokenState::Valid => " with a token",
+            Some(token) if token.state == airtight_model::policy::TokenState::Valid => " with a token",
             Some(_) => " with a bad token",
             None => "",
         };

@@ -1,11 +1,12 @@
 //! Policies that no chosen case would miss, and cases that do.
 
+use airtight_manifest::{Meta, ObjectRef, RuleRef};
+use airtight_model::path::Engine;
+use airtight_model::world::{Objects, World};
+
 use super::choose::{Choices, Chooser};
 use super::survey::{Ending, Survey, TriedId, ending};
-use crate::manifest::{Meta, ObjectRef, RuleRef};
-use crate::path::Engine;
 use crate::testbed::model::Model;
-use crate::world::{Objects, World};
 
 /// How many flows are tried for one policy that nothing notices yet.
 const PATIENCE: usize = 300;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use airtight_manifest::{ObjectRef, RuleRef};
+use airtight_model::path::{Engine, Flow, Source};
+use airtight_model::policy::{Checkpoint, Effect, Layer, Outcome, Reason};
+
 use super::aim::{Aim, aims, sources};
 use crate::judge::Observation;
-use crate::manifest::{ObjectRef, RuleRef};
-use crate::path::{Engine, Flow, Source};
-use crate::policy::{Checkpoint, Effect, Layer, Outcome, Reason};
 use crate::scenario::got_through;
 use crate::testbed::model::Model;
 
@@ -35,7 +36,7 @@ pub(super) struct Survey {
     sites: BTreeMap<Site, Vec<usize>>,
 }
 
-type Site = (crate::path::Destination, crate::world::Protocol, Option<u16>);
+type Site = (airtight_model::path::Destination, airtight_model::world::Protocol, Option<u16>);
 
 /// One flow and how it ended.
 pub(super) struct Tried {
@@ -79,7 +80,7 @@ impl Survey {
         let (sources, aims) = (sources(world), aims(world));
         let is_proxy = |source: &Source| match source {
             Source::Workload(namespace, name) => {
-                world.workload(namespace, name).all(|pod| pod.role != crate::world::Role::Workload)
+                world.workload(namespace, name).all(|pod| pod.role != airtight_model::world::Role::Workload)
             }
             Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => false,
         };
@@ -150,7 +151,7 @@ impl Survey {
 
     /// The flows of the same source to another host, address or name of the same kind.
     pub(super) fn same_kind(&self, id: TriedId) -> Vec<TriedId> {
-        use crate::path::Destination as To;
+        use airtight_model::path::Destination as To;
         let aim = self.aim(id);
         let comparable = |other: &Aim| match (&aim.to, &other.to) {
             (To::Host(_) | To::Address(_), To::Host(_) | To::Address(_)) | (To::Name(_), To::Name(_)) => true,
@@ -239,7 +240,7 @@ pub(super) fn ending(seen: &Observation) -> Ending {
     if got_through(outcome) && evidence.denied_by.is_none() {
         return Ending::Through { outcome: outcome.clone(), by: evidence.answered_by.clone() };
     }
-    let vacuous = evidence.trace.iter().flat_map(crate::path::Trace::checks).any(|check| {
+    let vacuous = evidence.trace.iter().flat_map(airtight_model::path::Trace::checks).any(|check| {
         let nothing_there = [
             Reason::NotListening,
             Reason::NoHealthyUpstream,

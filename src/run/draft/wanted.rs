@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_manifest::cilium::{Direction, HttpRule};
+use airtight_manifest::gateway_api::{HttpRouteMatch, MatchType, PathMatchType};
+use airtight_manifest::istio::{Condition, Operation, Rule, Source};
+use airtight_model::policy::{Token, TokenState};
+use airtight_model::world::World;
+
 use super::sample;
-use crate::manifest::cilium::{Direction, HttpRule};
-use crate::manifest::gateway_api::{HttpRouteMatch, MatchType, PathMatchType};
-use crate::manifest::istio::{Condition, Operation, Rule, Source};
-use crate::policy::{Token, TokenState};
-use crate::world::World;
 
 /// A path that no policy is likely to name.
 const UNLISTED: &str = "/airtight-unlisted";
@@ -117,7 +118,7 @@ pub(super) fn of_match(written: &HttpRouteMatch, host: &str) -> Option<Vec<Wante
     let query = written.query_params.iter().map(|one| Some(format!("{}={}", one.name, value(one.kind, &one.value)?)));
     let query: Vec<String> = query.collect::<Option<_>>()?;
     let wanted = Wanted {
-        method: written.method.map_or("GET", crate::manifest::gateway_api::HttpMethod::as_str).to_owned(),
+        method: written.method.map_or("GET", airtight_manifest::gateway_api::HttpMethod::as_str).to_owned(),
         path: if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) },
         host: Some(host.to_owned()),
         headers: headers.collect::<Option<_>>()?,

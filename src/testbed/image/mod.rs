@@ -20,10 +20,11 @@ mod name;
 mod program;
 mod schema;
 
+pub use self::name::{ImageName, NameError};
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-pub use self::name::{ImageName, NameError};
 use self::schema::{Config, Descriptor, Digest, History, ImageConfig, Manifest, RootFs};
 
 /// The user and group that the program runs as: not root, and known to no distribution.

@@ -4,15 +4,15 @@
 //! Kyverno's do (Kubernetes "API concepts: dry-run"; Kyverno `pkg/controllers/webhook/utils.go`, `NoneOnDryRun`).
 //! Roles are checked before admission, so that a user without the role shows nothing about admission.
 
+use airtight_manifest::Labels;
+use airtight_model::path::{Admitted, Flow, Source};
+use airtight_model::policy::{Layer, Outcome, Reason};
+use airtight_model::world::{Act, ApiUser, Change};
 use serde_json::Value;
 
 use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Impersonated, Verb};
 use super::resource::{Kinds, Unserved};
 use crate::judge::{Evidence, Observation};
-use crate::manifest::Labels;
-use crate::path::{Admitted, Flow, Source};
-use crate::policy::{Layer, Outcome, Reason};
-use crate::world::{Act, ApiUser, Change};
 
 /// How the API server begins the words of a webhook's refusal
 /// (`k8s.io/apiserver` `pkg/admission/plugin/webhook/errors/statuserror.go`).

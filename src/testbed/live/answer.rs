@@ -1,13 +1,13 @@
 //! The probe's answers as observations.
 
+use airtight_model::path::Flow;
+use airtight_model::policy::{Outcome, Rcode, Reason};
+use airtight_model::world::Protocol;
 use airtight_probe::wire;
 
 use super::places::Places;
 use super::session::Answered;
 use crate::judge::{Evidence, Observation};
-use crate::path::Flow;
-use crate::policy::{Outcome, Rcode, Reason};
-use crate::world::Protocol;
 
 /// A flow of which nobody can say how it ended.
 pub(super) fn failed(why: impl Into<String>) -> Observation {
@@ -91,10 +91,10 @@ fn headers(arrived: &wire::SeenRequest) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use airtight_model::path::{Destination, Source};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::path::{Destination, Source};
 
     fn reason(protocol: Protocol, outcome: &Value, refusal: Option<&str>) -> Option<Reason> {
         let mut answer = json!({"id": "0", "line": 1, "outcome": outcome, "phase": "connect", "startedUnixUs": 1,

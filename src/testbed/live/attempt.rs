@@ -1,14 +1,14 @@
 //! Flows as the probe dials them.
 
+use airtight_model::path::{Destination, Flow, Source};
+use airtight_model::policy::{Request, Token};
+use airtight_model::world::Protocol;
 use airtight_probe::wire;
 
 use super::options::Options;
 use super::origin::Origin;
 use super::outside::Outside;
 use super::places::{Missing, Places};
-use crate::path::{Destination, Flow, Source};
-use crate::policy::{Request, Token};
-use crate::world::Protocol;
 
 /// A flow with its places: from where, and what is tried there.
 pub(super) struct Attempt {
@@ -167,10 +167,10 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
+    use airtight_model::policy::TokenState;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::policy::TokenState;
     use crate::testbed::live::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Execution};
 
     /// A cluster that only lists.

@@ -7,6 +7,7 @@ mod objects;
 use std::net::IpAddr;
 use std::time::Instant;
 
+use airtight_model::policy::Outcome;
 use serde_json::Value;
 
 use self::guard::Guard;
@@ -16,7 +17,6 @@ use super::options::Options;
 use super::origin::Origin;
 use super::pod::Pod;
 use super::session::{Jobs, round};
-use crate::policy::Outcome;
 use crate::scenario::got_through;
 use crate::testbed::{Canary, TestbedError};
 

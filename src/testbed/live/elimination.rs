@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_model::path::{Destination, Flow};
+use airtight_model::policy::{Layer, Outcome};
+use airtight_model::world::Protocol;
 use airtight_probe::wire;
 
 use super::detect::Denial;
@@ -13,9 +16,6 @@ use super::origin::Origin;
 use super::session::Answered;
 use super::{Tracks, answer};
 use crate::judge::Observation;
-use crate::path::{Destination, Flow};
-use crate::policy::{Layer, Outcome};
-use crate::world::Protocol;
 
 /// What is said of it beside the evidence.
 const BY_ELIMINATION: &str = "by elimination: no observer tells who ended the flow, and between these two the CNI \

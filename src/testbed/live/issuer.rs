@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use airtight_model::policy::{Token, TokenState};
 use airtight_probe::wire;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,7 +16,6 @@ use super::options::Options;
 use super::origin::Origin;
 use super::pod::Pod;
 use super::session::{self, Jobs};
-use crate::policy::{Token, TokenState};
 
 /// How much of an issuer's answer is read, in bytes.
 const LONGEST: usize = 64 * 1024;

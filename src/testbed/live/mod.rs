@@ -30,10 +30,6 @@ mod session;
 mod stopping;
 mod witness;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use airtight_probe::wire;
-
 pub use cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution, Impersonated, Verb};
 pub use options::Options;
 pub use origin::Origin;
@@ -42,14 +38,18 @@ pub use read::Unread;
 pub use stopping::Stopping;
 pub use witness::{Tried, Witness};
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use airtight_model::path::Flow;
+use airtight_model::policy::{Layer, Outcome, Token};
+use airtight_probe::wire;
+
 use self::attempt::{Attempt, Means};
 use self::issuer::{Issued, Issuers};
 use self::places::{Missing, Places};
 use self::session::{Answered, Jobs};
 use super::{Canary, Testbed, TestbedError};
 use crate::judge::Observation;
-use crate::path::Flow;
-use crate::policy::{Layer, Outcome, Token};
 
 /// By what a flow is known again.
 struct Tracks {

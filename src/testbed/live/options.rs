@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use airtight_model::policy::{Layer, Outcome};
 use airtight_probe::wire::SHORTEST_DEADLINE_MS;
 
 use super::detect::Denial;
 use super::outside::Outside;
-use crate::policy::{Layer, Outcome};
 
 /// How flows are tried on a live testbed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Where the API server serves the objects of a kind.
 
+use airtight_manifest::ObjectRef;
 use serde_json::Value;
 
 use super::cluster::{ApiCall, CallError, Cluster, Verb};
-use crate::manifest::ObjectRef;
 
 /// The kinds of a cluster.
 pub(super) struct Kinds<'c> {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::manifest::yaml::parse;
-use crate::path::{Destination, Engine, Flow, Source};
-use crate::policy::Outcome;
+use airtight_manifest::stack::Stack;
+use airtight_manifest::yaml::parse;
+use airtight_model::path::{Destination, Engine, Flow, Source};
+use airtight_model::policy::Outcome;
+use airtight_model::world::{Environment, Host, Node, Protocol, build};
+
 use crate::testbed::{Canary, TestbedError};
-use crate::world::{Environment, Host, Node, Protocol, Stack, build};
 
 const WORLD: &str = include_str!("canary.yaml");
 const POLICY: &str = include_str!("canary-policy.yaml");
@@ -37,7 +39,7 @@ fn flow() -> Flow {
         to: Destination::Pod("airtight-canary".to_owned(), "server".to_owned()),
         protocol: Protocol::Tcp,
         port: Some(8080),
-        request: Some(crate::policy::Request {
+        request: Some(airtight_model::policy::Request {
             method: "GET".to_owned(),
             path: "/".to_owned(),
             host: "server".to_owned(),
@@ -52,7 +54,7 @@ fn flow() -> Flow {
 fn environment() -> Environment {
     let node = Node {
         name: "canary".into(),
-        labels: crate::manifest::Labels::new(),
+        labels: airtight_manifest::Labels::new(),
         addresses: vec![std::net::Ipv4Addr::new(192, 0, 2, 1).into()],
         control_plane: false,
     };

@@ -4,10 +4,11 @@ mod canary;
 
 use std::collections::BTreeSet;
 
+use airtight_model::path::{End, Engine, Flow, Trace};
+use airtight_model::policy::{Effect, Layer, Request};
+
 use super::{Canary, Testbed, TestbedError};
 use crate::judge::{Evidence, Observation};
-use crate::path::{End, Engine, Flow, Trace};
-use crate::policy::{Effect, Layer, Request};
 
 /// Flows are not tried but computed, from the policies of a world.
 #[derive(Debug)]

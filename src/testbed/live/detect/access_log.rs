@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use airtight_manifest::yaml;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::manifest::yaml;
 use crate::testbed::live::read::{Unread, items, text};
 use crate::testbed::live::{Cluster, read};
 

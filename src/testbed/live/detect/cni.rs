@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use airtight_model::policy::Outcome;
 use semver::Version;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::image::version_of;
-use crate::policy::Outcome;
 use crate::testbed::live::read::{items, text};
 
 /// A CNI, or whatever enforces network policies in its place.

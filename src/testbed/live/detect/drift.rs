@@ -1,11 +1,11 @@
 //! How far what is installed differs from what a stack pins.
 
+use airtight_manifest::stack::Versions;
 use semver::Version;
 use serde::Serialize;
 
 use super::cni::Cni;
 use super::installed::Installed;
-use crate::world::Versions;
 
 /// A component that differs from its pin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

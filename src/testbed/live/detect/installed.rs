@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_model::policy::Layer;
 use semver::Version;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +11,6 @@ use super::access_log::AccessLogs;
 use super::cni::{Cni, Denial, FoundCni, find_cni};
 use super::image::{image_with, version, version_of};
 use super::settings::CiliumSettings;
-use crate::policy::Layer;
 use crate::testbed::live::read::{Unread, items, text};
 use crate::testbed::live::{Cluster, read};
 

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use airtight_model::policy::Reason;
+use airtight_model::world::Protocol;
+
 use super::fields::{Fields, duration};
 use super::proxy::ProxyPod;
 use super::record::{Client, Line, Record, Says, SeenRequest, Span};
-use crate::policy::Reason;
-use crate::world::Protocol;
 
 /// Reads one line; a line is written when its request ends (agentgateway `crates/agentgateway/src/telemetry/log.rs`).
 #[must_use]

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use airtight_model::policy::Checkpoint;
+
 use super::attempt::Attempt;
 use super::fit::{Leg, Strength};
 use super::record::Record;
 use super::ways::Ways;
-use crate::policy::Checkpoint;
 
 /// How far clocks of nodes may differ, and how late a packet may leave, in microseconds.
 pub(super) const SLACK: i64 = 500_000;

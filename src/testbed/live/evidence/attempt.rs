@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use airtight_model::policy::Outcome;
+use airtight_model::world::Protocol;
+
 use super::record::Span;
-use crate::policy::Outcome;
-use crate::world::Protocol;
 
 /// One tried flow: what the client knows of it, and what it saw.
 #[derive(Debug, Clone, PartialEq, Eq)]

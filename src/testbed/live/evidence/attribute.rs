@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use airtight_model::policy::{Checkpoint, Layer, Outcome, Rcode, Reason};
 use serde::Serialize;
 
 use super::assign::{Owners, owners};
@@ -11,7 +12,6 @@ use super::fit::Leg;
 use super::record::{Record, Says};
 use super::ways::Ways;
 use crate::judge::Evidence;
-use crate::policy::{Checkpoint, Layer, Outcome, Rcode, Reason};
 use crate::scenario::got_through;
 
 /// An observer that could not be read, or not wholly.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use airtight_model::policy::Checkpoint;
+use airtight_model::world::GATEWAY_NAME;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -14,10 +16,8 @@ use super::attribute::Gap;
 use super::proxy::{self, ProxyPod};
 use super::record::{Line, Record, Span};
 use super::{hubble, ztunnel};
-use crate::policy::Checkpoint;
 use crate::testbed::live::read::{Unread, items, text};
 use crate::testbed::live::{Cluster, Container, Ended, read};
-use crate::world::GATEWAY_NAME;
 
 /// How many observers are read at the same moment.
 const SIDE_BY_SIDE: usize = 8;

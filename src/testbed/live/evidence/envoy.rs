@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
+use airtight_model::policy::Reason;
+use airtight_model::world::Protocol;
 use serde_json::Value;
 
 use super::fields::microseconds;
 use super::proxy::ProxyPod;
 use super::record::{Client, Line, Record, Says, SeenRequest, Span};
-use crate::policy::Reason;
-use crate::world::Protocol;
 
 /// An access log entry, whatever its format; `-` is no value.
 #[derive(Debug, Default)]

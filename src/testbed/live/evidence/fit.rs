@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use airtight_model::policy::Checkpoint;
+use airtight_model::world::Protocol;
+
 use super::attempt::Attempt;
 use super::hubble::plain_name;
 use super::record::{Client, HBONE, Record, SeenRequest, Span};
 use super::ways::Ways;
 use super::ztunnel::is_tunnelled;
-use crate::policy::Checkpoint;
-use crate::world::Protocol;
 
 /// How surely a record tells of a flow. A stronger fit to one flow outweighs weaker ones to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

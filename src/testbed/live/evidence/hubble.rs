@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use airtight_model::policy::{Checkpoint, Reason};
+use airtight_model::world::Protocol;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::fields::microseconds;
 use super::record::{Client, Line, Record, Says, SeenRequest, Span};
-use crate::policy::{Checkpoint, Reason};
-use crate::world::Protocol;
 
 /// `PolicyVerdictNotify` (Cilium `pkg/monitor/api/types.go`).
 const POLICY_VERDICT: i64 = 5;

@@ -19,11 +19,6 @@ mod ways;
 mod witness;
 pub mod ztunnel;
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::thread;
-use std::time::Instant;
-
 pub use attempt::Attempt;
 pub use attribute::{Attribution, Gap, attribute};
 pub use collect::{Collected, Observers};
@@ -31,6 +26,11 @@ pub use proxy::ProxyPod;
 pub use record::{Client, HBONE, Line, Record, Says, SeenRequest, Span};
 pub use ways::Ways;
 pub use witness::ClusterWitness;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::thread;
+use std::time::Instant;
 
 use super::Cluster;
 use super::convergence::Patience;

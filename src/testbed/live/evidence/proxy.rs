@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use airtight_model::policy::Checkpoint;
 use serde::Serialize;
 
 use super::record::Line;
 use super::{agentgateway, envoy};
-use crate::policy::Checkpoint;
 
 /// A pod of a waypoint or gateway.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

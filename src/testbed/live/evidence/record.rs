@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use airtight_model::policy::{Checkpoint, Reason};
+use airtight_model::world::Protocol;
 use serde::Serialize;
-
-use crate::policy::{Checkpoint, Reason};
-use crate::world::Protocol;
 
 /// TCP port of HBONE, the tunnel of Istio's ambient mode.
 pub const HBONE: u16 = 15008;

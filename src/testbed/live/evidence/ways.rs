@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use airtight_model::policy::Checkpoint;
 use serde_json::Value;
 
 use super::proxy::ProxyPod;
-use crate::policy::Checkpoint;
 use crate::testbed::live::read::{Unread, items, text};
 use crate::testbed::live::{Cluster, read};
 

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use airtight_model::policy::{Checkpoint, Reason};
+use airtight_model::world::Protocol;
+
 use super::fields::{Fields, duration};
 use super::record::{Client, HBONE, Line, Record, Says, Span};
-use crate::policy::{Checkpoint, Reason};
-use crate::world::Protocol;
 
 /// The policy that istiod makes of `PeerAuthentication` with mode STRICT (Istio
 /// `pilot/pkg/serviceregistry/ambient/authorization.go`).

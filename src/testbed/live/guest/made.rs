@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use airtight_manifest::digest;
 use serde_json::{Map, Value, json};
 
 use super::{ORDER, RUN_LABEL};
-use crate::manifest::digest;
 use crate::testbed::live::cluster::{ApiCall, Cluster, Verb};
 
 /// An object that was made, or may have been.

@@ -12,19 +12,19 @@ mod service;
 mod stand_in;
 mod survey;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, RandomState};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use serde_json::{Value, json};
-
 pub use ephemeral::{Entered, NAME as EPHEMERAL, enter};
 pub use leftover::{Leftover, leftovers};
 pub use made::reference;
 pub use service::{account, service};
 pub use stand_in::{LeftOut, StandIn, stand_in};
 pub use survey::{Survey, Workload, lacking};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use self::made::{Made, dressed};
 use super::cluster::{ApiAnswer, ApiCall, Cluster, Verb};

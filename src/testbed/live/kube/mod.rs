@@ -8,17 +8,17 @@ mod exec;
 mod limits;
 mod session;
 
+pub use access::Access;
+pub use limits::Limits;
+
 use std::time::Duration;
 
+use call::Request;
 use http::Method;
 use kube::Client;
 use tokio::runtime::Runtime;
 
-pub use access::Access;
-pub use limits::Limits;
-
 use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Execution};
-use call::Request;
 
 /// A cluster's API server, reached as a kubeconfig says.
 ///

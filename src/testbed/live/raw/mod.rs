@@ -5,12 +5,12 @@
 
 mod redact;
 
+pub use redact::{redact, redact_text};
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-pub use redact::{redact, redact_text};
 
 use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution};
 use super::origin::Origin;
@@ -192,10 +192,11 @@ impl Witness for Recounting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use airtight_model::path::{Destination, Flow, Source};
+    use airtight_model::policy::Layer;
+    use airtight_model::world::Protocol;
+
     use super::*;
-    use crate::path::{Destination, Flow, Source};
-    use crate::policy::Layer;
-    use crate::world::Protocol;
 
     #[test]
     fn flows_from_outside_are_kept_with_what_was_told_of_them() {

@@ -1,0 +1,62 @@
+//! Gateway (`config/crd/standard/gateway.networking.k8s.io_gateways.yaml`).
+
+use std::collections::BTreeSet;
+
+use super::{Bundle, Checks, repeated};
+use crate::gateway_api::{Gateway, Listener, TlsMode};
+use crate::{Diagnostic, Located, Object};
+
+pub(super) fn findings(object: &Object<Gateway>, bundle: Bundle<'_>) -> Vec<Diagnostic> {
+    let mut checks = Checks::new(&object.meta);
+    let spec = &object.body.spec;
+    let top = object.meta.at.position;
+    let count = spec.listeners.len();
+    checks.demand((1..=64).contains(&count), top, "spec.listeners", "there must be 1 to 64 listeners");
+    checks.since(spec.allowed_listeners.is_none() || bundle.at_least(1, 5), top, "spec.allowedListeners", "1.5");
+    checks.since(spec.tls.is_none() || bundle.at_least(1, 5), top, "spec.tls", "1.5");
+    let names = spec.listeners.iter().map(|listener| listener.name.as_str());
+    checks.demand(repeated(names).is_none(), top, "spec.listeners", "listener names must be unique within the Gateway");
+    unique(&mut checks, &spec.listeners);
+    for (index, entry) in spec.listeners.iter().enumerate() {
+        listener(&mut checks, &format!("spec.listeners[{index}]"), entry, bundle);
+    }
+    for address in &spec.addresses {
+        let has_value = address.value.as_deref().is_some_and(|value| !value.is_empty());
+        checks.demand(has_value || bundle.at_least(1, 3), top, "spec.addresses", "an address needs a value before 1.3");
+    }
+    checks.findings
+}
+
+fn unique(checks: &mut Checks<'_>, listeners: &[Located<Listener>]) {
+    let mut seen = BTreeSet::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        let fresh = seen.insert((listener.port, &listener.protocol, &listener.hostname));
+        let message = "the combination of port, protocol and hostname must be unique for each listener";
+        checks.demand(fresh, listener.at, &format!("spec.listeners[{index}]"), message);
+    }
+}
+
+fn listener(checks: &mut Checks<'_>, path: &str, listener: &Located<Listener>, bundle: Bundle<'_>) {
+    let at = listener.at;
+    let protocol = listener.protocol.as_str();
+    checks.demand(listener.port > 0, at, path, "port must be between 1 and 65535");
+    if let Some(host) = listener.host() {
+        checks.host(host, at, path, true);
+        checks.demand(
+            !matches!(protocol, "TCP" | "UDP"),
+            at,
+            path,
+            "hostname must not be set for protocols TCP and UDP",
+        );
+    }
+    let Some(tls) = &listener.tls else {
+        checks.demand(protocol != "TLS" || !bundle.at_least(1, 5), at, path, "tls.mode must be set for protocol TLS");
+        return;
+    };
+    let mode = tls.mode.unwrap_or_default();
+    checks.demand(!matches!(protocol, "HTTP" | "TCP" | "UDP"), tls.at, path, "tls must not be set for this protocol");
+    checks.demand(protocol != "HTTPS" || mode == TlsMode::Terminate, tls.at, path, "HTTPS needs tls.mode Terminate");
+    let certified = !tls.certificate_refs.is_empty() || tls.options.is_some();
+    let message = "certificateRefs or options must be set when tls.mode is Terminate";
+    checks.demand(mode != TlsMode::Terminate || certified, tls.at, path, message);
+}

@@ -1,0 +1,45 @@
+//! Context entries: variables of a rule (Kyverno `api/kyverno/v1/common_types.go`, `ContextEntry`).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::located::{Located, Unmodelled};
+
+/// A named variable and where its value comes from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContextEntry {
+    /// Name.
+    pub name: String,
+    /// Computed from other variables.
+    pub variable: Option<ContextVariable>,
+    /// Read from a ConfigMap.
+    pub config_map: Option<ConfigMapReference>,
+    /// Asked from the API server or a service.
+    pub api_call: Option<Unmodelled>,
+    /// Read from a GlobalContextEntry.
+    pub global_reference: Option<Unmodelled>,
+    /// Read from an image registry.
+    pub image_registry: Option<Unmodelled>,
+}
+
+/// A computed variable.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContextVariable {
+    /// Any value, variables in it substituted.
+    pub value: Option<Located<Value>>,
+    /// An expression; over `value` if both are given.
+    pub jmes_path: Option<String>,
+    /// What it is when the expression finds nothing.
+    pub default: Option<Located<Value>>,
+}
+
+/// A ConfigMap by name; its `data` and `metadata` are the value.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ConfigMapReference {
+    /// Name.
+    pub name: String,
+    /// Namespace.
+    pub namespace: Option<String>,
+}

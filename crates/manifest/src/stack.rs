@@ -1,0 +1,199 @@
+//! The versions and options of the components: where two versions differ, the stack decides.
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::kubernetes::Skipped;
+use crate::{Diagnostic, Document, decode_object};
+
+/// A pinned set of component versions and the options that change a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// Name, such as `reference`.
+    pub name: String,
+    /// Component versions.
+    pub versions: Versions,
+    /// Options of Cilium that change verdicts.
+    pub cilium: CiliumOptions,
+    /// Options of Istio that change verdicts.
+    pub istio: IstioOptions,
+}
+
+/// A `Stack` document, all but its name.
+#[derive(Debug, Clone, Deserialize)]
+struct StackDocument {
+    spec: StackSpec,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct StackSpec {
+    versions: Versions,
+    #[serde(default)]
+    cilium: CiliumOptions,
+    #[serde(default)]
+    istio: IstioOptions,
+    /// How the versions are installed; no verdict depends on it.
+    #[serde(default, rename = "provision")]
+    _provision: Option<Skipped>,
+}
+
+impl Stack {
+    /// Reads a `kind: Stack` document.
+    ///
+    /// # Errors
+    /// Unknown fields and values of a wrong type, each with its place.
+    pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
+        let object = decode_object::<StackDocument>(document)?;
+        let StackSpec { versions, cilium, istio, .. } = StackDocument::clone(&object.body).spec;
+        Ok(Self { name: object.meta.name().to_owned(), versions, cilium, istio })
+    }
+}
+
+/// One version for each component; a component that is not installed has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Versions {
+    /// Kubernetes.
+    pub kubernetes: Version,
+    /// Cilium.
+    pub cilium: Version,
+    /// Istio (istiod, istio-cni, ztunnel and waypoints alike).
+    pub istio: Version,
+    /// Gateway API CRD bundle.
+    pub gateway_api: Version,
+    /// Kgateway.
+    pub kgateway: Version,
+    /// Agentgateway as a product of its own (Kgateway 2.2 and later).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agentgateway: Option<Version>,
+    /// Kyverno.
+    pub kyverno: Version,
+}
+
+/// Cilium's configuration as far as verdicts depend on it; the defaults are the chart's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CiliumOptions {
+    /// `policyEnforcementMode`.
+    pub policy_enforcement_mode: EnforcementMode,
+    /// `policyCIDRMatchMode` contains `nodes`.
+    pub cidr_match_nodes: bool,
+    /// `policyCIDRMatchMode` contains `pods` (1.20 and later).
+    pub cidr_match_pods: bool,
+    /// `policy-default-local-cluster`; none means the version's default.
+    pub default_local_cluster: Option<bool>,
+    /// `hostFirewall.enabled`.
+    pub host_firewall: bool,
+    /// `sctp.enabled`.
+    pub sctp: bool,
+    /// `l7Proxy`.
+    pub l7_proxy: bool,
+    /// `authentication.enabled`; none means the version's default.
+    pub authentication: Option<bool>,
+    /// `enable-non-default-deny-policies`.
+    pub non_default_deny_policies: bool,
+    /// `kubeProxyReplacement`.
+    pub kube_proxy_replacement: bool,
+    /// `socketLB.hostNamespaceOnly`; Istio ambient needs it when the socket load balancer is on.
+    pub socket_lb_host_namespace_only: bool,
+    /// `k8sClusterNetworkPolicy.enabled` (1.20 and later).
+    pub cluster_network_policy: bool,
+    /// `policyAuditMode`.
+    pub audit_mode: bool,
+    /// `cluster.name`.
+    pub cluster_name: String,
+}
+
+/// `policyEnforcementMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EnforcementMode {
+    /// An endpoint is isolated in a direction once a rule selects it there.
+    #[default]
+    Default,
+    /// Every endpoint is isolated in both directions.
+    Always,
+    /// Nothing is enforced.
+    Never,
+}
+
+impl Default for CiliumOptions {
+    fn default() -> Self {
+        Self {
+            policy_enforcement_mode: EnforcementMode::Default,
+            cidr_match_nodes: false,
+            cidr_match_pods: false,
+            default_local_cluster: None,
+            host_firewall: false,
+            sctp: false,
+            l7_proxy: true,
+            authentication: None,
+            non_default_deny_policies: true,
+            kube_proxy_replacement: false,
+            socket_lb_host_namespace_only: true,
+            cluster_network_policy: false,
+            audit_mode: false,
+            cluster_name: "default".to_owned(),
+        }
+    }
+}
+
+/// Istio's configuration as far as verdicts depend on it; the defaults are the charts'.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IstioOptions {
+    /// `meshConfig.rootNamespace`.
+    pub root_namespace: String,
+    /// `meshConfig.trustDomain`.
+    pub trust_domain: String,
+    /// `meshConfig.trustDomainAliases`.
+    pub trust_domain_aliases: Vec<String>,
+    /// `meshConfig.pathNormalization.normalization`.
+    pub path_normalization: PathNormalization,
+    /// `PILOT_AUTO_ALLOW_WAYPOINT_POLICY`.
+    pub auto_allow_waypoint_policy: bool,
+    /// `global.nativeNftables` (1.28 and later): narrows the probe exemption to the kubelet.
+    pub native_nftables: bool,
+    /// `AMBIENT_DNS_CAPTURE` (on by default since 1.25).
+    pub dns_capture: bool,
+}
+
+/// `meshConfig.pathNormalization.normalization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PathNormalization {
+    /// No normalization.
+    None,
+    /// RFC 3986 dot segments and case of escapes.
+    #[default]
+    Base,
+    /// `Base`, and runs of slashes merged.
+    MergeSlashes,
+    /// `MergeSlashes`, and `%2f`, `%5c` decoded first.
+    DecodeAndMergeSlashes,
+}
+
+impl Default for IstioOptions {
+    fn default() -> Self {
+        Self {
+            root_namespace: "istio-system".to_owned(),
+            trust_domain: "cluster.local".to_owned(),
+            trust_domain_aliases: Vec::new(),
+            path_normalization: PathNormalization::Base,
+            auto_allow_waypoint_policy: false,
+            native_nftables: false,
+            dns_capture: true,
+        }
+    }
+}
+
+/// Whether a version is at least `major.minor`, patch and pre-release aside.
+///
+/// ```
+/// use airtight_manifest::stack::at_least;
+/// assert!(at_least(&"1.19.0-rc.1".parse().unwrap(), 1, 19));
+/// ```
+#[must_use]
+pub fn at_least(version: &Version, major: u64, minor: u64) -> bool {
+    (version.major, version.minor) >= (major, minor)
+}

@@ -1,0 +1,283 @@
+//! Proxies on the way: waypoints and gateways end one hop and begin the next.
+
+use airtight_manifest::RuleRef;
+
+use super::cargo::{Cargo, Relay};
+use super::course::Course;
+use super::engine::Engine;
+use super::hop::{check, hop};
+use super::party::Party;
+use super::target::Target;
+use super::trace::{Answer, Check, Wire};
+use crate::policy::gateway::{BackendTarget, Routed, RoutedBackend};
+use crate::policy::waypoint::{WaypointGateway, WaypointTarget, originates_tls};
+use crate::policy::{Checkpoint, Decision, Effect, Outcome, Reason};
+use crate::world::{GatewayKey, Pod, Proxy, Role};
+
+impl<'w> Engine<'w> {
+    /// Client → waypoint over HBONE, then waypoint → what it stands for.
+    pub(super) fn through_waypoint(
+        &self,
+        from: &Party<'w>,
+        waypoint: &GatewayKey,
+        to: &Target<'w>,
+        cargo: &Cargo,
+        picked: Check,
+    ) -> Vec<Course> {
+        let (Some(pod), Some(gateway)) = (self.proxy_pod(waypoint), self.waypoint_gateway(waypoint)) else {
+            return vec![Self::missing_proxy(from, waypoint, picked, cargo)];
+        };
+        let Some((service_port, target)) = self.waypoint_target(to) else { return Vec::new() };
+        let wire = Wire::Hbone { inner: service_port };
+        let here = Party::pod(pod);
+        let mut checks = vec![picked];
+        checks.extend(self.cni_checks(from, &here, wire, cargo));
+        // A third-party waypoint is itself captured: its ztunnel ends the tunnel and hands on PROXY protocol.
+        if pod.enrolment.sends_through_ztunnel() {
+            let inner = self.proxy(waypoint).and_then(proxy_protocol_port).unwrap_or(service_port);
+            checks.push(check(
+                Checkpoint::ZtunnelInbound,
+                self.ztunnel.inbound(self.world, pod.id, inner, &from.mesh_source(self.world)),
+            ));
+        }
+        let source = from.mesh_source(self.world);
+        let decision = self.waypoints.evaluate(self.world, gateway, &target, &source, cargo.waypoint_payload());
+        checks.push(check(Checkpoint::Waypoint, decision));
+        let relay = if cargo.request.is_some() && cargo.tls.is_none() { Relay::HttpProxy } else { Relay::TcpProxy };
+        let mut onward = Cargo { resolved: None, ..cargo.relayed(relay) };
+        if relay == Relay::HttpProxy {
+            onward.request = onward.request.map(|it| self.waypoints.forwarded(self.world, gateway, &target, &it));
+        }
+        self.beyond_waypoint(from, &here, wire, checks, to, cargo, &onward)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the two legs of one turn")]
+    fn beyond_waypoint(
+        &self,
+        from: &Party<'w>,
+        here: &Party<'w>,
+        wire: Wire,
+        mut checks: Vec<Check>,
+        to: &Target<'w>,
+        cargo: &Cargo,
+        onward: &Cargo,
+    ) -> Vec<Course> {
+        checks.extend(self.unread_routes(to));
+        self.name_origination(here, to, cargo, &mut checks);
+        // Routes come after the filters, and see what these made of the request.
+        let routed = self.waypoint_route(from, here, to, onward);
+        if let Some(routed) = &routed {
+            checks.push(check(Checkpoint::Waypoint, routed.decision.clone()));
+        }
+        let leg = hop(from, here, wire, checks, cargo);
+        let courses: Vec<Course> = match routed {
+            Some(routed) if routed.backends.is_empty() => {
+                vec![Course::ending(Vec::new(), own_answer(&routed.decision))]
+            }
+            Some(routed) => routed.backends.iter().flat_map(|backend| self.to_backend(here, backend, onward)).collect(),
+            None => self.onward(here, to, onward),
+        };
+        courses.into_iter().map(|course| course.after(std::slice::from_ref(&leg))).collect()
+    }
+
+    /// The rule that makes the waypoint speak TLS from here on stands beside those that let the flow through.
+    fn name_origination(&self, here: &Party<'w>, to: &Target<'w>, cargo: &Cargo, checks: &mut [Check]) {
+        let Target::ServiceEntry { namespace, host, port, .. } = to else { return };
+        let rule = self.originates(here, namespace, host, *port, cargo);
+        if let (Some(check), Some(rule)) = (checks.last_mut(), rule) {
+            check.decision.rules.push(rule);
+        }
+    }
+
+    fn originates(&self, here: &Party<'w>, entry: &str, host: &str, port: u16, cargo: &Cargo) -> Option<RuleRef> {
+        let home = here.pod.map_or("", |pod| &pod.namespace);
+        originates_tls(self.world, home, entry, host, port).filter(|_| cargo.tls.is_none())
+    }
+
+    /// HTTPRoutes that name the Service as parent (GAMMA) are the waypoint's to follow; none if it goes its own way.
+    fn waypoint_route(&self, from: &Party<'w>, here: &Party<'w>, to: &Target<'w>, cargo: &Cargo) -> Option<Routed> {
+        let (Target::Service(service, port), Some(request), None) = (to, &cargo.request, &cargo.tls) else {
+            return None;
+        };
+        let client = from.pod.map_or("", |pod| &pod.namespace);
+        let key = here.pod.and_then(gateway_key);
+        let routed =
+            self.gateways.route_service(self.world, (&service.namespace, &service.name), *port, client, key, request);
+        (routed.decision.reason != Reason::NoPolicy).then_some(routed)
+    }
+
+    /// Routes whose parent is a ServiceEntry are the waypoint's to follow as well, and are not modelled.
+    fn unread_routes(&self, to: &Target<'w>) -> Option<Check> {
+        let Target::ServiceEntry { name, .. } = to else { return None };
+        let routes = self.world.objects.http_routes.iter().filter(|route| {
+            let parents = route.body.spec.parent_refs.iter();
+            parents.filter(|parent| parent.kind.as_deref() == Some("ServiceEntry")).any(|parent| parent.name == *name)
+        });
+        let rules: Vec<_> = routes.map(|route| route.meta.whole()).collect();
+        let detail = format!("routes whose parent is a ServiceEntry ({name}) are not modelled");
+        (!rules.is_empty()).then(|| check(Checkpoint::Waypoint, Decision::unknown(rules, detail)))
+    }
+
+    /// The waypoint's own choice of an endpoint.
+    fn onward(&self, here: &Party<'w>, to: &Target<'w>, cargo: &Cargo) -> Vec<Course> {
+        match to {
+            Target::ServiceEntry { namespace, name, host, port } => {
+                self.to_service_entry(here, (namespace, name), host, *port, cargo)
+            }
+            Target::Service(_, _) | Target::Pod(_, _) | Target::Node(_, _) | Target::External { .. } => {
+                self.send(here, to, cargo)
+            }
+        }
+    }
+
+    /// A host outside, as the ServiceEntry and its DestinationRule say: its port there, and TLS from here on.
+    fn to_service_entry(
+        &self,
+        here: &Party<'w>,
+        entry: (&str, &str),
+        host: &str,
+        port: u16,
+        cargo: &Cargo,
+    ) -> Vec<Course> {
+        let target_port = self.service_entry_target_port(entry, port);
+        let mut cargo = cargo.clone();
+        if self.originates(here, entry.0, host, port, &cargo).is_some() {
+            cargo.tls = Some(host.to_owned());
+        }
+        let lookup = self.lookup(here, host, &cargo);
+        cargo.resolved = lookup.learned.then(|| host.to_owned());
+        let external = self.external_named(host, Some(target_port));
+        let courses = self.send(here, &external, &cargo);
+        courses.into_iter().map(|course| course.after(&lookup.hops)).collect()
+    }
+
+    /// A request that reached a gateway's listener: route, and on to the backend.
+    #[expect(clippy::too_many_arguments, reason = "the two legs of one turn")]
+    pub(super) fn at_gateway(
+        &self,
+        from: &Party<'w>,
+        here: &Party<'w>,
+        key: &GatewayKey,
+        port: u16,
+        wire: Wire,
+        mut checks: Vec<Check>,
+        cargo: &Cargo,
+    ) -> Vec<Course> {
+        let Some(request) = &cargo.request else {
+            let leg = hop(from, here, wire, checks, cargo);
+            let answer = Answer { by: here.label.clone(), request: None, admitted: None };
+            return vec![Course { hops: vec![leg], success: Outcome::Connected, answer: Some(answer) }];
+        };
+        // The pod binds a port of its own choice; routes go by the listener's.
+        let port = self.proxy(key).and_then(|proxy| proxy.listener_port(port)).unwrap_or(port);
+        let routed = self.gateways.route(self.world, key, port, cargo.tls.as_deref(), request);
+        let answer = own_answer(&routed.decision);
+        let follows = routed.decision.effect != Effect::Deny;
+        checks.push(check(Checkpoint::Gateway, routed.decision));
+        let leg = hop(from, here, wire, checks, cargo);
+        let onward = Cargo { tls: None, resolved: None, ..cargo.relayed(Relay::HttpProxy) };
+        if routed.backends.is_empty() {
+            let by = follows.then(|| Answer { by: here.label.clone(), request: cargo.request.clone(), admitted: None });
+            return vec![Course { hops: vec![leg], success: answer, answer: by }];
+        }
+        let courses = routed.backends.iter().flat_map(|backend| self.to_backend(here, backend, &onward));
+        courses.map(|course| course.after(std::slice::from_ref(&leg))).collect()
+    }
+
+    /// A proxy load-balances to pods by itself, so a Service's waypoint is not on its way.
+    fn to_backend(&self, here: &Party<'w>, backend: &RoutedBackend, cargo: &Cargo) -> Vec<Course> {
+        let cargo = Cargo { request: Some(backend.request.clone()), ..cargo.clone() };
+        match &backend.target {
+            BackendTarget::Service { namespace, name, port } => {
+                self.to_service_pods(here, (namespace, name), *port, &cargo)
+            }
+            BackendTarget::Static { host, port, tls } | BackendTarget::Llm { host, port, tls } => {
+                self.to_named(here, host, *port, *tls, &cargo)
+            }
+            BackendTarget::Mcp { host, port } => self.to_named(here, host, *port, false, &cargo),
+            BackendTarget::Failing { status } => vec![Course::ending(Vec::new(), Outcome::Http(*status))],
+        }
+    }
+
+    fn to_named(&self, here: &Party<'w>, host: &str, port: u16, tls: bool, cargo: &Cargo) -> Vec<Course> {
+        if let Some(service) = self.service_named(host) {
+            return self.to_service_pods(here, (&service.namespace, &service.name), port, cargo);
+        }
+        let lookup = self.lookup(here, host, cargo);
+        let resolved = lookup.learned.then(|| host.to_owned());
+        let cargo = Cargo { tls: tls.then(|| host.to_owned()), resolved, ..cargo.clone() };
+        let courses = self.send(here, &self.external_named(host, Some(port)), &cargo);
+        courses.into_iter().map(|course| course.after(&lookup.hops)).collect()
+    }
+
+    fn to_service_pods(&self, here: &Party<'w>, service: (&str, &str), port: u16, cargo: &Cargo) -> Vec<Course> {
+        let Some(service) = self.world.service(service.0, service.1) else { return Vec::new() };
+        let Some(entry) = super::target::service_port(service, cargo.protocol, port) else {
+            return self.send(here, &Target::Service(service, port), cargo);
+        };
+        let pods = super::target::representatives(self.world, service, here.endpoint);
+        if pods.is_empty() {
+            return self.send(here, &Target::Service(service, port), cargo);
+        }
+        let targets = pods.into_iter().map(|pod| Target::Pod(pod, super::target::target_port(entry, pod)));
+        targets.flat_map(|target| self.send(here, &target, cargo)).collect()
+    }
+
+    pub(super) fn proxy_pod(&self, key: &GatewayKey) -> Option<&'w Pod> {
+        self.world.pods.iter().find(|pod| match &pod.role {
+            Role::Gateway(k) | Role::Waypoint(k) => k == key,
+            Role::Workload => false,
+        })
+    }
+
+    fn proxy(&self, key: &GatewayKey) -> Option<&'w Proxy> {
+        self.world.proxies.iter().find(|proxy| proxy.key == *key)
+    }
+
+    fn waypoint_target<'a>(&self, to: &'a Target<'w>) -> Option<(u16, WaypointTarget<'a>)>
+    where
+        'w: 'a,
+    {
+        match to {
+            Target::Service(service, port) => Some((*port, WaypointTarget::Service { service, port: *port })),
+            Target::ServiceEntry { namespace, name, port, .. } => {
+                let entry = self.service_entry(namespace, name)?;
+                Some((*port, WaypointTarget::ServiceEntry { entry, port: *port, address: None }))
+            }
+            Target::Pod(pod, Some(port)) => Some((*port, WaypointTarget::Workload { pod, port: *port })),
+            Target::Pod(_, None) | Target::Node(_, _) | Target::External { .. } => None,
+        }
+    }
+
+    pub(super) fn waypoint_gateway(&self, key: &GatewayKey) -> Option<&WaypointGateway> {
+        self.waypoint_gateways.iter().find(|gateway| gateway.key == *key)
+    }
+
+    fn missing_proxy(from: &Party<'w>, key: &GatewayKey, picked: Check, cargo: &Cargo) -> Course {
+        let why = format!("no proxy runs for Gateway {}/{}", key.0, key.1);
+        let decision = Decision::deny(Reason::WaypointUnavailable, Outcome::Reset, why);
+        let end = Party { label: format!("{}/{}", key.0, key.1), ..from.clone() };
+        let wire = Wire::Plain { protocol: cargo.protocol, port: None };
+        Course::ending(
+            vec![hop(from, &end, wire, vec![picked, check(Checkpoint::ZtunnelOutbound, decision)], cargo)],
+            cargo.success(),
+        )
+    }
+}
+
+/// What a client sees when a proxy answers by itself.
+fn own_answer(decision: &Decision) -> Outcome {
+    decision.symptom.clone().unwrap_or(Outcome::Http(200))
+}
+
+fn gateway_key(pod: &Pod) -> Option<&GatewayKey> {
+    match &pod.role {
+        Role::Gateway(key) | Role::Waypoint(key) => Some(key),
+        Role::Workload => None,
+    }
+}
+
+/// Where a captured waypoint takes PROXY protocol from its own ztunnel.
+fn proxy_protocol_port(proxy: &Proxy) -> Option<u16> {
+    proxy.ports.iter().map(|port| port.number).find(|port| *port == 15088)
+}

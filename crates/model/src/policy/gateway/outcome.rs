@@ -1,0 +1,336 @@
+//! What becomes of a request that a rule has taken: filters, then backends.
+
+use airtight_manifest::RuleRef;
+use airtight_manifest::gateway_api::{HeaderModifier, LocalReference};
+use airtight_manifest::kgateway;
+
+use super::authorization::{Attachment, authorize};
+use super::backend::{BackendTarget, Resolution, Target, resolve};
+use super::filter::{is_ambiguous, modify_headers, rewrite, touched};
+use super::gateway_state::GatewayState;
+use super::matching::Match;
+use super::route::{Backend, Filter, Route, Rule};
+use crate::policy::{Decision, Outcome, Reason, Request};
+use crate::world::{Implementation, World};
+
+/// Where a request goes after a proxy has decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// What the proxy decides, and by which rules.
+    pub decision: Decision,
+    /// The alternatives of which one takes the request; empty if the proxy denies it or answers by itself.
+    pub backends: Vec<RoutedBackend>,
+}
+
+/// One alternative.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutedBackend {
+    /// Where it goes.
+    pub target: BackendTarget,
+    /// Its share among all alternatives; several endpoints of one backend each have the backend's.
+    pub weight: i32,
+    /// The request as the backend sees it.
+    pub request: Request,
+    /// The backend's rule, the grants that allow it, and the backend itself.
+    pub rules: Vec<RuleRef>,
+}
+
+impl Routed {
+    pub(super) fn ended(decision: Decision) -> Self {
+        Self { decision, backends: Vec::new() }
+    }
+
+    pub(super) fn unknown(rules: Vec<RuleRef>, why: impl Into<String>) -> Self {
+        Self::ended(Decision::unknown(rules, why))
+    }
+}
+
+/// A request that a rule has taken.
+pub(super) struct Taken<'a> {
+    pub(super) world: &'a World,
+    pub(super) implementation: Implementation,
+    /// The Gateway and listener that it came through; none for a route of a Service.
+    pub(super) through: Option<(&'a GatewayState, usize)>,
+    pub(super) route: &'a Route,
+    pub(super) rule: &'a Rule,
+    pub(super) condition: &'a Match,
+    /// The match and the listener.
+    pub(super) rules: Vec<RuleRef>,
+    /// What more is to be said of the choice.
+    pub(super) remark: String,
+}
+
+impl Taken<'_> {
+    /// Filters and backends.
+    pub(super) fn settle(self, request: &Request) -> Routed {
+        if let Some(decision) = self.refusal(request) {
+            return Routed::ended(decision);
+        }
+        let mut changed = request.clone();
+        for filter in &self.rule.filters {
+            match filter {
+                Filter::Headers(modifier) => modify_headers(&mut changed, modifier),
+                Filter::Rewrite(change) => rewrite(&mut changed, change, self.condition.path.prefix()),
+                Filter::Redirect(_) | Filter::Extension(_) | Filter::Cors(_) | Filter::Mirror(_) | Filter::Response => {
+                }
+            }
+        }
+        self.forward(&changed)
+    }
+
+    /// The end of the request at the proxy itself, if it ends there.
+    fn refusal(&self, request: &Request) -> Option<Decision> {
+        self.doubts(request)
+            .or_else(|| authorize(self.world, self.implementation, &self.attachment(&self.extensions()), request))
+            .or_else(|| self.own_answer())
+    }
+
+    fn extensions(&self) -> Vec<&LocalReference> {
+        self.rule
+            .filters
+            .iter()
+            .filter_map(|filter| match filter {
+                Filter::Extension(reference) => Some(reference),
+                Filter::Headers(_)
+                | Filter::Redirect(_)
+                | Filter::Rewrite(_)
+                | Filter::Cors(_)
+                | Filter::Mirror(_)
+                | Filter::Response => None,
+            })
+            .collect()
+    }
+
+    fn attachment<'a>(&'a self, extensions: &'a [&'a LocalReference]) -> Attachment<'a> {
+        Attachment {
+            gateway: self.through.map(|(gateway, _)| gateway.meta.as_ref()),
+            listener: self.through.map(|(gateway, listener)| gateway.listeners[listener].name.as_str()),
+            route: Some((self.route, self.rule.name.as_deref())),
+            extensions,
+        }
+    }
+
+    /// What the model does not know and could decide otherwise.
+    fn doubts(&self, request: &Request) -> Option<Decision> {
+        let (meta, at) = (&self.route.meta, || vec![self.rule.at.clone()]);
+        let unmodelled = meta.unmodelled.iter().map(|field| meta.rule(field.path.as_str(), field.at));
+        let through = self.through.map(|(gateway, listener)| gateway.doubts(listener)).unwrap_or_default();
+        let doubts: Vec<RuleRef> = unmodelled.chain(through).collect();
+        if !doubts.is_empty() {
+            return Some(Decision::unknown(doubts, "the Gateway or route has parts that the model does not know"));
+        }
+        let modifiers = headers_of(&self.rule.filters);
+        if modifiers.iter().any(|modifier| is_ambiguous(modifier)) {
+            return Some(Decision::unknown(
+                at(),
+                "a header is named twice, or is `Host`: the proxies differ in what they do",
+            ));
+        }
+        let preflight = request.method == "OPTIONS" && request.header("origin").next().is_some();
+        if preflight && self.rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_))) {
+            return Some(Decision::unknown(at(), "answers to preflight requests are not modelled"));
+        }
+        let strange = self.extensions().into_iter().any(|reference| !self.knows(reference));
+        strange.then(|| Decision::unknown(at(), "the rule has a filter of a kind that the model does not know"))
+    }
+
+    fn knows(&self, reference: &LocalReference) -> bool {
+        let is_kgateway = matches!(self.implementation, Implementation::Kgateway | Implementation::KgatewayWaypoint);
+        let kinds = ["DirectResponse", "TrafficPolicy"];
+        is_kgateway && reference.group == kgateway::GROUP && kinds.contains(&reference.kind.as_str())
+    }
+
+    /// A redirect or direct response; a filter whose object is missing turns the rule into a 500
+    /// (kgateway replaces a route with errors by a direct response).
+    fn own_answer(&self) -> Option<Decision> {
+        self.rule.filters.iter().find_map(|filter| match filter {
+            Filter::Redirect(redirect) => {
+                let status = redirect.status_code.unwrap_or(302);
+                let detail = format!("the gateway answers {status} by itself: the rule redirects");
+                Some(Decision::deny(Reason::DirectResponse, Outcome::Http(status), detail).by(self.rules.clone()))
+            }
+            Filter::Extension(reference) => self.extension_answer(reference),
+            Filter::Headers(_) | Filter::Rewrite(_) | Filter::Cors(_) | Filter::Mirror(_) | Filter::Response => None,
+        })
+    }
+
+    fn extension_answer(&self, reference: &LocalReference) -> Option<Decision> {
+        let (objects, home) = (&self.world.objects, self.route.meta.namespace());
+        let is_named = |meta: &airtight_manifest::Meta| meta.namespace() == home && meta.name() == reference.name;
+        if reference.kind == "DirectResponse" {
+            if let Some(object) = objects.direct_responses.iter().find(|object| is_named(&object.meta)) {
+                let status = object.body.spec.status;
+                let mut rules = self.rules.clone();
+                rules.push(object.meta.whole());
+                let detail = format!("the gateway answers {status} by itself: {}", object.meta.object);
+                return Some(Decision::deny(Reason::DirectResponse, Outcome::Http(status), detail).by(rules));
+            }
+        } else if objects.traffic_policies.iter().any(|object| is_named(&object.meta)) {
+            return None;
+        }
+        let detail = format!("the rule's filter {} {home}/{} does not exist", reference.kind, reference.name);
+        Some(Decision::deny(Reason::BackendUnresolved, Outcome::Http(500), detail).by(self.rules.clone()))
+    }
+
+    fn forward(self, request: &Request) -> Routed {
+        let total: i64 = self.rule.backends.iter().map(|backend| i64::from(backend.weight.max(0))).sum();
+        if total == 0 {
+            let why = if self.rule.backends.is_empty() { "has no backend" } else { "gives every backend weight 0" };
+            let detail = format!("the gateway answers 500: {} {why}", self.rule.at);
+            return Routed::ended(self.broken(Reason::BackendUnresolved, 500, detail));
+        }
+        let mut alternatives = Vec::new();
+        for backend in self.rule.backends.iter().filter(|backend| backend.weight > 0) {
+            match self.backend(backend, request) {
+                Ok(found) => alternatives.extend(found),
+                Err(decision) => return Routed::ended(decision),
+            }
+        }
+        self.conclude(request, alternatives)
+    }
+
+    /// The alternatives of one backend, or a decision that holds for the whole rule.
+    fn backend(&self, backend: &Backend, request: &Request) -> Result<Vec<RoutedBackend>, Decision> {
+        let home = (self.route.kind, self.route.meta.namespace());
+        let targets = match resolve(self.world, self.implementation, home, &backend.object) {
+            Resolution::Targets(targets) => targets,
+            Resolution::Broken(_) => {
+                let target = BackendTarget::Failing { status: 500 };
+                let rules = vec![backend.at.clone()];
+                return Ok(vec![RoutedBackend { target, weight: backend.weight, request: request.clone(), rules }]);
+            }
+            Resolution::Unmodelled(mut rules, why) => {
+                rules.push(backend.at.clone());
+                return Err(Decision::unknown(rules, why));
+            }
+        };
+        let doubts = self.backend_doubts(backend);
+        if !doubts.is_empty() {
+            return Err(Decision::unknown(doubts, "policies for the backend are not modelled"));
+        }
+        let changed = self.for_backend(backend, request)?;
+        Ok(targets.into_iter().map(|target| routed(backend, target, changed.clone())).collect())
+    }
+
+    /// Objects that bear on connections to the backend and that the model does not know.
+    fn backend_doubts(&self, backend: &Backend) -> Vec<RuleRef> {
+        let objects = &self.world.objects;
+        let home = backend.object.namespace.as_str();
+        if self.implementation.is_istio() {
+            return Vec::new();
+        }
+        if !self.implementation.is_agentgateway() {
+            let is_policy = |rule: &&RuleRef| {
+                &*rule.object.kind == "BackendConfigPolicy" && rule.object.namespace.as_deref() == Some(home)
+            };
+            return objects.unmodelled.iter().filter(is_policy).cloned().collect();
+        }
+        let policies = objects.agentgateway_policies.iter().filter(|policy| {
+            let targets = &policy.body.spec.target_refs;
+            let hits = targets.iter().any(|target| {
+                (&target.group, &target.kind, &target.name)
+                    == (&backend.object.group, &backend.object.kind, &backend.object.name)
+            });
+            policy.meta.namespace() == home && (hits || !policy.body.spec.target_selectors.is_empty())
+        });
+        policies
+            .flat_map(|policy| {
+                policy.meta.unmodelled.iter().map(|field| policy.meta.rule(field.path.as_str(), field.at))
+            })
+            .collect()
+    }
+
+    /// The request after the backend's own filters.
+    fn for_backend(&self, backend: &Backend, request: &Request) -> Result<Request, Decision> {
+        let before = headers_of(&self.rule.filters);
+        let mut changed = request.clone();
+        for filter in &backend.filters {
+            match filter {
+                Filter::Headers(modifier) => {
+                    let names = touched(modifier);
+                    let clash = before.iter().any(|earlier| !touched(earlier).is_disjoint(&names));
+                    if clash || is_ambiguous(modifier) {
+                        let why = "rule and backend change the same header: the proxies differ in which comes last";
+                        return Err(Decision::unknown(vec![backend.at.clone()], why));
+                    }
+                    modify_headers(&mut changed, modifier);
+                }
+                Filter::Rewrite(change) => rewrite(&mut changed, change, self.condition.path.prefix()),
+                Filter::Mirror(_) | Filter::Response => {}
+                Filter::Redirect(_) | Filter::Extension(_) | Filter::Cors(_) => {
+                    let why = "the backend has a filter that the model does not know";
+                    return Err(Decision::unknown(vec![backend.at.clone()], why));
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    fn conclude(self, request: &Request, backends: Vec<RoutedBackend>) -> Routed {
+        let first = backends.first().map(|backend| backend.target.clone());
+        if let Some(BackendTarget::Failing { status }) = first
+            && backends.iter().all(|backend| backend.target == BackendTarget::Failing { status })
+        {
+            let (reason, why) = if status == 503 {
+                (Reason::NoHealthyUpstream, "no backend has an endpoint")
+            } else {
+                (Reason::BackendUnresolved, "no backend can be used (missing, not granted, or of an unknown kind)")
+            };
+            let mut decision = self.broken(reason, status, format!("the gateway answers {status}: {why}"));
+            decision.rules.extend(backends.into_iter().flat_map(|backend| backend.rules));
+            return Routed::ended(decision);
+        }
+        let detail = format!(
+            "{} takes {} {}{}{}",
+            self.rule.at.object,
+            request.method,
+            request.path,
+            share(&backends),
+            self.remark
+        );
+        let mut rules = self.rules;
+        rules.extend(backends.iter().flat_map(|backend| backend.rules.iter().cloned()));
+        let mut seen = Vec::new();
+        rules.retain(|rule| {
+            !seen.contains(rule) && {
+                seen.push(rule.clone());
+                true
+            }
+        });
+        Routed { decision: Decision::allow(Reason::RouteMatched, detail).by(rules), backends }
+    }
+
+    fn broken(&self, reason: Reason, status: u16, detail: String) -> Decision {
+        Decision::deny(reason, Outcome::Http(status), detail).by(self.rules.clone())
+    }
+}
+
+fn share(backends: &[RoutedBackend]) -> String {
+    if backends.len() > 1 { format!("; one of {} alternatives by weight", backends.len()) } else { String::new() }
+}
+
+fn headers_of(filters: &[Filter]) -> Vec<&HeaderModifier> {
+    filters
+        .iter()
+        .filter_map(|filter| match filter {
+            Filter::Headers(modifier) => Some(modifier),
+            Filter::Redirect(_)
+            | Filter::Rewrite(_)
+            | Filter::Extension(_)
+            | Filter::Cors(_)
+            | Filter::Mirror(_)
+            | Filter::Response => None,
+        })
+        .collect()
+}
+
+fn routed(backend: &Backend, target: Target, mut request: Request) -> RoutedBackend {
+    if let Some(path) = target.path {
+        request.path = path;
+    }
+    if let Some(host) = target.host {
+        request.host = host;
+    }
+    let rules = std::iter::once(backend.at.clone()).chain(target.rules).collect();
+    RoutedBackend { target: target.to, weight: backend.weight, request, rules }
+}

@@ -1,0 +1,379 @@
+//! Manifests → world: admission, controllers, addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use airtight_manifest::{Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, closest, kubernetes};
+
+use super::addresses::Allocator;
+use super::admission::AdmissionEvent;
+use super::admit::{Admission, Doubts};
+use super::api_server::{ApiServer, Namespaces};
+use super::environment::Environment;
+use super::expose;
+use super::intake::{Intake, Item};
+use super::objects::Objects;
+use super::place::Placement;
+use super::platform::{self, Resolver};
+use super::pod::{Pod, PodId};
+use super::proxy::{Proxy, proxies};
+use super::service::Service;
+use super::workload;
+use super::{Namespace, Stack, World};
+
+/// A world and what was noticed while it was built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The world.
+    pub world: World,
+    /// Findings; an error among them means that an object does not exist or has no effect.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Namespaces that every cluster has.
+const BUILT_IN_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Builds the world of `documents`: admission acts first, then controllers create pods.
+///
+/// # Errors
+/// Documents that are no objects of a known kind, and objects defined twice. An object that the
+/// API server or admission would refuse is no error: it is missing from the world, and
+/// [`World::admission`] and the findings say why.
+pub fn build(documents: &[Document], environment: &Environment, stack: Stack) -> Result<Built, Vec<Diagnostic>> {
+    let intake = Intake::of(documents, &stack);
+    if !intake.failures.is_empty() {
+        return Err(intake.failures);
+    }
+    Ok(Builder::new(intake, environment, stack).build())
+}
+
+struct Builder<'a> {
+    items: Vec<Item>,
+    environment: &'a Environment,
+    stack: Stack,
+    events: Vec<AdmissionEvent>,
+    findings: Vec<Diagnostic>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(intake: Intake, environment: &'a Environment, stack: Stack) -> Self {
+        Self { items: intake.items, environment, stack, events: intake.events, findings: Vec::new() }
+    }
+
+    fn build(mut self) -> Built {
+        // Names and addresses must not depend on the order of files.
+        self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
+        self.refuse_unknown_namespaces(&namespaces(&self.items));
+        let mut admission = Admission::new(&self.items, &self.stack);
+        self.items = admission.admit(std::mem::take(&mut self.items));
+        self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
+        self.report_unmodelled();
+        let (pods, findings) =
+            admit_pods(&self.items.iter().collect::<Vec<_>>(), &self.items, self.environment, &mut admission);
+        self.findings.extend(findings);
+        self.events.extend(admission.events.iter().cloned());
+        let refused = std::mem::take(&mut admission.findings);
+        let built = assemble(&Arc::new(self.server(admission, pods)));
+        self.findings.extend(built.findings);
+        self.findings.extend(refused);
+        self.report_refusals();
+        Built { world: World { admission: self.events.into(), ..built.world }, findings: self.findings }
+    }
+
+    fn server(&mut self, mut admission: Admission, pods: Vec<AdmittedPod>) -> ApiServer {
+        let items = std::mem::take(&mut self.items);
+        admission.existing = items.iter().map(|item| Arc::clone(&item.json)).collect();
+        admission.events.clone_from(&self.events);
+        let made = self.events.iter().filter_map(|event| match event {
+            AdmissionEvent::Generated { object, rule, trigger } => {
+                Some((object.clone(), (rule.clone(), trigger.clone())))
+            }
+            AdmissionEvent::Rejected { .. } | AdmissionEvent::Mutated { .. } => None,
+        });
+        ApiServer {
+            admission,
+            pods,
+            environment: self.environment.clone(),
+            made: made.collect(),
+            worlds: Mutex::default(),
+            items,
+        }
+    }
+
+    /// The API server answers `namespaces "x" not found`.
+    fn refuse_unknown_namespaces(&mut self, namespaces: &Namespaces) {
+        let (kept, refused): (Vec<Item>, Vec<Item>) =
+            std::mem::take(&mut self.items).into_iter().partition(|item: &Item| {
+                item.resource.object().namespace.as_ref().is_none_or(|name| namespaces.contains_key(name))
+            });
+        self.items = kept;
+        for item in refused {
+            let finding = unknown_namespace(&item, namespaces);
+            self.events.push(AdmissionEvent::Rejected {
+                object: item.resource.object().clone(),
+                findings: vec![finding],
+                rule: None,
+            });
+        }
+    }
+
+    /// What the engine does not model is said at its place, whether or not a flow ever meets it.
+    fn report_unmodelled(&mut self) {
+        for item in &self.items {
+            let meta = item.resource.meta();
+            let fields = meta.iter().flat_map(|meta| meta.unmodelled.iter().map(|field| (&meta.object, field)));
+            let found = fields.map(|(object, field)| {
+                Diagnostic::warning(
+                    "unmodelled",
+                    format!("{object} has `{}`, which airtight does not model", field.path),
+                )
+                .at(item.document.location(field.at))
+                .hint("every case that this could touch is inconclusive")
+            });
+            self.findings.extend(found);
+            if let Resource::Unmodelled(rule) = &item.resource {
+                let finding = Diagnostic::warning("unmodelled", format!("airtight does not model {}", rule.object));
+                self.findings.push(finding.at(rule.at.clone()).hint("every case that it could touch is inconclusive"));
+            }
+        }
+    }
+
+    /// A refused object is missing from the cluster, which no run may pass over in silence.
+    fn report_refusals(&mut self) {
+        for event in &self.events {
+            match event {
+                AdmissionEvent::Rejected { findings, .. } => self.findings.extend(findings.iter().cloned()),
+                AdmissionEvent::Mutated { .. } | AdmissionEvent::Generated { .. } => {}
+            }
+        }
+    }
+}
+
+/// A pod as admission left it, and the stored object that it belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct AdmittedPod {
+    pub(super) owner: ObjectRef,
+    workload: Arc<str>,
+    pod: Object<kubernetes::Pod>,
+    /// The node that its controller names, for a DaemonSet.
+    node: Option<Arc<str>>,
+    origin: RuleRef,
+}
+
+/// The pods that controllers make of `workloads`, admitted among the stored `items`; those that would never start are
+/// among the findings.
+pub(super) fn admit_pods(
+    workloads: &[&Item],
+    items: &[Item],
+    environment: &Environment,
+    admission: &mut Admission,
+) -> (Vec<AdmittedPod>, Vec<Diagnostic>) {
+    let nodes: Vec<Arc<str>> = environment.nodes.iter().map(|node| Arc::clone(&node.name)).collect();
+    let (namespaces, accounts) = (namespaces(items), service_accounts(items));
+    let none = Labels::new();
+    let (mut pods, mut findings) = (Vec::new(), Vec::new());
+    for item in workloads {
+        for request in workload::pods(&item.resource, &item.document, &nodes) {
+            let home = item.resource.object().namespace.as_deref().unwrap_or_default();
+            let labels = namespaces.get(home).map_or(&none, |namespace| &namespace.labels);
+            let Some(pod) = admission.admit_pod(&request.document, labels) else { continue };
+            if let Some(finding) = unknown_account(&pod, &accounts) {
+                findings.push(finding);
+                continue;
+            }
+            let owner = item.resource.object().clone();
+            pods.push(AdmittedPod { owner, workload: request.workload, pod, node: request.node, origin: origin(item) });
+        }
+    }
+    (pods, findings)
+}
+
+/// The world of what an API server stores: controllers place pods, make proxies and give addresses.
+pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
+    let (environment, stack) = (&server.environment, &server.admission.stack);
+    let mut world = empty_world(server);
+    let mut placement = Placement::new(environment, stack.clone());
+    for AdmittedPod { workload, pod, node, origin, .. } in &server.pods {
+        let home = world.namespaces.get(pod.meta.namespace());
+        placement.place(Arc::clone(workload), pod, node.as_deref(), home, origin.clone());
+    }
+    let mut sorted = Sorted::of(server.items.clone());
+    let mut made = proxies(&sorted.objects, stack);
+    placement.of_proxies(&made.proxies, &world);
+    made.findings.extend(add_resolver(&world, &mut sorted, &mut placement, &server.admission.events));
+    world.pods = placement.pods.into();
+    world.services = services(&sorted, &made.proxies, &world.pods, environment).into();
+    world.proxies = made.proxies.into();
+    world.objects = sorted.objects;
+    world.doubts = Arc::new(doubts(&world, &server.admission.doubts));
+    world.admission = server.admission.events.as_slice().into();
+    Built { world, findings: made.findings }
+}
+
+/// The resolver was there before any policy, so that admission has no say in it.
+fn add_resolver(
+    world: &World,
+    sorted: &mut Sorted,
+    placement: &mut Placement<'_>,
+    events: &[AdmissionEvent],
+) -> Option<Diagnostic> {
+    if world.nodes.is_empty() {
+        return None;
+    }
+    let missing = Resolver::missing(&sorted.services, &placement.pods, events);
+    if let Some(pod) = &missing.pod {
+        let home = world.namespaces.get(pod.meta.namespace());
+        placement.place(Arc::clone(&pod.meta.object.name), pod, None, home, platform::origin(pod));
+    }
+    // Installers give it the tenth address of the range, which is the first that is given out.
+    sorted.services.splice(0..0, missing.service);
+    missing.note
+}
+
+fn empty_world(server: &Arc<ApiServer>) -> World {
+    let environment = &server.environment;
+    World {
+        stack: server.admission.stack.clone(),
+        namespaces: Arc::new(namespaces(&server.items)),
+        nodes: environment.nodes.clone().into(),
+        pods: Arc::default(),
+        services: Arc::default(),
+        proxies: Arc::default(),
+        hosts: environment.hosts.clone().into(),
+        outside: environment.outside,
+        objects: Objects::default(),
+        admission: Arc::default(),
+        doubts: Arc::default(),
+        api_server: Arc::clone(server),
+        removed: Vec::new(),
+    }
+}
+
+/// Namespaces that every cluster has, and those among `items`.
+pub(super) fn namespaces(items: &[Item]) -> Namespaces {
+    let built_in = BUILT_IN_NAMESPACES.iter().map(|name| namespace(name, &Labels::new(), &Labels::new()));
+    let written = items.iter().filter_map(|item| match &item.resource {
+        Resource::Namespace(object) => {
+            Some(namespace(object.meta.name(), &object.meta.labels, &object.meta.annotations))
+        }
+        _ => None,
+    });
+    built_in.chain(written).map(|namespace| (Arc::clone(&namespace.name), namespace)).collect()
+}
+
+/// ServiceAccounts among `items`, as namespace and name.
+pub(super) fn service_accounts(items: &[Item]) -> BTreeSet<(String, String)> {
+    let accounts = items.iter().filter_map(|item| match &item.resource {
+        Resource::ServiceAccount(object) => Some((object.meta.namespace().to_owned(), object.meta.name().to_owned())),
+        _ => None,
+    });
+    accounts.collect()
+}
+
+/// Admitted resources by what becomes of them.
+struct Sorted {
+    objects: Objects,
+    services: Vec<Object<kubernetes::Service>>,
+    slices: Vec<Object<kubernetes::EndpointSlice>>,
+}
+
+impl Sorted {
+    fn of(items: Vec<Item>) -> Self {
+        let mut sorted = Self { objects: Objects::default(), services: Vec::new(), slices: Vec::new() };
+        for item in items {
+            match item.resource {
+                Resource::Service(object) => sorted.services.push(object),
+                Resource::EndpointSlice(object) => sorted.slices.push(object),
+                other => sorted.objects.insert(other),
+            }
+        }
+        sorted
+    }
+}
+
+/// Services that were written, and those that controllers make for Gateways.
+fn services(sorted: &Sorted, proxies: &[Proxy], pods: &[Pod], environment: &Environment) -> Vec<Service> {
+    let mut addresses = Allocator::new(&environment.service_cidrs);
+    for address in sorted.services.iter().flat_map(|object| expose::written_addresses(&object.body.spec)) {
+        addresses.take(address);
+    }
+    let written = sorted.services.iter().map(|object| expose::service(object, pods, &sorted.slices, &mut addresses));
+    let mut services: Vec<Service> = written.collect();
+    services.extend(proxies.iter().map(|proxy| expose::proxy_service(proxy, pods, &mut addresses)));
+    services
+}
+
+pub(super) fn namespace(name: &str, labels: &Labels, annotations: &Labels) -> Namespace {
+    let mut labels = labels.clone();
+    labels.insert("kubernetes.io/metadata.name".to_owned(), name.to_owned());
+    Namespace { name: Arc::from(name), labels, annotations: annotations.clone() }
+}
+
+fn origin(item: &Item) -> RuleRef {
+    match item.resource.meta() {
+        Some(meta) => meta.whole(),
+        None => RuleRef {
+            object: Arc::new(item.resource.object().clone()),
+            rule: None,
+            at: item.document.location(item.document.root.at),
+        },
+    }
+}
+
+/// Pods that are in doubt themselves, or whose workload or namespace is.
+fn doubts(world: &World, doubts: &Doubts) -> BTreeMap<PodId, Vec<RuleRef>> {
+    let of_pod = |pod: &Pod| {
+        let own = doubts.iter().filter(|(object, _)| concerns(object, pod));
+        own.flat_map(|(_, rules)| rules.iter().cloned()).collect::<Vec<_>>()
+    };
+    world.pods.iter().map(|pod| (pod.id, of_pod(pod))).filter(|(_, rules)| !rules.is_empty()).collect()
+}
+
+fn concerns(object: &ObjectRef, pod: &Pod) -> bool {
+    match (&*object.kind, object.namespace.as_deref()) {
+        ("Namespace", _) => object.name == pod.namespace,
+        (_, Some(namespace)) => {
+            namespace == &*pod.namespace && (object.name == pod.workload || object.name == pod.name)
+        }
+        (_, None) => false,
+    }
+}
+
+fn unknown_namespace(item: &Item, namespaces: &Namespaces) -> Diagnostic {
+    let object = item.resource.object();
+    let name = object.namespace.as_deref().unwrap_or_default();
+    let at = item.document.root.get("metadata").and_then(|metadata| metadata.get("namespace"));
+    let at = at.map_or(item.document.root.at, |node| node.at);
+    let finding =
+        Diagnostic::error("dangling-reference", format!("{object} is in namespace `{name}`, which does not exist"))
+            .at(item.document.location(at));
+    match closest(name, namespaces.keys().map(AsRef::as_ref)) {
+        Some(near) => finding.hint(format!("did you mean `{near}`? Otherwise add the Namespace to the manifests")),
+        None => finding.hint("add the Namespace to the manifests"),
+    }
+}
+
+/// The ServiceAccount admission plugin refuses a pod whose account does not exist.
+pub(super) fn unknown_account(
+    pod: &Object<kubernetes::Pod>,
+    accounts: &BTreeSet<(String, String)>,
+) -> Option<Diagnostic> {
+    let name = pod.body.spec.service_account_name.as_deref().filter(|name| *name != "default")?;
+    let namespace = pod.meta.namespace();
+    if accounts.contains(&(namespace.to_owned(), name.to_owned())) {
+        return None;
+    }
+    let finding = Diagnostic::error(
+        "dangling-reference",
+        format!(
+            "pod {namespace}/{} wants ServiceAccount `{name}`, which does not exist: it would never start",
+            pod.meta.name()
+        ),
+    )
+    .at(pod.meta.at.clone());
+    let near = accounts.iter().filter(|(home, _)| home == namespace).map(|(_, name)| name.as_str());
+    Some(match closest(name, near) {
+        Some(near) => finding.hint(format!("did you mean `{near}`?")),
+        None => finding.hint("add the ServiceAccount to the manifests"),
+    })
+}

@@ -1,0 +1,57 @@
+//! Which pods the mesh captures (Istio `cni/pkg/util/enablement_selector.go`, `podutil.go`,
+//! `pilot/pkg/serviceregistry/ambient/workloads.go`, `setTunnelProtocol`).
+
+use airtight_manifest::Labels;
+use airtight_manifest::istio::go_bool;
+
+use super::{Enrolment, Stack};
+
+const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+const SIDECAR_STATUS: &str = "sidecar.istio.io/status";
+const BYPASS_INBOUND: &str = "ambient.istio.io/bypass-inbound-capture";
+const TUNNEL: &str = "networking.istio.io/tunnel";
+
+/// `excludeNamespaces` of the istio-cni chart.
+const EXCLUDED_NAMESPACES: &[&str] = &["kube-system"];
+
+/// How the mesh sees a pod: its own label beats its namespace's; sidecars, the host network, excluded namespaces and
+/// ztunnel itself are never captured.
+///
+/// A pod that is labelled counts as captured: that istio-cni has done so is for a live testbed to find out.
+#[must_use]
+pub fn enrolment(
+    pod_labels: &Labels,
+    pod_annotations: &Labels,
+    namespace_labels: &Labels,
+    namespace: &str,
+    host_network: bool,
+    stack: &Stack,
+) -> Enrolment {
+    if host_network {
+        return Enrolment::None;
+    }
+    if pod_annotations.contains_key(SIDECAR_STATUS) {
+        return Enrolment::Sidecar;
+    }
+    let ztunnel = namespace == stack.istio.root_namespace && pod_labels.get("app").is_some_and(|app| app == "ztunnel");
+    if wants_ambient(pod_labels, namespace_labels) && !EXCLUDED_NAMESPACES.contains(&namespace) && !ztunnel {
+        return captured(pod_annotations);
+    }
+    let tunnels = pod_labels.get(TUNNEL).is_some_and(|kinds| kinds.split(',').any(|kind| kind == "http"));
+    if tunnels { Enrolment::Native } else { Enrolment::None }
+}
+
+fn wants_ambient(pod_labels: &Labels, namespace_labels: &Labels) -> bool {
+    match pod_labels.get(DATAPLANE_MODE).map(String::as_str) {
+        Some("ambient") => true,
+        Some("none") => false,
+        Some(_) | None => namespace_labels.get(DATAPLANE_MODE).is_some_and(|mode| mode == "ambient"),
+    }
+}
+
+fn captured(annotations: &Labels) -> Enrolment {
+    match annotations.get(BYPASS_INBOUND).and_then(|value| go_bool(value)) {
+        Some(true) => Enrolment::AmbientOutbound,
+        Some(false) | None => Enrolment::Ambient,
+    }
+}

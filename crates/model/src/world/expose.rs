@@ -1,0 +1,126 @@
+//! Service objects → services with their backends.
+
+use std::net::IpAddr;
+
+use airtight_manifest::kubernetes;
+use airtight_manifest::{Labels, Object};
+use k8s_openapi::api::core::v1::{ServicePort as ApiPort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::addresses::Allocator;
+use super::place::protocol;
+use super::pod::{Pod, PodId};
+use super::proxy::Proxy;
+use super::service::{Service, ServicePort, TargetPort};
+
+/// The service of an object; pods and slices are those of the whole world.
+pub(super) fn service(
+    object: &Object<kubernetes::Service>,
+    pods: &[Pod],
+    slices: &[Object<kubernetes::EndpointSlice>],
+    addresses: &mut Allocator,
+) -> Service {
+    let spec = &object.body.spec;
+    let selector: Option<Labels> = spec.selector.clone().filter(|selector| !selector.is_empty());
+    let (backends, external_endpoints) = match &selector {
+        Some(selector) => (selected(object.meta.namespace(), selector, pods), Vec::new()),
+        None => sliced(object, pods, slices),
+    };
+    Service {
+        namespace: object.meta.namespace().into(),
+        name: object.meta.name().into(),
+        labels: object.meta.labels.clone(),
+        annotations: object.meta.annotations.clone(),
+        selector,
+        cluster_ips: cluster_ips(spec, addresses),
+        ports: spec.ports.iter().flatten().filter_map(port).collect(),
+        backends,
+        external_endpoints,
+        origin: object.meta.whole(),
+    }
+}
+
+/// The service that a controller makes for a Gateway's proxy.
+pub(super) fn proxy_service(proxy: &Proxy, pods: &[Pod], addresses: &mut Allocator) -> Service {
+    let selector = proxy.selector();
+    Service {
+        namespace: proxy.key.0.clone(),
+        name: proxy.name.clone(),
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        backends: selected(&proxy.key.0, &selector, pods),
+        selector: Some(selector),
+        cluster_ips: addresses.next(),
+        ports: proxy.service_ports.clone(),
+        external_endpoints: Vec::new(),
+        origin: proxy.origin.clone(),
+    }
+}
+
+/// Addresses that Services have written down, so that none is given away twice.
+pub(super) fn written_addresses(spec: &ServiceSpec) -> Vec<IpAddr> {
+    let listed = spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip);
+    let mut addresses: Vec<IpAddr> = listed.filter_map(|text| text.parse().ok()).collect();
+    addresses.dedup();
+    addresses
+}
+
+fn cluster_ips(spec: &ServiceSpec, addresses: &mut Allocator) -> Vec<IpAddr> {
+    let headless = spec.cluster_ip.as_deref() == Some("None");
+    if headless || spec.type_.as_deref() == Some("ExternalName") {
+        return Vec::new();
+    }
+    let written = written_addresses(spec);
+    if written.is_empty() { addresses.next() } else { written }
+}
+
+fn selected(namespace: &str, selector: &Labels, pods: &[Pod]) -> Vec<PodId> {
+    pods.iter()
+        .filter(|pod| {
+            &*pod.namespace == namespace && selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+        })
+        .map(|pod| pod.id)
+        .collect()
+}
+
+/// Backends of a Service without selector: what its EndpointSlices list (`kubernetes.io/service-name`).
+fn sliced(
+    object: &Object<kubernetes::Service>,
+    pods: &[Pod],
+    slices: &[Object<kubernetes::EndpointSlice>],
+) -> (Vec<PodId>, Vec<IpAddr>) {
+    let mine = slices.iter().filter(|slice| {
+        slice.meta.namespace() == object.meta.namespace()
+            && slice.meta.labels.get("kubernetes.io/service-name").is_some_and(|name| name == object.meta.name())
+    });
+    let addresses = mine
+        .flat_map(|slice| &slice.body.endpoints)
+        .filter(|endpoint| endpoint.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true))
+        .flat_map(|endpoint| &endpoint.addresses)
+        .filter_map(|text| text.parse::<IpAddr>().ok());
+    let mut backends = (Vec::new(), Vec::new());
+    for address in addresses {
+        match pods.iter().find(|pod| pod.addresses.contains(&address)) {
+            Some(pod) => backends.0.push(pod.id),
+            None => backends.1.push(address),
+        }
+    }
+    backends
+}
+
+fn port(port: &ApiPort) -> Option<ServicePort> {
+    let number = u16::try_from(port.port).ok()?;
+    let target = match &port.target_port {
+        None => TargetPort::Number(number),
+        Some(IntOrString::Int(target)) => TargetPort::Number(u16::try_from(*target).ok()?),
+        Some(IntOrString::String(name)) => TargetPort::Name(name.clone()),
+    };
+    Some(ServicePort {
+        name: port.name.clone(),
+        port: number,
+        target,
+        protocol: protocol(port.protocol.as_deref())?,
+        app_protocol: port.app_protocol.clone(),
+        node_port: port.node_port.and_then(|port| u16::try_from(port).ok()),
+    })
+}

@@ -1,0 +1,206 @@
+//! Pods as controllers request them → pods as they run: node, address, ports, mesh.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use airtight_manifest::{Labels, Object, RuleRef, kubernetes};
+use k8s_openapi::api::core::v1::{Container, ContainerPort as ApiPort, PodSpec, Probe as ApiProbe};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::addresses::Allocator;
+use super::endpoint::{Node, NodeId};
+use super::enrolment::enrolment;
+use super::pod::{ContainerPort, Enrolment, Pod, PodId, Probe, ProbeKind, Role};
+use super::proxy::{EnrolmentHint, Proxy};
+use super::{Environment, Namespace, Protocol, Stack, World};
+
+/// Places pods on nodes and gives them addresses.
+pub(super) struct Placement<'a> {
+    /// The pods so far; a pod's id is its index.
+    pub(super) pods: Vec<Pod>,
+    nodes: &'a [Node],
+    addresses: Allocator,
+    stack: Stack,
+    next_node: usize,
+}
+
+impl<'a> Placement<'a> {
+    pub(super) fn new(environment: &'a Environment, stack: Stack) -> Self {
+        let addresses = Allocator::new(&environment.pod_cidrs);
+        Self { pods: Vec::new(), nodes: &environment.nodes, addresses, stack, next_node: 0 }
+    }
+
+    /// Adds the pod as it runs.
+    pub(super) fn place(
+        &mut self,
+        workload: Arc<str>,
+        pod: &Object<kubernetes::Pod>,
+        node: Option<&str>,
+        namespace: Option<&Namespace>,
+        origin: RuleRef,
+    ) {
+        let spec = &pod.body.spec;
+        let host_network = spec.host_network == Some(true);
+        let node = self.node(node.or(spec.node_name.as_deref()));
+        let placed = Pod {
+            id: PodId(number(self.pods.len())),
+            namespace: Arc::from(pod.meta.namespace()),
+            name: Arc::from(pod.meta.name()),
+            workload,
+            labels: pod.meta.labels.clone(),
+            annotations: pod.meta.annotations.clone(),
+            service_account: Arc::from(spec.service_account_name.as_deref().unwrap_or("default")),
+            addresses: self.address(host_network, node),
+            node,
+            host_network,
+            ports: ports(spec),
+            probes: probes(spec),
+            enrolment: self.enrolment(&pod.meta.labels, &pod.meta.annotations, namespace, host_network),
+            role: Role::Workload,
+            origin,
+        };
+        self.pods.push(placed);
+    }
+
+    /// Adds the pods of proxies, one for each.
+    pub(super) fn of_proxies(&mut self, proxies: &[Proxy], world: &World) {
+        for proxy in proxies {
+            // Wherever it is put: neither its name nor the other proxies may decide.
+            let node = NodeId(number(self.workers().first().copied().unwrap_or(0)));
+            let namespace = world.namespaces.get(&proxy.key.0);
+            let enrolment = match proxy.enrolment {
+                EnrolmentHint::ByLabels => self.enrolment(&proxy.labels, &proxy.annotations, namespace, false),
+                EnrolmentHint::Native => Enrolment::Native,
+                EnrolmentHint::NativeOutbound => Enrolment::NativeOutbound,
+            };
+            let placed = Pod {
+                id: PodId(number(self.pods.len())),
+                namespace: Arc::clone(&proxy.key.0),
+                name: Arc::from(format!("{}-0", proxy.name)),
+                workload: Arc::clone(&proxy.key.1),
+                labels: proxy.labels.clone(),
+                annotations: proxy.annotations.clone(),
+                service_account: Arc::clone(&proxy.service_account),
+                addresses: self.address(false, node),
+                node,
+                host_network: false,
+                ports: proxy.ports.clone(),
+                probes: Vec::new(),
+                enrolment,
+                role: if proxy.is_waypoint {
+                    Role::Waypoint(proxy.key.clone())
+                } else {
+                    Role::Gateway(proxy.key.clone())
+                },
+                origin: proxy.origin.clone(),
+            };
+            self.pods.push(placed);
+        }
+    }
+
+    fn enrolment(
+        &self,
+        labels: &Labels,
+        annotations: &Labels,
+        namespace: Option<&Namespace>,
+        host_network: bool,
+    ) -> Enrolment {
+        let none = Labels::new();
+        let (name, of_namespace) = namespace.map_or(("", &none), |namespace| (&*namespace.name, &namespace.labels));
+        enrolment(labels, annotations, of_namespace, name, host_network, &self.stack)
+    }
+
+    /// Nodes that are no control plane, by index.
+    fn workers(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|index| !self.nodes[*index].control_plane).collect()
+    }
+
+    /// The named node, or the next that is no control plane, in turn.
+    fn node(&mut self, name: Option<&str>) -> NodeId {
+        if let Some(index) = name.and_then(|name| self.nodes.iter().position(|node| &*node.name == name)) {
+            return NodeId(number(index));
+        }
+        let workers = self.workers();
+        let index = workers.get(self.next_node % workers.len().max(1)).copied().unwrap_or(0);
+        self.next_node += 1;
+        NodeId(number(index))
+    }
+
+    fn address(&mut self, host_network: bool, node: NodeId) -> Vec<IpAddr> {
+        if host_network {
+            self.nodes.get(node.0 as usize).map(|node| node.addresses.clone()).unwrap_or_default()
+        } else {
+            self.addresses.next()
+        }
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// Containers that run while the pod serves: the ordinary ones and sidecar-style init containers.
+fn serving(spec: &PodSpec) -> impl Iterator<Item = &Container> {
+    let sidecars =
+        spec.init_containers.iter().flatten().filter(|init| init.restart_policy.as_deref() == Some("Always"));
+    spec.containers.iter().chain(sidecars)
+}
+
+fn ports(spec: &PodSpec) -> Vec<ContainerPort> {
+    serving(spec).flat_map(|container| container.ports.iter().flatten()).filter_map(port).collect()
+}
+
+fn port(port: &ApiPort) -> Option<ContainerPort> {
+    Some(ContainerPort {
+        name: port.name.clone(),
+        number: u16::try_from(port.container_port).ok()?,
+        protocol: protocol(port.protocol.as_deref())?,
+    })
+}
+
+/// `protocol` of the Kubernetes API; TCP where it is not written.
+pub(super) fn protocol(text: Option<&str>) -> Option<Protocol> {
+    match text.unwrap_or("TCP") {
+        "TCP" => Some(Protocol::Tcp),
+        "UDP" => Some(Protocol::Udp),
+        "SCTP" => Some(Protocol::Sctp),
+        _ => None,
+    }
+}
+
+fn probes(spec: &PodSpec) -> Vec<Probe> {
+    serving(spec).flat_map(container_probes).collect()
+}
+
+fn container_probes(container: &Container) -> Vec<Probe> {
+    [
+        (ProbeKind::Startup, &container.startup_probe),
+        (ProbeKind::Readiness, &container.readiness_probe),
+        (ProbeKind::Liveness, &container.liveness_probe),
+    ]
+    .into_iter()
+    .filter_map(|(kind, probe)| network_probe(kind, probe.as_ref()?, container))
+    .collect()
+}
+
+fn network_probe(kind: ProbeKind, probe: &ApiProbe, container: &Container) -> Option<Probe> {
+    if let Some(http) = &probe.http_get {
+        let path = http.path.clone().unwrap_or_else(|| "/".to_owned());
+        return Some(Probe { kind, port: probe_port(&http.port, container)?, path: Some(path) });
+    }
+    if let Some(tcp) = &probe.tcp_socket {
+        return Some(Probe { kind, port: probe_port(&tcp.port, container)?, path: None });
+    }
+    let grpc = probe.grpc.as_ref()?;
+    Some(Probe { kind, port: u16::try_from(grpc.port).ok()?, path: None })
+}
+
+fn probe_port(port: &IntOrString, container: &Container) -> Option<u16> {
+    match port {
+        IntOrString::Int(number) => u16::try_from(*number).ok(),
+        IntOrString::String(name) => {
+            let port = container.ports.iter().flatten().find(|port| port.name.as_ref() == Some(name))?;
+            u16::try_from(port.container_port).ok()
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Services: names and virtual addresses resolved to backend pods and their ports.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use airtight_manifest::{Labels, RuleRef};
+
+use super::Protocol;
+use super::pod::PodId;
+
+/// A Service with its backends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// Labels.
+    pub labels: Labels,
+    /// Annotations.
+    pub annotations: Labels,
+    /// The selector as written; none for a Service with hand-made endpoints.
+    pub selector: Option<Labels>,
+    /// Virtual addresses; none for a headless Service.
+    pub cluster_ips: Vec<IpAddr>,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+    /// Pods that its selector (or its EndpointSlices) name.
+    pub backends: Vec<PodId>,
+    /// Addresses of its EndpointSlices that belong to no pod, with their port numbers in the order of `ports`.
+    pub external_endpoints: Vec<IpAddr>,
+    /// Where it was written.
+    pub origin: RuleRef,
+}
+
+/// One port of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// The port that clients dial.
+    pub port: u16,
+    /// Where backends listen.
+    pub target: TargetPort,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// `appProtocol`.
+    pub app_protocol: Option<String>,
+    /// The port on every node, for a NodePort or LoadBalancer Service.
+    pub node_port: Option<u16>,
+}
+
+/// The port that a Service's traffic has once it reached a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPort {
+    /// A number.
+    Number(u16),
+    /// The name of a container port, resolved pod by pod.
+    Name(String),
+}
+
+impl Service {
+    /// Whether it has no virtual address.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ips.is_empty()
+    }
+
+    /// The port entry that clients dial as `port`.
+    #[must_use]
+    pub fn port(&self, protocol: Protocol, port: u16) -> Option<&ServicePort> {
+        self.ports.iter().find(|entry| entry.port == port && entry.protocol == protocol)
+    }
+}
