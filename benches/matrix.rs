@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::path::Path;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::run::judge_all;
-use airtight::testbed::model::Model;
 use airtight_manifest::load;
+use airtight_matrix::model::Model;
+use airtight_matrix::run::judge_all;
 use airtight_model::path::Engine;
 use criterion::{Criterion, criterion_group, criterion_main};
 

@@ -6,9 +6,9 @@ mod apiserver;
 
 use std::time::Duration;
 
-use airtight::testbed::Testbed;
 use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
 use airtight::testbed::live::{Live, Options};
+use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::Outcome;
 use airtight_model::world::Protocol;

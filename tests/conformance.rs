@@ -9,13 +9,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::judge::Verdict;
 use airtight::report::json;
-use airtight::run::{CaseRecord, judge_all};
-use airtight::scenario::Expectation;
-use airtight::testbed::Testbed;
-use airtight::testbed::model::Model;
 use airtight_manifest::Diagnostic;
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::model::Model;
+use airtight_matrix::run::{CaseRecord, judge_all};
+use airtight_matrix::scenario::Expectation;
+use airtight_matrix::testbed::Testbed;
 use airtight_model::path::Engine;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::judge::Verdict;
-use airtight::run::judge_all;
-use airtight::scenario::{Catalogue, Filter, Plan, Selection, load};
-use airtight::testbed::model::Model;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{self, Document, Resource, decode_resource, yaml};
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::model::Model;
+use airtight_matrix::run::judge_all;
+use airtight_matrix::scenario::{Catalogue, Filter, Plan, Selection, load};
 use airtight_model::path::{Destination, Engine, Flow, Source, Trace};
 use airtight_model::policy::{Layer, Reason};
 use airtight_model::world::{Act, ApiUser, Change, Environment, Protocol, World, build};

@@ -12,11 +12,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
-use airtight::judge::{Evidence, Judged, Judgement, Observation, Verdict, judge};
-use airtight::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
-use airtight::testbed::model::Model;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{ObjectRef, Scope, kind_info, yaml};
+use airtight_matrix::judge::{Evidence, Judged, Judgement, Observation, Verdict, judge};
+use airtight_matrix::model::Model;
+use airtight_matrix::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
 use airtight_model::path::{Destination, End, Engine, Flow, Source, Trace};
 use airtight_model::policy::{Layer, Outcome};
 use airtight_model::world::{Act, ApiRequest, ApiUser, Change, Environment, Protocol, World, build};

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::judge::Verdict;
-use airtight::run::judge_all;
-use airtight::scenario::{Catalogue, Filter, load, schema};
-use airtight::testbed::model::Model;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{self, Document, yaml};
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::model::Model;
+use airtight_matrix::run::judge_all;
+use airtight_matrix::scenario::{Catalogue, Filter, load, schema};
 use airtight_model::path::Engine;
 use airtight_model::world::{Environment, World, build};
 

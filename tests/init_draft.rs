@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use airtight::judge::Verdict;
-use airtight::run::draft::draft;
-use airtight::run::judge_all;
-use airtight::scenario::{Catalogue, load, schema};
-use airtight::testbed::model::Model;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{self, Document, yaml};
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::model::Model;
+use airtight_matrix::run::draft::draft;
+use airtight_matrix::run::judge_all;
+use airtight_matrix::scenario::{Catalogue, load, schema};
 use airtight_model::path::Engine;
 use airtight_model::world::{Environment, World, build};
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use airtight::judge::{Evidence, Judged, Judgement, Observation, Verdict, got_past, judge};
-use airtight::scenario::{
+use airtight_manifest::{Location, Position};
+use airtight_matrix::judge::{Evidence, Judged, Judgement, Observation, Verdict, got_past, judge};
+use airtight_matrix::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Severity, Waiver, default_denials, got_through,
 };
-use airtight_manifest::{Location, Position};
 use airtight_model::path::{Check, Destination, End, Flow, Hop, Source, Trace, Wire};
 use airtight_model::policy::{Checkpoint, Decision, Layer, Outcome, Rcode, Reason, Request};
 use airtight_model::world::Protocol;

@@ -8,11 +8,11 @@ mod scripted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use airtight::judge::{Agreement, Evidence, Observation, Verdict, Wrong};
-use airtight::run::{ExitStatus, Foresight, RunContext, RunRecord, judge_all, run, schema};
-use airtight::scenario::{DenyExpectation, Expectation, Plan, Waiver};
-use airtight::testbed::{Canary, TestbedError};
 use airtight_manifest::Diagnostic;
+use airtight_matrix::judge::{Agreement, Evidence, Observation, Verdict, Wrong};
+use airtight_matrix::run::{ExitStatus, Foresight, RunContext, RunRecord, judge_all, run, schema};
+use airtight_matrix::scenario::{DenyExpectation, Expectation, Plan, Waiver};
+use airtight_matrix::testbed::{Canary, TestbedError};
 use airtight_model::path::Source;
 use airtight_model::policy::{Layer, Outcome};
 use scripted::*;

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
-use airtight::judge::{Evidence, Judged, Judgement, Observation, Verdict, judge};
-use airtight::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity, Waiver};
 use airtight_manifest::{Location, ObjectRef, Position, yaml};
+use airtight_matrix::judge::{Evidence, Judged, Judgement, Observation, Verdict, judge};
+use airtight_matrix::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity, Waiver};
 use airtight_model::path::{Admitted, Destination, Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Reason, Request};
 use airtight_model::world::Protocol;

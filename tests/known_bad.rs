@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use airtight::cli::input::stack;
-use airtight::judge::Verdict;
-use airtight::run::{CaseRecord, judge_all};
-use airtight::scenario::Catalogue;
-use airtight::testbed::model::Model;
 use airtight_manifest::{Diagnostic, Document, Loaded, Location, load};
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::model::Model;
+use airtight_matrix::run::{CaseRecord, judge_all};
+use airtight_matrix::scenario::Catalogue;
 use airtight_model::path::Engine;
 use airtight_model::world::{Environment, build};
 use serde::Deserialize;
@@ -103,7 +103,8 @@ fn see(set: &Set) -> Seen {
     let Some(claims) = &set.claims else { return Seen { findings, cases: Vec::new() } };
     let catalogue = Catalogue::embedded().unwrap();
     let scenarios = loaded(std::slice::from_ref(claims));
-    let plan = airtight::scenario::load(&scenarios, &built.world, &catalogue, "2026-01-01".parse().unwrap()).unwrap();
+    let plan =
+        airtight_matrix::scenario::load(&scenarios, &built.world, &catalogue, "2026-01-01".parse().unwrap()).unwrap();
     Seen { findings, cases: judge_all(&plan, &mut Model::new(&engine)) }
 }
 

@@ -5,10 +5,10 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use airtight::judge::Observation;
-use airtight::testbed::Testbed;
 use airtight::testbed::live::{ApiAnswer, ApiCall, CallError, Cluster, Container, Execution, Live, Options, Verb};
 use airtight_manifest::ObjectRef;
+use airtight_matrix::judge::Observation;
+use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Reason};
 use airtight_model::world::{Act, ApiUser, Change, Protocol};

@@ -12,15 +12,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use airtight::judge::{Evidence, Observation, Verdict};
-use airtight::run::{RunContext, RunRecord, StackRecord, SystemClock, run};
-use airtight::scenario::{
-    AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity,
-};
 use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
 use airtight::testbed::live::{ApiCall, Cluster, Container, Ended, Impersonated, Live, Options, Tried, Verb, Witness};
-use airtight::testbed::{Canary, Testbed, TestbedError};
 use airtight_manifest::{Location, Position};
+use airtight_matrix::judge::{Evidence, Observation, Verdict};
+use airtight_matrix::run::{RunContext, RunRecord, StackRecord, SystemClock, run};
+use airtight_matrix::scenario::{
+    AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity,
+};
+use airtight_matrix::testbed::{Canary, Testbed, TestbedError};
 use airtight_model::path::{Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Reason};
 use airtight_model::world::Protocol;

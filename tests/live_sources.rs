@@ -9,9 +9,9 @@ mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airtight::testbed::Testbed;
 use airtight::testbed::live::detect::Denial as Denied;
 use airtight::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Verb};
+use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Token, TokenState};
 use apiserver::{ApiServer, Fault, Run, What};

@@ -9,7 +9,7 @@ mod generate;
 mod readback;
 
 use airtight::report::{Format, Style, Terminal, json, render, replay};
-use airtight::run::RunRecord;
+use airtight_matrix::run::RunRecord;
 use proptest::prelude::*;
 use readback::Told;
 

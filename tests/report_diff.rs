@@ -8,10 +8,10 @@ mod fixture;
 
 use std::collections::BTreeSet;
 
-use airtight::judge::Verdict;
 use airtight::report::diff::{Diff, RegressionKind, render_list, render_markdown};
-use airtight::run::{CaseRecord, ExitStatus, RunRecord};
 use airtight_manifest::Diagnostic;
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::run::{CaseRecord, ExitStatus, RunRecord};
 use airtight_model::policy::{Layer, Outcome};
 use cli::Shop;
 use insta::assert_snapshot;
@@ -103,7 +103,7 @@ fn a_case_that_passes_in_another_way_fails_only_the_strict() {
     }
 }
 
-fn seen(record: &mut CaseRecord) -> &mut airtight::judge::Observation {
+fn seen(record: &mut CaseRecord) -> &mut airtight_matrix::judge::Observation {
     record.observation.as_mut().unwrap()
 }
 

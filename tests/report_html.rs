@@ -7,9 +7,9 @@ mod fixture;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use airtight::judge::Verdict;
 use airtight::report::{Format, render, write};
-use airtight::run::{ExitStatus, RunRecord};
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::run::{ExitStatus, RunRecord};
 use airtight_model::path::{Destination, Source};
 
 fn page(record: &RunRecord) -> String {

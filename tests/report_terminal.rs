@@ -7,7 +7,7 @@ mod fixture;
 use std::io::{self, Write};
 
 use airtight::report::{Style, Terminal, render_trace, replay};
-use airtight::run::RunRecord;
+use airtight_matrix::run::RunRecord;
 
 fn told(record: &RunRecord, style: Style) -> String {
     let mut terminal = Terminal::new(Vec::new(), style);

@@ -4,9 +4,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use airtight::scenario::{Catalogue, Filter, Plan, Selection, Strength, load, schema};
 use airtight_manifest::stack::Stack;
 use airtight_manifest::yaml;
+use airtight_matrix::scenario::{Catalogue, Filter, Plan, Selection, Strength, load, schema};
 use airtight_model::world::{Environment, build};
 use proptest::prelude::*;
 

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::scenario::{Catalogue, Expectation, load, schema};
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{self, Document, yaml};
+use airtight_matrix::scenario::{Catalogue, Expectation, load, schema};
 use airtight_model::world::{Environment, World, build};
 
 const STACKS: [&str; 2] = ["reference", "latest"];

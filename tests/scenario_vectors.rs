@@ -11,9 +11,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airtight::scenario::{AllowExpectation, Catalogue, Expectation, Plan, PlannedCase, load};
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{Diagnostic, Document, yaml};
+use airtight_matrix::scenario::{AllowExpectation, Catalogue, Expectation, Plan, PlannedCase, load};
 use airtight_model::world::{Environment, World, build};
 use serde::Deserialize;
 

@@ -4,8 +4,8 @@
 use airtight::cli::input::{InputArgs, Inputs};
 use airtight_manifest::{File, load_files};
 use airtight_model::path::Engine;
-use airtight::run::judge_all;
-use airtight::testbed::model::Model;
+use airtight_matrix::run::judge_all;
+use airtight_matrix::model::Model;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

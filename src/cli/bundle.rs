@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 
 use super::error::CliError;
@@ -12,7 +13,6 @@ use super::probe::{ProbeArgs, not_packed};
 use super::recipe::recipe;
 use super::signals::stop;
 use crate::provision::{Bounds, Failure, Fetch, Owner, ProbeImage, Stop, fetches, run};
-use crate::run::ExitStatus;
 
 /// How long one thing may take to fetch.
 const FETCH: Duration = Duration::from_mins(30);

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use airtight_matrix::run::ExitStatus;
+use airtight_matrix::testbed::TestbedError;
 use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
-use crate::run::ExitStatus;
-use crate::testbed::TestbedError;
 use crate::testbed::live::guest::{RUN_LABEL, leftovers};
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use airtight_matrix::run::ExitStatus;
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::output::{Output, OutputFormat};
 use super::render::read;
 use crate::report::diff::{Diff, render_list, render_markdown};
-use crate::run::ExitStatus;
 
 /// Which runs.
 #[derive(Debug, Args)]

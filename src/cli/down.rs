@@ -1,5 +1,6 @@
 //! `airtight down`: removes what `up` made, and nothing else.
 
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 
 use super::error::CliError;
@@ -8,7 +9,6 @@ use super::signals::stop;
 use super::site::NameArgs;
 use super::up::folder_failure;
 use crate::provision::{ClusterName, Docker, Failure, Removed, teardown};
-use crate::run::ExitStatus;
 
 /// Which cluster.
 #[derive(Debug, Args)]

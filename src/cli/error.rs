@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use airtight_manifest::Diagnostic;
+use airtight_matrix::run::ExitStatus;
 use airtight_model::path::FlowError;
-
-use crate::run::ExitStatus;
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +49,7 @@ pub enum CliError {
     },
     /// Nothing could be drafted.
     #[error("{0}")]
-    Draft(#[from] crate::run::draft::DraftError),
+    Draft(#[from] airtight_matrix::run::draft::DraftError),
     /// A report could not be written or read.
     #[error("{0}")]
     Report(#[from] crate::report::ReportError),
@@ -65,7 +64,7 @@ pub enum CliError {
     Provision(Box<crate::provision::Failure>),
     /// The testbed could not be brought up.
     #[error("{0}")]
-    Testbed(#[from] crate::testbed::TestbedError),
+    Testbed(#[from] airtight_matrix::testbed::TestbedError),
 }
 
 impl CliError {

@@ -1,5 +1,6 @@
 //! `airtight explain`: one flow, hop by hop.
 
+use airtight_matrix::run::ExitStatus;
 use airtight_model::path::{Destination, Engine, Flow};
 use airtight_model::world::{Protocol, World};
 use clap::Args;
@@ -9,7 +10,6 @@ use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
 use crate::report::{Style, render_trace};
-use crate::run::ExitStatus;
 
 /// Which flow to explain.
 #[derive(Debug, Args)]

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_manifest::{Diagnostic, File, ObjectRef};
+use airtight_matrix::scenario::Plan;
+use airtight_matrix::testbed::TestbedError;
 use airtight_model::path::Source;
 use airtight_model::world::{AdmissionEvent, Built};
 use clap::{Args, ValueEnum};
@@ -12,13 +14,12 @@ use super::error::CliError;
 use super::output::Output;
 use super::rbac::RbacArgs;
 use crate::provision::{PROBE_IMAGE, in_order};
-use crate::scenario::Plan;
+use crate::testbed::image;
 use crate::testbed::live::convergence::{Awaited, Patience, Revisions};
 use crate::testbed::live::guest::{
     EPHEMERAL, Guests, StandIn, Survey, Workload, account, enter, lacking, reference, service, stand_in, unserved_kinds,
 };
 use crate::testbed::live::{Cluster, Options};
-use crate::testbed::{TestbedError, image};
 
 /// What a run may put on a cluster. Without any of these, it makes nothing but the canary's namespace.
 #[derive(Debug, Clone, Args)]

@@ -1,5 +1,6 @@
 //! `airtight images`: every image that a stack runs.
 
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 use serde::Serialize;
 
@@ -8,7 +9,6 @@ use super::list::table;
 use super::output::{Output, OutputFormat};
 use super::recipe::recipe;
 use crate::provision::{PROBE_IMAGE, ProbeImage};
-use crate::run::ExitStatus;
 
 /// Of which stack.
 #[derive(Debug, Args)]

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use airtight_matrix::run::ExitStatus;
+use airtight_matrix::run::draft::{Draft, draft};
 use clap::Args;
 
 use super::error::CliError;
 use super::input::Inputs;
 use super::output::Output;
-use crate::run::ExitStatus;
-use crate::run::draft::{Draft, draft};
 
 /// What to draft from, and where to.
 #[derive(Debug, Args)]

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{Diagnostic, Document, File, Loaded, Node, Sources, load, load_files};
+use airtight_matrix::scenario::{Catalogue, Plan};
 use airtight_model::world::{Built, Environment, World, build};
 use clap::Args;
 
 use super::embedded;
 use super::error::CliError;
-use crate::scenario::{Catalogue, Plan};
 
 /// Which manifests, scenarios and stack to use.
 #[derive(Debug, Clone, Args)]
@@ -79,7 +79,7 @@ impl Inputs {
     pub fn plan(&self, world: &World) -> Result<Plan, CliError> {
         let catalogue = Catalogue::embedded().map_err(CliError::Input)?;
         let today = jiff::Zoned::now().date();
-        crate::scenario::load(&self.scenarios.documents, world, &catalogue, today).map_err(CliError::Input)
+        airtight_matrix::scenario::load(&self.scenarios.documents, world, &catalogue, today).map_err(CliError::Input)
     }
 
     /// [`Inputs::plan`] for people: a workload may be unknown because its manifest was refused.

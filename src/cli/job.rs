@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use airtight_manifest::load;
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -12,7 +13,6 @@ use super::input::InputArgs;
 use super::live::{IN_CLUSTER, label};
 use super::output::{Output, OutputFormat};
 use super::run::SelectionArgs;
-use crate::run::ExitStatus;
 
 /// What a ConfigMap may hold at most is 1 MiB; its own fields need some of it (Kubernetes
 /// `pkg/apis/core/validation/validation.go`, `MaxSecretSize`).

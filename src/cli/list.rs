@@ -1,5 +1,7 @@
 //! `airtight list`: what there is to run, and what it runs on.
 
+use airtight_matrix::run::ExitStatus;
+use airtight_matrix::scenario::{Case, Expectation, Plan};
 use airtight_model::world::World;
 use clap::Args;
 use serde::Serialize;
@@ -8,8 +10,6 @@ use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
 use super::run::{NOTHING_SELECTED_HINT, SelectionArgs};
-use crate::run::ExitStatus;
-use crate::scenario::{Case, Expectation, Plan};
 
 /// What to list.
 #[derive(Debug, Args)]

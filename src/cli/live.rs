@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use airtight_manifest::Diagnostic;
+use airtight_matrix::scenario::Plan;
+use airtight_matrix::testbed::{Testbed, TestbedError};
 use airtight_model::world::Built;
 use clap::Args;
 use serde_json::Value;
@@ -19,7 +21,6 @@ use super::run::GoOn;
 use super::signals::stop;
 use super::site::NameArgs;
 use crate::provision::{Failure, Stop};
-use crate::scenario::Plan;
 use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
 use crate::testbed::live::detect::{Distance, Installed, looks_like_production, outcomes};
 use crate::testbed::live::evidence::ClusterWitness;
@@ -27,7 +28,6 @@ use crate::testbed::live::guest::{Guests, reference};
 use crate::testbed::live::kube::{Access, KubeCluster, Limits};
 use crate::testbed::live::raw::{Recorder, Recording, Recounting};
 use crate::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Stopping, Verb};
-use crate::testbed::{Testbed, TestbedError};
 
 /// Which cluster, and how flows are tried there.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use airtight_matrix::run::ExitStatus;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{Reachability, Scope, View};
 use clap::{Args, ValueEnum};
@@ -10,7 +11,6 @@ use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
 use crate::report::{ReportError, Style, reach};
-use crate::run::ExitStatus;
 
 /// Which part of the matrix to show.
 #[derive(Debug, Args)]

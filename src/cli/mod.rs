@@ -51,11 +51,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use airtight_manifest::Sources;
+use airtight_matrix::run::ExitStatus;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::output::UntilClosed;
-use crate::run::ExitStatus;
 
 /// Proves that a zero-trust Kubernetes network allows what it must and denies what it must.
 #[derive(Debug, Parser)]

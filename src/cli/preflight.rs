@@ -1,5 +1,6 @@
 //! `airtight preflight`: whether this machine can run a cluster of a stack.
 
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 
 use super::error::CliError;
@@ -7,7 +8,6 @@ use super::output::{Output, OutputFormat};
 use super::site::ClusterArgs;
 use crate::provision::Docker;
 use crate::provision::preflight::{Need, Standing, preflight as measure};
-use crate::run::ExitStatus;
 
 /// What to check for.
 #[derive(Debug, Args)]

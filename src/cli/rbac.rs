@@ -1,10 +1,10 @@
 //! `airtight rbac`: what a run on a cluster must be allowed to do.
 
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
-use crate::run::ExitStatus;
 
 /// The role of a run that makes nothing but the canary's namespace, as a manifest.
 const READ_ONLY: &str = include_str!("rbac/read_only.yaml");

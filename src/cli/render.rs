@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use airtight_matrix::run::{ExitStatus, RunRecord};
 use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
 use crate::report::{Format, json, render};
-use crate::run::{ExitStatus, RunRecord};
 
 /// What to render.
 #[derive(Debug, Args)]

@@ -2,6 +2,12 @@
 
 use std::path::PathBuf;
 
+use airtight_matrix::model::Model;
+#[cfg(feature = "live")]
+use airtight_matrix::run::{CaseRecord, Coverage, Foresight, judge_all};
+use airtight_matrix::run::{ExitStatus, RunContext, RunRecord, StackRecord, SystemClock, ablation};
+use airtight_matrix::scenario::{Filter, Plan, Selection};
+use airtight_matrix::testbed::Testbed;
 use airtight_model::path::Engine;
 use airtight_model::world::Built;
 use clap::{Args, ValueEnum};
@@ -14,12 +20,6 @@ use super::input::{InputArgs, Inputs};
 use super::live::{Matter, Whose};
 use super::output::{Output, OutputFormat};
 use crate::report::{Format, Style, Terminal, write};
-#[cfg(feature = "live")]
-use crate::run::{CaseRecord, Coverage, Foresight, judge_all};
-use crate::run::{ExitStatus, RunContext, RunRecord, StackRecord, SystemClock, ablation};
-use crate::scenario::{Filter, Plan, Selection};
-use crate::testbed::Testbed;
-use crate::testbed::model::Model;
 
 /// How to run the matrix.
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ impl SelectionArgs {
 }
 
 fn parse(text: &str) -> Result<Filter, CliError> {
-    text.parse().map_err(|error: crate::scenario::FilterError| CliError::Argument {
+    text.parse().map_err(|error: airtight_matrix::scenario::FilterError| CliError::Argument {
         value: text.to_owned(),
         expected: "a filter",
         hint: format!("{error}; {}", error.hint),
@@ -163,7 +163,7 @@ fn finish(
     output: &mut Output<'_>,
 ) -> Result<ExitStatus, CliError> {
     let mut terminal = Terminal::new(&mut *output.err, Style::of(&std::io::stderr()));
-    let mut record = crate::run::run(plan, testbed, context, &mut [&mut terminal]);
+    let mut record = airtight_matrix::run::run(plan, testbed, context, &mut [&mut terminal]);
     go_on()?;
     let written = save(&mut record)?;
     terminal.written(&written).map_err(CliError::Output)?;

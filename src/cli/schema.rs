@@ -1,10 +1,10 @@
 //! `airtight schema`: JSON Schemas for editors and for readers of run.json.
 
+use airtight_matrix::run::ExitStatus;
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::output::{Output, OutputFormat};
-use crate::run::ExitStatus;
 
 /// Which schema to print.
 #[derive(Debug, Args)]
@@ -28,8 +28,8 @@ enum SchemaOf {
 /// When standard output cannot be written.
 pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let schema = match args.of {
-        SchemaOf::Scenario => crate::scenario::schema(),
-        SchemaOf::Run => crate::run::schema(),
+        SchemaOf::Scenario => airtight_matrix::scenario::schema(),
+        SchemaOf::Run => airtight_matrix::run::schema(),
     };
     output.serialized(&schema, OutputFormat::Json)?;
     Ok(ExitStatus::Passed)

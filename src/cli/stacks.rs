@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use airtight_manifest::stack::Versions;
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 use serde::Serialize;
 
@@ -12,7 +13,6 @@ use super::list::table;
 use super::output::{Output, OutputFormat};
 use super::recipe::recipe;
 use crate::provision::{Fit, Recipe, Window, windows};
-use crate::run::ExitStatus;
 
 /// Which stacks.
 #[derive(Debug, Args)]

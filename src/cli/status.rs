@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 use serde::Serialize;
 
@@ -13,7 +14,6 @@ use super::signals::stop;
 use super::site::states;
 use super::up::folder_failure;
 use crate::provision::{ClusterName, Docker, Folder, Inventory, Progress, Record, State, clusters};
-use crate::run::ExitStatus;
 
 /// Which clusters.
 #[derive(Debug, Args)]

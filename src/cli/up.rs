@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use airtight_manifest::{File, Loaded};
+use airtight_matrix::run::ExitStatus;
 use clap::Args;
 use serde::Serialize;
 
@@ -18,7 +19,6 @@ use crate::provision::preflight::preflight as measure;
 use crate::provision::{
     Docker, Ended, Executor, Failure, Folder, Kubernetes, Owner, Payload, Plan, Progress, Site, State, in_order,
 };
-use crate::run::ExitStatus;
 
 /// Which cluster, and what is put on it.
 #[derive(Debug, Args)]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use airtight_matrix::run::RunRecord;
+
 use super::standing::Standing;
-use crate::run::RunRecord;
 
 /// What evidence says of a control; the weakest sorts first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

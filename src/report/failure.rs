@@ -2,12 +2,11 @@
 
 use std::fmt;
 
+use airtight_matrix::judge::Observation;
+use airtight_matrix::run::CaseRecord;
+use airtight_matrix::scenario::{AllowExpectation, DenyExpectation, Expectation};
 use airtight_model::path::Flow;
 use airtight_model::policy::Outcome;
-
-use crate::judge::Observation;
-use crate::run::CaseRecord;
-use crate::scenario::{AllowExpectation, DenyExpectation, Expectation};
 
 /// In which way an expectation does not hold; the name is the `type` of a JUnit failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use airtight_matrix::run::RunRecord;
 use tempfile::{Builder, NamedTempFile};
 
 use super::error::ReportError;
 use super::format::Format;
 use super::render;
-use crate::run::RunRecord;
 
 /// Renders a run in each of `formats` and writes the files into `folder`, which is made if need be.
 ///

@@ -5,11 +5,11 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use airtight_matrix::run::EvidenceRecord;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::error::ReportError;
-use crate::run::EvidenceRecord;
 
 /// A folder whose files are on disk, under a temporary name.
 ///

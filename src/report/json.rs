@@ -1,10 +1,10 @@
 //! `run.json`: the whole record, from which every other format can be rendered.
 
+use airtight_matrix::run::{RUN_SCHEMA, RunRecord};
 use serde::Deserialize;
 
 use super::error::ReportError;
 use super::tally::check;
-use crate::run::{RUN_SCHEMA, RunRecord};
 
 /// The record as indented JSON; keys keep one order from run to run.
 ///

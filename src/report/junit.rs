@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::run::{CaseRecord, ExitStatus, RunRecord};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use super::error::ReportError;
@@ -16,8 +18,6 @@ use super::standing::Standing;
 use super::terminal::{Style, render_trace};
 use super::text::{one_line, visible};
 use super::wording::{expectation, foreseen, headline, observed, severity_word, trace};
-use crate::judge::Verdict;
-use crate::run::{CaseRecord, ExitStatus, RunRecord};
 
 /// The run as JUnit XML: a suite for each scenario, a test case for each case.
 ///

@@ -33,13 +33,13 @@ pub use terminal::{Style, Terminal, render_trace};
 
 use std::io;
 
-use crate::run::{Event, RunRecord, Subscriber};
+use airtight_matrix::run::{Event, RunRecord, Subscriber};
 
 /// A run in one format, as the bytes of its file.
 ///
 /// ```
 /// use airtight::report::{Format, ReportError, render};
-/// # fn of(record: &airtight::run::RunRecord) -> Result<(), ReportError> {
+/// # fn of(record: &airtight_matrix::run::RunRecord) -> Result<(), ReportError> {
 /// let page = render(Format::Html, record)?;
 /// assert!(page.starts_with(b"<!doctype html>"));
 /// # Ok(()) }

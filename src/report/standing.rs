@@ -1,8 +1,8 @@
 //! How a case stands: the six marks that every report uses.
 
-use crate::judge::Verdict;
-use crate::run::CaseRecord;
-use crate::scenario::Expectation;
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::run::CaseRecord;
+use airtight_matrix::scenario::Expectation;
 
 /// How a case stands; the worst sorts first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

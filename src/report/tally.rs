@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use airtight_matrix::run::{CaseRecord, ExitStatus, RUN_SCHEMA, RunRecord, Summary};
 use thiserror::Error;
 
 use super::standing::Standing;
-use crate::run::{CaseRecord, ExitStatus, RUN_SCHEMA, RunRecord, Summary};
 
 /// How a record contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

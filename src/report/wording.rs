@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use airtight_matrix::judge::{Agreement, Prediction, Wrong};
+use airtight_matrix::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
+use airtight_matrix::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
 use airtight_model::path::{Flow, Trace};
 use airtight_model::policy::Effect;
 
 use super::text::{count, one_line};
-use crate::judge::{Agreement, Prediction, Wrong};
-use crate::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
-use crate::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Severity};
 
 /// The result of a run in one sentence, counts first.
 pub(super) fn headline(record: &RunRecord) -> String {

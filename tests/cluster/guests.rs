@@ -4,7 +4,7 @@
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use airtight::judge::Verdict;
+use airtight_matrix::judge::Verdict;
 use serde_json::{Value, json};
 
 use crate::apiserver::{Denial, Fault, What};

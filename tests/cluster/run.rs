@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use airtight::run::CaseRecord;
+use airtight_matrix::run::CaseRecord;
 use serde_json::json;
 
 use crate::stage::{Stage, told};

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use airtight::judge::Verdict;
-use airtight::run::judge_all;
-use airtight::scenario::{
+use airtight_manifest::{Location, Position};
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::model::Model;
+use airtight_matrix::run::judge_all;
+use airtight_matrix::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity, got_through,
 };
-use airtight::testbed::model::Model;
-use airtight_manifest::{Location, Position};
 use airtight_model::path::{End, Engine, Trace};
 use airtight_model::policy::{Layer, Outcome, Reason};
 use airtight_model::world::World;

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use airtight_manifest::ObjectRef;
+use airtight_matrix::run::{PolicyRecord, RunRecord};
+use airtight_matrix::scenario::Case;
 use serde::Serialize;
-
-use crate::run::{PolicyRecord, RunRecord};
-use crate::scenario::Case;
 
 /// Another version of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

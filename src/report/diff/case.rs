@@ -4,15 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_manifest::ObjectRef;
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::run::{CaseRecord, PolicyRecord, RunRecord};
+use airtight_matrix::scenario::{CaseId, Severity};
 use airtight_model::path::Trace;
 use airtight_model::policy::Layer;
 use serde::Serialize;
 
 use super::around::Around;
-use crate::judge::Verdict;
 use crate::report::wording::{observed, trace};
-use crate::run::{CaseRecord, PolicyRecord, RunRecord};
-use crate::scenario::{CaseId, Severity};
 
 /// In which way a case got worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -11,11 +11,11 @@ pub use list::render as render_list;
 pub use summary::render as render_markdown;
 
 use airtight_manifest::Severity;
+use airtight_matrix::run::{ExitStatus, PolicyRecord, RunRecord};
+use airtight_matrix::scenario::CaseId;
 use serde::Serialize;
 
 use super::wording::is_uncovered;
-use crate::run::{ExitStatus, PolicyRecord, RunRecord};
-use crate::scenario::CaseId;
 
 /// What a run is compared by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

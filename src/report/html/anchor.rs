@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use airtight_manifest::ObjectRef;
+use airtight_matrix::run::RunRecord;
 
 use crate::report::text::one_line;
-use crate::run::RunRecord;
 
 /// A link to a case.
 pub(super) struct CaseLink {

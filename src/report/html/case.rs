@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_manifest::yaml;
+use airtight_matrix::judge::{Evidence, Verdict};
+use airtight_matrix::run::{CaseRecord, RunRecord};
+use airtight_matrix::scenario::{Expectation, Severity};
 use airtight_model::path::Flow;
 use airtight_model::policy::{Layer, Request};
 
 use super::anchor::{self, CaseLink, Targets};
 use super::trace::TraceView;
-use crate::judge::{Evidence, Verdict};
 use crate::report::failure::FailureKind;
 use crate::report::standing::Standing;
 use crate::report::text::{duration, one_line, visible};
 use crate::report::wording::{expectation, foreseen, observed, severity_word, trace};
-use crate::run::{CaseRecord, RunRecord};
-use crate::scenario::{Expectation, Severity};
 
 /// The cases of one scenario.
 pub(super) struct ScenarioView {

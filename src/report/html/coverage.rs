@@ -1,10 +1,11 @@
 //! What the cases cover: policy objects and controls.
 
+use airtight_matrix::run::{PolicyRecord, RunRecord};
+
 use super::anchor::{self, CaseLink, Targets};
 use crate::report::control::{self, Bearing};
 use crate::report::text::one_line;
 use crate::report::wording::{is_uncovered, uncovered_words};
-use crate::run::{PolicyRecord, RunRecord};
 
 /// A policy object with the cases that exercise it.
 pub(super) struct PolicyView {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use airtight_matrix::run::RunRecord;
+
 use super::case::layers;
 use crate::report::standing::Standing;
 use crate::report::text::one_line;
-use crate::run::RunRecord;
 
 /// The choices of each filter; only what occurs.
 pub(super) struct FilterView {

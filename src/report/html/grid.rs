@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use airtight_matrix::run::{CaseRecord, RunRecord};
 use airtight_model::path::{Destination, Source};
 
 use super::anchor;
 use crate::report::standing::Standing;
 use crate::report::text::one_line;
-use crate::run::{CaseRecord, RunRecord};
 
 /// The picture.
 pub(super) struct Grid {

@@ -1,9 +1,9 @@
 //! What went in: findings, versions, hashes.
 
 use airtight_manifest::Severity;
+use airtight_matrix::run::RunRecord;
 
 use crate::report::text::one_line;
-use crate::run::RunRecord;
 
 /// A finding about an input.
 pub(super) struct FindingView {

@@ -13,6 +13,7 @@ mod security;
 mod trace;
 
 use airtight_manifest::Diagnostic;
+use airtight_matrix::run::{ExitStatus, RunRecord};
 use askama::Template;
 
 use self::anchor::Targets;
@@ -26,7 +27,6 @@ use super::error::ReportError;
 use super::standing::Standing;
 use super::text::{count, duration, one_line};
 use super::wording::{headline, is_uncovered, status_word, uncovered};
-use crate::run::{ExitStatus, RunRecord};
 
 const STYLE: &str = include_str!("../../../templates/report.css");
 const SCRIPT: &str = include_str!("../../../templates/report.js");

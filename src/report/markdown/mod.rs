@@ -6,6 +6,8 @@
 pub(super) mod document;
 
 use airtight_manifest::{Diagnostic, Severity};
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
 use airtight_model::policy::Effect;
 
 use self::document::{Document, code, escape};
@@ -13,8 +15,6 @@ use super::failure::FailureKind;
 use super::standing::Standing;
 use super::text::duration;
 use super::wording::{counts, expectation, headline, is_uncovered, observed, severity_word, trace, uncovered_words};
-use crate::judge::Verdict;
-use crate::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
 
 /// The most bytes that a summary has.
 pub const LIMIT: usize = 900 * 1024;

@@ -1,12 +1,13 @@
 //! Cases that a reader has to look at.
 
+use airtight_matrix::judge::Verdict;
+use airtight_matrix::run::CaseRecord;
+
 use super::style::Style;
 use super::trace::push_trace;
-use crate::judge::Verdict;
 use crate::report::failure::FailureKind;
 use crate::report::text::one_line;
 use crate::report::wording::{expectation, foreseen, observed, trace};
-use crate::run::CaseRecord;
 
 /// One case, told as its verdict needs it; ends with a line break.
 pub(super) fn tell(record: &CaseRecord, style: Style) -> String {

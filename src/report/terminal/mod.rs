@@ -12,18 +12,18 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use airtight_manifest::{Diagnostic, Severity};
+use airtight_matrix::run::{CanaryRecord, CaseRecord, Event, ExitStatus, RunRecord, StackRecord, Subscriber};
 
 use self::progress::Progress;
 use super::standing::Standing;
 use super::text::{count, duration, one_line, visible};
 use super::wording::{counts, headline, is_uncovered, list, status_word, uncovered, uncovered_words};
-use crate::run::{CanaryRecord, CaseRecord, Event, ExitStatus, RunRecord, StackRecord, Subscriber};
 
 /// Tells a run to people: progress, then everything that is not as it should be, then one line of counts.
 ///
 /// ```
 /// use airtight::report::{Style, Terminal, replay};
-/// # fn of(record: &airtight::run::RunRecord) -> std::io::Result<()> {
+/// # fn of(record: &airtight_matrix::run::RunRecord) -> std::io::Result<()> {
 /// let mut terminal = Terminal::new(std::io::stdout(), Style::of(&std::io::stdout()));
 /// replay(record, &mut terminal)?;
 /// terminal.written(&["report/report.html".into()])

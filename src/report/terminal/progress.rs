@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use airtight_matrix::run::CaseRecord;
+
 use super::style::Style;
 use crate::report::standing::Standing;
 use crate::report::text::one_line;
-use crate::run::CaseRecord;
 
 /// How far the run is.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 //! Roles are checked before admission, so that a user without the role shows nothing about admission.
 
 use airtight_manifest::Labels;
+use airtight_matrix::judge::{Evidence, Observation};
 use airtight_model::path::{Admitted, Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Reason};
 use airtight_model::world::{Act, ApiUser, Change};
@@ -12,7 +13,6 @@ use serde_json::Value;
 
 use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Impersonated, Verb};
 use super::resource::{Kinds, Unserved};
-use crate::judge::{Evidence, Observation};
 
 /// How the API server begins the words of a webhook's refusal
 /// (`k8s.io/apiserver` `pkg/admission/plugin/webhook/errors/statuserror.go`).

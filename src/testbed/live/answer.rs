@@ -1,5 +1,6 @@
 //! The probe's answers as observations.
 
+use airtight_matrix::judge::{Evidence, Observation};
 use airtight_model::path::Flow;
 use airtight_model::policy::{Outcome, Rcode, Reason};
 use airtight_model::world::Protocol;
@@ -7,7 +8,6 @@ use airtight_probe::wire;
 
 use super::places::Places;
 use super::session::Answered;
-use crate::judge::{Evidence, Observation};
 
 /// A flow of which nobody can say how it ended.
 pub(super) fn failed(why: impl Into<String>) -> Observation {

@@ -7,6 +7,8 @@ mod objects;
 use std::net::IpAddr;
 use std::time::Instant;
 
+use airtight_matrix::scenario::got_through;
+use airtight_matrix::testbed::{Canary, TestbedError};
 use airtight_model::policy::Outcome;
 use serde_json::Value;
 
@@ -17,8 +19,6 @@ use super::options::Options;
 use super::origin::Origin;
 use super::pod::Pod;
 use super::session::{Jobs, round};
-use crate::scenario::got_through;
-use crate::testbed::{Canary, TestbedError};
 
 /// How many outcomes in a row must agree.
 const STABLE: usize = 2;

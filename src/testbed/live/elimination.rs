@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_matrix::judge::Observation;
 use airtight_model::path::{Destination, Flow};
 use airtight_model::policy::{Layer, Outcome};
 use airtight_model::world::Protocol;
@@ -15,7 +16,6 @@ use super::detect::Denial;
 use super::origin::Origin;
 use super::session::Answered;
 use super::{Tracks, answer};
-use crate::judge::Observation;
 
 /// What is said of it beside the evidence.
 const BY_ELIMINATION: &str = "by elimination: no observer tells who ended the flow, and between these two the CNI \

@@ -40,6 +40,7 @@ pub use witness::{Tried, Witness};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_matrix::judge::Observation;
 use airtight_model::path::Flow;
 use airtight_model::policy::{Layer, Outcome, Token};
 use airtight_probe::wire;
@@ -49,7 +50,6 @@ use self::issuer::{Issued, Issuers};
 use self::places::{Missing, Places};
 use self::session::{Answered, Jobs};
 use super::{Canary, Testbed, TestbedError};
-use crate::judge::Observation;
 
 /// By what a flow is known again.
 struct Tracks {

@@ -1,10 +1,10 @@
 //! Independent observers of a round.
 
+use airtight_matrix::judge::{Evidence, Observation};
 use airtight_model::path::Flow;
 use airtight_probe::wire;
 
 use super::origin::Origin;
-use crate::judge::{Evidence, Observation};
 
 /// A flow that was tried, and what its client says of it.
 #[derive(Debug, Clone, Copy)]

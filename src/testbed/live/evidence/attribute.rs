@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use airtight_matrix::judge::Evidence;
+use airtight_matrix::scenario::got_through;
 use airtight_model::policy::{Checkpoint, Layer, Outcome, Rcode, Reason};
 use serde::Serialize;
 
@@ -11,8 +13,6 @@ use super::attempt::Attempt;
 use super::fit::Leg;
 use super::record::{Record, Says};
 use super::ways::Ways;
-use crate::judge::Evidence;
-use crate::scenario::got_through;
 
 /// An observer that could not be read, or not wholly.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use airtight_matrix::judge::Evidence;
+use airtight_matrix::scenario::got_through;
 use serde_json::Value;
 
 use super::{Attempt, Attribution, Examined, Observers, Span, Ways, examine_until};
-use crate::judge::Evidence;
-use crate::scenario::got_through;
 use crate::testbed::live::answer::outcome;
 use crate::testbed::live::convergence::Patience;
 use crate::testbed::live::read::{Unread, text};

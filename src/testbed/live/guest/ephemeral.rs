@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Instant;
 
+use airtight_matrix::testbed::TestbedError;
 use serde_json::{Value, json};
 
 use super::{is_hopeless, said};
-use crate::testbed::TestbedError;
 use crate::testbed::live::cluster::{ApiCall, Cluster, Verb};
 use crate::testbed::live::convergence::Patience;
 use crate::testbed::live::list::list;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use airtight_matrix::testbed::TestbedError;
 use serde_json::Value;
 
 use super::made::{Made, run_of};
 use super::{ORDER, RUN_LABEL, reference};
-use crate::testbed::TestbedError;
 use crate::testbed::live::cluster::{ApiCall, Cluster, Verb};
 use crate::testbed::live::read::{escaped, items, list_if_served, text};
 

@@ -24,6 +24,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use airtight_matrix::testbed::TestbedError;
 use serde_json::{Value, json};
 
 use self::made::{Made, dressed};
@@ -31,7 +32,6 @@ use super::cluster::{ApiAnswer, ApiCall, Cluster, Verb};
 use super::convergence::Patience;
 use super::pod::Pod;
 use super::resource::{Kinds, Served, Unserved};
-use crate::testbed::TestbedError;
 
 /// By this label everything that a run made is found again; its value is the run's name.
 pub const RUN_LABEL: &str = "airtight.dev/run";

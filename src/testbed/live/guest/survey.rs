@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Instant;
 
+use airtight_matrix::testbed::TestbedError;
 use serde_json::Value;
 
 use super::made::run_of;
 use super::{Guests, PREFIX, RUN_LABEL, reference, said};
-use crate::testbed::TestbedError;
 use crate::testbed::live::cluster::{ApiCall, Verb};
 use crate::testbed::live::list::list;
 use crate::testbed::live::pod::Pod;

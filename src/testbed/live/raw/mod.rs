@@ -10,12 +10,12 @@ pub use redact::{redact, redact_text};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use airtight_matrix::judge::Evidence;
 use serde_json::{Value, json};
 
 use super::cluster::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution};
 use super::origin::Origin;
 use super::witness::{Tried, Witness};
-use crate::judge::Evidence;
 
 /// What has come in so far, without secrets.
 #[derive(Debug, Default)]

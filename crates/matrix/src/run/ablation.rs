@@ -12,8 +12,8 @@ use airtight_model::world::{AdmissionEvent, Environment, World, build};
 use super::affected::{Reach, Ways};
 use super::{CaseRecord, PolicyRecord, judge_all};
 use crate::judge::Verdict;
+use crate::model::Model;
 use crate::scenario::{CaseId, Plan};
-use crate::testbed::model::Model;
 
 /// What a matrix is run on, so that it can be run again with less.
 #[derive(Debug, Clone, Copy)]

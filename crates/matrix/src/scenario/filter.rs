@@ -31,7 +31,7 @@ use super::plan::PlannedCase;
 /// A condition on cases.
 ///
 /// ```
-/// use airtight::scenario::Filter;
+/// use airtight_matrix::scenario::Filter;
 /// let filter: Filter = "severity=critical and not (layer=cni or mcp-*)".parse().unwrap();
 /// assert_eq!(filter.to_string(), "severity=critical and not (layer=cni or mcp-*)");
 /// assert!("severity=hgih".parse::<Filter>().is_err());

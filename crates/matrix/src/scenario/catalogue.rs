@@ -14,20 +14,20 @@ const KIND: &str = "ControlFramework";
 
 /// Embedded catalogue files: `(name, text)`.
 const FILES: &[(&str, &str)] = &[
-    ("controls/nist-800-207.yaml", include_str!("../../controls/nist-800-207.yaml")),
-    ("controls/nist-800-53.yaml", include_str!("../../controls/nist-800-53.yaml")),
-    ("controls/nsa-k8s.yaml", include_str!("../../controls/nsa-k8s.yaml")),
-    ("controls/cis-k8s.yaml", include_str!("../../controls/cis-k8s.yaml")),
-    ("controls/cisa-ztmm.yaml", include_str!("../../controls/cisa-ztmm.yaml")),
-    ("controls/soc2.yaml", include_str!("../../controls/soc2.yaml")),
-    ("controls/iso-27001.yaml", include_str!("../../controls/iso-27001.yaml")),
-    ("controls/gdpr.yaml", include_str!("../../controls/gdpr.yaml")),
-    ("controls/nis2.yaml", include_str!("../../controls/nis2.yaml")),
-    ("controls/pci-dss.yaml", include_str!("../../controls/pci-dss.yaml")),
-    ("controls/owasp-llm.yaml", include_str!("../../controls/owasp-llm.yaml")),
-    ("controls/owasp-mcp.yaml", include_str!("../../controls/owasp-mcp.yaml")),
-    ("controls/owasp-asi.yaml", include_str!("../../controls/owasp-asi.yaml")),
-    ("controls/mitre-attack.yaml", include_str!("../../controls/mitre-attack.yaml")),
+    ("controls/nist-800-207.yaml", include_str!("../../../../controls/nist-800-207.yaml")),
+    ("controls/nist-800-53.yaml", include_str!("../../../../controls/nist-800-53.yaml")),
+    ("controls/nsa-k8s.yaml", include_str!("../../../../controls/nsa-k8s.yaml")),
+    ("controls/cis-k8s.yaml", include_str!("../../../../controls/cis-k8s.yaml")),
+    ("controls/cisa-ztmm.yaml", include_str!("../../../../controls/cisa-ztmm.yaml")),
+    ("controls/soc2.yaml", include_str!("../../../../controls/soc2.yaml")),
+    ("controls/iso-27001.yaml", include_str!("../../../../controls/iso-27001.yaml")),
+    ("controls/gdpr.yaml", include_str!("../../../../controls/gdpr.yaml")),
+    ("controls/nis2.yaml", include_str!("../../../../controls/nis2.yaml")),
+    ("controls/pci-dss.yaml", include_str!("../../../../controls/pci-dss.yaml")),
+    ("controls/owasp-llm.yaml", include_str!("../../../../controls/owasp-llm.yaml")),
+    ("controls/owasp-mcp.yaml", include_str!("../../../../controls/owasp-mcp.yaml")),
+    ("controls/owasp-asi.yaml", include_str!("../../../../controls/owasp-asi.yaml")),
+    ("controls/mitre-attack.yaml", include_str!("../../../../controls/mitre-attack.yaml")),
 ];
 
 /// Frameworks and their controls.

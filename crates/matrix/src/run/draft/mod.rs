@@ -26,8 +26,8 @@ use survey::{Ending, Survey, TriedId};
 
 use super::judge_all;
 use crate::judge::Verdict;
+use crate::model::Model;
 use crate::scenario::{CaseId, Catalogue};
-use crate::testbed::model::Model;
 
 /// A drafted scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]

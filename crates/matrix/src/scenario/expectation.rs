@@ -14,7 +14,7 @@ use super::form::{AllowForm, DenyForm, ExpectForm};
 ///
 /// ```
 /// use airtight_model::policy::Outcome;
-/// use airtight::scenario::got_through;
+/// use airtight_matrix::scenario::got_through;
 /// assert!(got_through(&Outcome::Http(302)));
 /// assert!(!got_through(&Outcome::ProbeError("exec failed".to_owned())));
 /// ```

@@ -6,7 +6,7 @@ use airtight_model::world::{Objects, World};
 
 use super::choose::{Choices, Chooser};
 use super::survey::{Ending, Survey, TriedId, ending};
-use crate::testbed::model::Model;
+use crate::model::Model;
 
 /// How many flows are tried for one policy that nothing notices yet.
 const PATIENCE: usize = 300;

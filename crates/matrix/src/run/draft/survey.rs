@@ -10,8 +10,8 @@ use airtight_model::policy::{Checkpoint, Effect, Layer, Outcome, Reason};
 
 use super::aim::{Aim, aims, sources};
 use crate::judge::Observation;
+use crate::model::Model;
 use crate::scenario::got_through;
-use crate::testbed::model::Model;
 
 /// Index of a rule in its survey.
 pub(super) type RuleId = usize;

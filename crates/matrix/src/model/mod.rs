@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use airtight_model::path::{End, Engine, Flow, Trace};
 use airtight_model::policy::{Effect, Layer, Request};
 
-use super::{Canary, Testbed, TestbedError};
 use crate::judge::{Evidence, Observation};
+use crate::testbed::{Canary, Testbed, TestbedError};
 
 /// Flows are not tried but computed, from the policies of a world.
 #[derive(Debug)]

@@ -76,6 +76,6 @@ impl ToolRecord {
     /// This program.
     #[must_use]
     pub fn this() -> Self {
-        Self { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self { name: "airtight".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }

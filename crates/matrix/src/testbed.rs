@@ -1,0 +1,114 @@
+//! Testbeds: where flows are tried.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use airtight_manifest::Diagnostic;
+use airtight_model::path::Flow;
+use airtight_model::policy::{Layer, Outcome};
+
+use crate::judge::Observation;
+use crate::scenario::got_through;
+
+/// A place where flows are tried: the model, the lab, a kind cluster, an existing cluster.
+pub trait Testbed {
+    /// Its name in reports: `model`, `lab`, `kind` or `cluster`.
+    fn name(&self) -> &'static str;
+
+    /// Shows that it enforces at all: one flow in a throw-away namespace, tried with a deny-all policy and without.
+    ///
+    /// # Errors
+    /// When the testbed could not be brought up.
+    fn canary(&mut self) -> Result<Canary, TestbedError>;
+
+    /// Tries flows at the same moment, which is one round: one observation for each flow, in their order.
+    fn observe(&mut self, flows: &[&Flow]) -> Vec<Observation>;
+
+    /// Why this testbed cannot try a flow; none if it can. A case whose flow cannot be tried is skipped.
+    fn refuses(&self, _flow: &Flow) -> Option<String> {
+        None
+    }
+
+    /// Layers that nobody enforces here, each with the reason. A case that expects something of one is skipped.
+    fn lacks(&self) -> BTreeMap<Layer, String> {
+        BTreeMap::new()
+    }
+
+    /// What a client sees of a denial by the CNI here, where it is known; it takes the place of the timeout that a case
+    /// expects.
+    fn denials(&self) -> Option<BTreeSet<Outcome>> {
+        None
+    }
+
+    /// Whether trying again can end differently: there is a network with chances of its own.
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+/// What a testbed saw of one flow with a deny-all policy, and of the same flow without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// The outcome under the policy.
+    pub with_policy: Outcome,
+    /// The outcome without it.
+    pub without_policy: Outcome,
+    /// Which flow, and which policy: one sentence.
+    pub detail: String,
+}
+
+impl Canary {
+    /// Whether the policy bit, and the flow got through without it.
+    #[must_use]
+    pub fn enforces(&self) -> bool {
+        self.bit() && got_through(&self.without_policy)
+    }
+
+    /// A name that does not resolve or a handshake that fails is no sign of enforcement.
+    fn bit(&self) -> bool {
+        match &self.with_policy {
+            Outcome::Timeout | Outcome::Refused | Outcome::Reset | Outcome::Http(403) => true,
+            Outcome::Connected
+            | Outcome::Http(_)
+            | Outcome::DnsFailure(_)
+            | Outcome::TlsFailure
+            | Outcome::ProbeError(_) => false,
+        }
+    }
+}
+
+/// Why a testbed could not be brought up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TestbedError {
+    /// Stable, kebab-case name of the kind of error, such as `no-cluster`.
+    pub code: &'static str,
+    /// What is wrong: one sentence, lower case, without a final stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl TestbedError {
+    /// An error without a remedy.
+    #[must_use]
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    /// The same error with a remedy.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<&TestbedError> for Diagnostic {
+    fn from(error: &TestbedError) -> Self {
+        let finding = Self::error(error.code, error.message.clone());
+        match &error.hint {
+            Some(hint) => finding.hint(hint.clone()),
+            None => finding,
+        }
+    }
+}
