@@ -9,7 +9,6 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::report::json;
 use airtight_manifest::Diagnostic;
 use airtight_matrix::judge::Verdict;
 use airtight_matrix::model::Model;
@@ -17,6 +16,7 @@ use airtight_matrix::run::{CaseRecord, judge_all};
 use airtight_matrix::scenario::Expectation;
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::Engine;
+use airtight_report::json;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -159,6 +159,6 @@ fn conclude(record: &CaseRecord) -> Result<Completion, Failed> {
 fn explained(verdict: &str, why: &str, record: &CaseRecord) -> Failed {
     let trace = record.observation.as_ref().and_then(|observation| observation.evidence.trace.as_ref());
     let trace =
-        trace.map(|trace| airtight::report::render_trace(trace, airtight::report::Style::PLAIN)).unwrap_or_default();
+        trace.map(|trace| airtight_report::render_trace(trace, airtight_report::Style::PLAIN)).unwrap_or_default();
     format!("{verdict}: {}\n{why}\n{}\n{trace}", record.case.title, record.case.at).into()
 }

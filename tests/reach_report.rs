@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight::report::{Style, reach};
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{Reachability, Scope, Verdict, View};
 use airtight_model::world::World;
+use airtight_report::{Style, reach};
 
 fn world() -> World {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -8,8 +8,8 @@ mod generate;
 #[path = "fixtures/run/readback.rs"]
 mod readback;
 
-use airtight::report::{Format, Style, Terminal, json, render, replay};
 use airtight_matrix::run::RunRecord;
+use airtight_report::{Format, Style, Terminal, json, render, replay};
 use proptest::prelude::*;
 use readback::Told;
 

@@ -8,11 +8,11 @@ mod fixture;
 
 use std::collections::BTreeSet;
 
-use airtight::report::diff::{Diff, RegressionKind, render_list, render_markdown};
 use airtight_manifest::Diagnostic;
 use airtight_matrix::judge::Verdict;
 use airtight_matrix::run::{CaseRecord, ExitStatus, RunRecord};
 use airtight_model::policy::{Layer, Outcome};
+use airtight_report::diff::{Diff, RegressionKind, render_list, render_markdown};
 use cli::Shop;
 use insta::assert_snapshot;
 

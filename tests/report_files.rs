@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use airtight::report::{Format, ReportError, json, render, write};
+use airtight_report::{Format, ReportError, json, render, write};
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =

@@ -7,10 +7,10 @@ mod fixture;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use airtight::report::{Format, render, write};
 use airtight_matrix::judge::Verdict;
 use airtight_matrix::run::{ExitStatus, RunRecord};
 use airtight_model::path::{Destination, Source};
+use airtight_report::{Format, render, write};
 
 fn page(record: &RunRecord) -> String {
     String::from_utf8(render(Format::Html, record).unwrap()).unwrap()

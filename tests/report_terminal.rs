@@ -6,8 +6,8 @@ mod fixture;
 
 use std::io::{self, Write};
 
-use airtight::report::{Style, Terminal, render_trace, replay};
 use airtight_matrix::run::RunRecord;
+use airtight_report::{Style, Terminal, render_trace, replay};
 
 fn told(record: &RunRecord, style: Style) -> String {
     let mut terminal = Terminal::new(Vec::new(), style);

@@ -4,10 +4,10 @@
 #[path = "fixtures/run/mod.rs"]
 mod fixture;
 
-use airtight::report::{Format, ReportError, json, junit, markdown, render};
 use airtight_manifest::Diagnostic;
 use airtight_matrix::judge::Verdict;
 use airtight_matrix::run::{ExitStatus, RunRecord};
+use airtight_report::{Format, ReportError, json, junit, markdown, render};
 use quick_junit::{Report, TestCaseStatus};
 
 /// The hand-made run with these cases only.

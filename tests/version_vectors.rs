@@ -136,7 +136,7 @@ impl Vector {
                 End::Unknown(_) => "unknown".to_owned(),
             };
             if end != *expected {
-                let told = airtight::report::render_trace(&trace, airtight::report::Style::PLAIN);
+                let told = airtight_report::render_trace(&trace, airtight_report::Style::PLAIN);
                 wrong.push(format!("{version}: {} → {}: {end}, expected {expected}\n{told}", case.from, case.to));
             }
         }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use airtight_matrix::run::ExitStatus;
+use airtight_report::diff::{Diff, render_list, render_markdown};
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::output::{Output, OutputFormat};
 use super::render::read;
-use crate::report::diff::{Diff, render_list, render_markdown};
 
 /// Which runs.
 #[derive(Debug, Args)]

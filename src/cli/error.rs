@@ -52,7 +52,7 @@ pub enum CliError {
     Draft(#[from] airtight_matrix::run::draft::DraftError),
     /// A report could not be written or read.
     #[error("{0}")]
-    Report(#[from] crate::report::ReportError),
+    Report(#[from] airtight_report::ReportError),
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Output(std::io::Error),

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use airtight_manifest::{Node, digest};
 use airtight_matrix::run::RunRecord;
+use airtight_report::{Format, stage, write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::input::Inputs;
-use crate::report::{Format, stage, write};
 use crate::testbed::live::Cluster;
 use crate::testbed::live::detect::{Installed, running_images};
 use crate::testbed::live::guest::{Guests, reference};

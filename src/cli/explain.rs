@@ -3,13 +3,13 @@
 use airtight_matrix::run::ExitStatus;
 use airtight_model::path::{Destination, Engine, Flow};
 use airtight_model::world::{Protocol, World};
+use airtight_report::{Style, render_trace};
 use clap::Args;
 
 use super::endpoint;
 use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
-use crate::report::{Style, render_trace};
 
 /// Which flow to explain.
 #[derive(Debug, Args)]

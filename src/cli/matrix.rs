@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use airtight_matrix::run::ExitStatus;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{Reachability, Scope, View};
+use airtight_report::{ReportError, Style, reach};
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::input::{InputArgs, Inputs};
 use super::output::{Output, OutputFormat};
-use crate::report::{ReportError, Style, reach};
 
 /// Which part of the matrix to show.
 #[derive(Debug, Args)]

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use airtight_matrix::run::{ExitStatus, RunRecord};
+use airtight_report::{Format, json, render};
 use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
-use crate::report::{Format, json, render};
 
 /// What to render.
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ use airtight_matrix::scenario::{Filter, Plan, Selection};
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::Engine;
 use airtight_model::world::Built;
+use airtight_report::{Format, Style, Terminal, write};
 use clap::{Args, ValueEnum};
 
 use super::error::{CliError, unless_closed};
@@ -19,7 +20,6 @@ use super::input::{InputArgs, Inputs};
 #[cfg(feature = "live")]
 use super::live::{Matter, Whose};
 use super::output::{Output, OutputFormat};
-use crate::report::{Format, Style, Terminal, write};
 
 /// How to run the matrix.
 #[derive(Debug, Args)]

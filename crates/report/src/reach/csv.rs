@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use airtight_model::path::reach::Reachability;
 
 use super::{layer, word};
-use crate::report::text::one_line;
+use crate::text::one_line;
 
 /// Writes every cell: source, destination, verdict, the layer that denies, and the rules that decide.
 ///

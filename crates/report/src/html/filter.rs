@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use airtight_matrix::run::RunRecord;
 
 use super::case::layers;
-use crate::report::standing::Standing;
-use crate::report::text::one_line;
+use crate::standing::Standing;
+use crate::text::one_line;
 
 /// The choices of each filter; only what occurs.
 pub(super) struct FilterView {

@@ -3,9 +3,9 @@
 use airtight_matrix::run::{PolicyRecord, RunRecord};
 
 use super::anchor::{self, CaseLink, Targets};
-use crate::report::control::{self, Bearing};
-use crate::report::text::one_line;
-use crate::report::wording::{is_uncovered, uncovered_words};
+use crate::control::{self, Bearing};
+use crate::text::one_line;
+use crate::wording::{is_uncovered, uncovered_words};
 
 /// A policy object with the cases that exercise it.
 pub(super) struct PolicyView {

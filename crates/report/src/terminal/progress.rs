@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use airtight_matrix::run::CaseRecord;
 
 use super::style::Style;
-use crate::report::standing::Standing;
-use crate::report::text::one_line;
+use crate::standing::Standing;
+use crate::text::one_line;
 
 /// How far the run is.
 #[derive(Debug, Default)]

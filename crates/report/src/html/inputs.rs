@@ -3,7 +3,7 @@
 use airtight_manifest::Severity;
 use airtight_matrix::run::RunRecord;
 
-use crate::report::text::one_line;
+use crate::text::one_line;
 
 /// A finding about an input.
 pub(super) struct FindingView {

@@ -31,7 +31,7 @@ impl Style {
         }
     }
 
-    pub(in crate::report) fn bold(self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         self.paint(anstyle::Style::new().bold(), text)
     }
 

@@ -1,6 +1,6 @@
 //! A Markdown text that stops growing at a limit, always between two rows.
 
-use crate::report::text::{clip, count, one_line};
+use crate::text::{clip, count, one_line};
 
 /// Room that is kept for saying how much is missing.
 const RESERVE: usize = 1024;
@@ -8,7 +8,7 @@ const RESERVE: usize = 1024;
 const CELL: usize = 600;
 
 /// A Markdown text of limited length.
-pub(in crate::report) struct Document {
+pub(crate) struct Document {
     text: String,
     limit: usize,
     omitted: usize,
@@ -16,34 +16,24 @@ pub(in crate::report) struct Document {
 
 impl Document {
     /// An empty text of at most `limit` bytes.
-    pub(in crate::report) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { text: String::new(), limit: limit.saturating_sub(RESERVE), omitted: 0 }
     }
 
     /// Text that stands whatever the limit.
-    pub(in crate::report) fn always(&mut self, text: &str) {
+    pub(crate) fn always(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// A headed table, left out if it has no rows.
-    pub(in crate::report) fn table(
-        &mut self,
-        title: &str,
-        header: &[&str],
-        rows: impl IntoIterator<Item = Vec<String>>,
-    ) {
+    pub(crate) fn table(&mut self, title: &str, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
         let rows: Vec<Vec<String>> = rows.into_iter().collect();
         let head = format!("### {title} ({})\n\n", rows.len());
         self.section(&head, header, &rows, "\n");
     }
 
     /// The same, folded away until a reader opens it.
-    pub(in crate::report) fn folded(
-        &mut self,
-        title: &str,
-        header: &[&str],
-        rows: impl IntoIterator<Item = Vec<String>>,
-    ) {
+    pub(crate) fn folded(&mut self, title: &str, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
         let rows: Vec<Vec<String>> = rows.into_iter().collect();
         let head = format!("<details><summary>{title} ({})</summary>\n\n", rows.len());
         self.section(&head, header, &rows, "\n</details>\n\n");
@@ -85,7 +75,7 @@ impl Document {
     }
 
     /// The text, with a last line about what is missing.
-    pub(in crate::report) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         if self.omitted > 0 {
             let rows = count(self.omitted, "row", "rows");
             self.text += &["**", &rows, " omitted** to keep within GitHub's limit; see the other reports.\n"].concat();
@@ -101,7 +91,7 @@ fn line<T: AsRef<str>>(cells: &[T]) -> String {
 
 /// Text on one line in which nothing is markup: every character that Markdown, HTML or GitHub gives a meaning is
 /// written as a numeric character reference, which is never parsed as markup (CommonMark 0.31, section 2.5).
-pub(in crate::report) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let line = one_line(text);
     let mut out = String::with_capacity(line.len());
     for character in clip(&line, CELL).chars() {
@@ -115,6 +105,6 @@ pub(in crate::report) fn escape(text: &str) -> String {
 }
 
 /// Text in fixed width.
-pub(in crate::report) fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     format!("<code>{}</code>", escape(text))
 }

@@ -9,8 +9,8 @@ use super::picture::{Picture, mark};
 use super::summary::Summary;
 use super::tiles::{Shape, Tile, Tiles};
 use super::{deciding, layer, word};
-use crate::report::error::ReportError;
-use crate::report::text::{count, one_line};
+use crate::error::ReportError;
+use crate::text::{count, one_line};
 
 /// How many lines a namespace's list has at most.
 const LONGEST: usize = 400;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use airtight_model::path::reach::Reachability;
 
 use super::tiles::{Line, Shape, Tile, Tiles};
-use crate::report::text::{clip, one_line};
+use crate::text::{clip, one_line};
 
 /// Side of a tile in pixels.
 const SIDE: usize = 16;

@@ -38,7 +38,7 @@ use airtight_matrix::run::{Event, RunRecord, Subscriber};
 /// A run in one format, as the bytes of its file.
 ///
 /// ```
-/// use airtight::report::{Format, ReportError, render};
+/// use airtight_report::{Format, ReportError, render};
 /// # fn of(record: &airtight_matrix::run::RunRecord) -> Result<(), ReportError> {
 /// let page = render(Format::Html, record)?;
 /// assert!(page.starts_with(b"<!doctype html>"));

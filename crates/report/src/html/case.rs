@@ -11,10 +11,10 @@ use airtight_model::policy::{Layer, Request};
 
 use super::anchor::{self, CaseLink, Targets};
 use super::trace::TraceView;
-use crate::report::failure::FailureKind;
-use crate::report::standing::Standing;
-use crate::report::text::{duration, one_line, visible};
-use crate::report::wording::{expectation, foreseen, observed, severity_word, trace};
+use crate::failure::FailureKind;
+use crate::standing::Standing;
+use crate::text::{duration, one_line, visible};
+use crate::wording::{expectation, foreseen, observed, severity_word, trace};
 
 /// The cases of one scenario.
 pub(super) struct ScenarioView {

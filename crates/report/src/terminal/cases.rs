@@ -5,9 +5,9 @@ use airtight_matrix::run::CaseRecord;
 
 use super::style::Style;
 use super::trace::push_trace;
-use crate::report::failure::FailureKind;
-use crate::report::text::one_line;
-use crate::report::wording::{expectation, foreseen, observed, trace};
+use crate::failure::FailureKind;
+use crate::text::one_line;
+use crate::wording::{expectation, foreseen, observed, trace};
 
 /// One case, told as its verdict needs it; ends with a line break.
 pub(super) fn tell(record: &CaseRecord, style: Style) -> String {
@@ -72,7 +72,7 @@ fn title(record: &CaseRecord, style: Style, mark: &str) -> String {
 }
 
 fn severity(record: &CaseRecord) -> &'static str {
-    crate::report::wording::severity_word(record.case.severity)
+    crate::wording::severity_word(record.case.severity)
 }
 
 fn field(out: &mut String, style: Style, name: &str, text: &str) {

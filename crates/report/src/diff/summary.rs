@@ -2,9 +2,9 @@
 
 use super::Diff;
 use super::list::{around, headline, kind_words, name};
-use crate::report::markdown::LIMIT;
-use crate::report::markdown::document::{Document, code, escape};
-use crate::report::wording::severity_word;
+use crate::markdown::LIMIT;
+use crate::markdown::document::{Document, code, escape};
+use crate::wording::severity_word;
 
 /// The comparison as GitHub Markdown of at most [`LIMIT`] bytes.
 #[must_use]

@@ -28,8 +28,8 @@ use super::standing::Standing;
 use super::text::{count, duration, one_line};
 use super::wording::{headline, is_uncovered, status_word, uncovered};
 
-const STYLE: &str = include_str!("../../../templates/report.css");
-const SCRIPT: &str = include_str!("../../../templates/report.js");
+const STYLE: &str = include_str!("../../templates/report.css");
+const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// The run as one HTML page.
 ///

@@ -6,8 +6,8 @@ use airtight_matrix::run::{CaseRecord, RunRecord};
 use airtight_model::path::{Destination, Source};
 
 use super::anchor;
-use crate::report::standing::Standing;
-use crate::report::text::one_line;
+use crate::standing::Standing;
+use crate::text::one_line;
 
 /// The picture.
 pub(super) struct Grid {

@@ -5,8 +5,8 @@ use airtight_model::path::{Check, End, Trace, Wire};
 use airtight_model::policy::Effect;
 
 use super::anchor::Targets;
-use crate::report::text::{one_line, visible};
-use crate::report::wording::{effect_words, list};
+use crate::text::{one_line, visible};
+use crate::wording::{effect_words, list};
 
 /// The diagram of a trace.
 pub(super) struct TraceView {

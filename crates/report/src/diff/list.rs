@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::around::{Around, VersionChange};
 use super::case::{Regression, RegressionKind};
 use super::{Diff, Named};
-use crate::report::text::{count, one_line};
+use crate::text::{count, one_line};
 
 /// The comparison as lines for a terminal: what got worse first, the reasons last.
 #[must_use]

@@ -22,7 +22,7 @@ use super::wording::{counts, headline, is_uncovered, list, status_word, uncovere
 /// Tells a run to people: progress, then everything that is not as it should be, then one line of counts.
 ///
 /// ```
-/// use airtight::report::{Style, Terminal, replay};
+/// use airtight_report::{Style, Terminal, replay};
 /// # fn of(record: &airtight_matrix::run::RunRecord) -> std::io::Result<()> {
 /// let mut terminal = Terminal::new(std::io::stdout(), Style::of(&std::io::stdout()));
 /// replay(record, &mut terminal)?;

@@ -5,8 +5,8 @@ use airtight_model::path::{Check, End, Hop, Trace};
 use airtight_model::policy::Effect;
 
 use super::style::Style;
-use crate::report::text::one_line;
-use crate::report::wording::{effect_words, list};
+use crate::text::one_line;
+use crate::wording::{effect_words, list};
 
 /// The way of a flow, hop by hop: wire, checkpoints in order, the rules that decided with their places, and what the
 /// client sees at last. Every line ends with a line break.

@@ -12,7 +12,7 @@ use airtight_model::policy::Layer;
 use serde::Serialize;
 
 use super::around::Around;
-use crate::report::wording::{observed, trace};
+use crate::wording::{observed, trace};
 
 /// In which way a case got worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use airtight_model::path::reach::{Reachability, Verdict};
 
 use super::word;
-use crate::report::text::count;
+use crate::text::count;
 
 /// Cells by verdict.
 #[derive(Debug, Clone, Default)]

@@ -6,8 +6,8 @@ use airtight_model::path::reach::{Reachability, Verdict};
 
 use super::summary::Summary;
 use super::{deciding, layer, word};
-use crate::report::Style;
-use crate::report::text::one_line;
+use crate::Style;
+use crate::text::one_line;
 
 /// Writes what gets through or could (with `all`: what is denied as well), source by source.
 ///

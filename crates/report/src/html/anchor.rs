@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use airtight_manifest::ObjectRef;
 use airtight_matrix::run::RunRecord;
 
-use crate::report::text::one_line;
+use crate::text::one_line;
 
 /// A link to a case.
 pub(super) struct CaseLink {
