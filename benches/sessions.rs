@@ -6,8 +6,8 @@ mod apiserver;
 
 use std::time::Duration;
 
-use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
-use airtight::testbed::live::{Live, Options};
+use airtight_cluster::kube::{Access, KubeCluster, Limits};
+use airtight_live::{Live, Options};
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::Outcome;

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use airtight_manifest::{self, Node, NodeValue};
+use airtight_manifest::{Node, NodeValue};
 
 const LIST: &str = "tests/data/claims.yaml";
 const PAGE: &str = "docs/claims.md";
@@ -91,7 +91,7 @@ fn page_is_up_to_date() {
 }
 
 fn claims() -> Vec<Claim> {
-    let documents = manifest::load(Path::new(LIST)).unwrap().documents;
+    let documents = airtight_manifest::load(Path::new(LIST)).unwrap().documents;
     let list = documents[0].root.get("claims").unwrap();
     items(list).iter().map(claim).collect()
 }
@@ -112,7 +112,7 @@ fn claim(node: &Node) -> Claim {
 
 fn deciders() -> Deciders {
     let mut deciders = Deciders::new();
-    for document in manifest::load(Path::new("scenarios")).unwrap().documents {
+    for document in airtight_manifest::load(Path::new("scenarios")).unwrap().documents {
         let spec = document.root.get("spec").unwrap();
         for case in items(spec.get("cases").unwrap()) {
             let id = case.get("id").and_then(Node::as_str).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{self, Document, Resource, decode_resource, yaml};
+use airtight_manifest::{Document, Resource, decode_resource, yaml};
 use airtight_matrix::judge::Verdict;
 use airtight_matrix::model::Model;
 use airtight_matrix::run::judge_all;
@@ -25,7 +25,7 @@ fn only(path: &str) -> Document {
 
 fn manifests() -> Vec<Document> {
     let folders = ["manifests/system", "manifests/policies", "manifests/workloads"];
-    folders.iter().flat_map(|folder| manifest::load(Path::new(folder)).unwrap().documents).collect()
+    folders.iter().flat_map(|folder| airtight_manifest::load(Path::new(folder)).unwrap().documents).collect()
 }
 
 fn world(manifests: &[Document], stack: &str) -> World {
@@ -35,7 +35,7 @@ fn world(manifests: &[Document], stack: &str) -> World {
 }
 
 fn plan(world: &World) -> Plan {
-    let scenarios = manifest::load(Path::new("scenarios/governance.yaml")).unwrap().documents;
+    let scenarios = airtight_manifest::load(Path::new("scenarios/governance.yaml")).unwrap().documents;
     load(&scenarios, world, &Catalogue::embedded().unwrap(), jiff::civil::date(2026, 1, 15)).unwrap()
 }
 
@@ -85,7 +85,7 @@ fn without_rule(document: &Document, index: usize) -> Document {
         rule.remove("exclude");
         rule["match"] = serde_json::json!({"any": [nothing]});
     }
-    Document { file: document.file.clone(), root: manifest::Node::from_json(&value, document.root.at).into() }
+    Document { file: document.file.clone(), root: airtight_manifest::Node::from_json(&value, document.root.at).into() }
 }
 
 #[test]

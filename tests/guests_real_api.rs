@@ -9,7 +9,7 @@ use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use airtight::testbed::live::{ApiAnswer, ApiCall, Cluster, Verb};
+use airtight_cluster::{ApiAnswer, ApiCall, Cluster, Verb};
 use envtest::Real;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use airtight::testbed::image::{Image, ImageError};
+use airtight_probe::image::{Image, ImageError};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{self, Document, yaml};
+use airtight_manifest::{Document, yaml};
 use airtight_matrix::judge::Verdict;
 use airtight_matrix::model::Model;
 use airtight_matrix::run::judge_all;
@@ -39,7 +39,7 @@ fn world() -> World {
     let stack = Stack::read(&only("kind/stacks/reference.yaml")).unwrap();
     let folders = ["manifests/workloads", "manifests/system", "manifests/policies"];
     let documents: Vec<Document> =
-        folders.iter().flat_map(|folder| manifest::load(Path::new(folder)).unwrap().documents).collect();
+        folders.iter().flat_map(|folder| airtight_manifest::load(Path::new(folder)).unwrap().documents).collect();
     build(&documents, &environment, stack).unwrap().world
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{self, Document, yaml};
+use airtight_manifest::{Document, yaml};
 use airtight_matrix::judge::Verdict;
 use airtight_matrix::model::Model;
 use airtight_matrix::run::draft::draft;
@@ -47,7 +47,7 @@ fn reference() -> World {
     let stack = Stack::read(&only("kind/stacks/reference.yaml")).unwrap();
     let folders = ["manifests/workloads", "manifests/system", "manifests/policies"];
     let documents: Vec<Document> =
-        folders.iter().flat_map(|folder| manifest::load(Path::new(folder)).unwrap().documents).collect();
+        folders.iter().flat_map(|folder| airtight_manifest::load(Path::new(folder)).unwrap().documents).collect();
     build(&documents, &environment, stack).unwrap().world
 }
 
@@ -118,7 +118,7 @@ fn drafts_satisfy_the_schema() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     for example in ["three-namespaces", "cilium-istio"] {
         let path: PathBuf = ["examples", example, "scenarios.yaml"].iter().collect();
-        let documents: Vec<Document> = manifest::load(&path).unwrap().documents;
+        let documents: Vec<Document> = airtight_manifest::load(&path).unwrap().documents;
         assert!(!documents.is_empty());
         for document in documents {
             let value = document.root.to_json();

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use airtight_manifest::Diagnostic;
+use airtight_manifest::Failure;
 use airtight_matrix::judge::{Agreement, Evidence, Observation, Verdict, Wrong};
 use airtight_matrix::run::{ExitStatus, Foresight, RunContext, RunRecord, judge_all, run, schema};
 use airtight_matrix::scenario::{DenyExpectation, Expectation, Plan, Waiver};
-use airtight_matrix::testbed::{Canary, TestbedError};
+use airtight_matrix::testbed::Canary;
 use airtight_model::path::Source;
 use airtight_model::policy::{Layer, Outcome};
 use scripted::*;
@@ -152,7 +153,7 @@ fn without_a_canary_nothing_is_tried() {
 
 #[test]
 fn a_testbed_that_does_not_come_up_is_a_finding() {
-    let error = TestbedError::new("no-cluster", "there is no cluster").hint("create one with `airtight up`");
+    let error = Failure::new("no-cluster", "there is no cluster").hint("create one with `airtight up`");
     let mut diary = Diary::default();
     let mut testbed = Scripted { canary: Err(error), ..Scripted::good() };
     let record = run(&small(), &mut testbed, context(), &mut [&mut diary]);

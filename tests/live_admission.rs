@@ -5,7 +5,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use airtight::testbed::live::{ApiAnswer, ApiCall, CallError, Cluster, Container, Execution, Live, Options, Verb};
+use airtight_cluster::{ApiAnswer, ApiCall, Cluster, Container, Execution, Verb};
+use airtight_live::{Live, Options};
+use airtight_manifest::Failure;
 use airtight_manifest::ObjectRef;
 use airtight_matrix::judge::Observation;
 use airtight_matrix::testbed::Testbed;
@@ -56,7 +58,7 @@ impl Server {
 }
 
 impl Cluster for Server {
-    fn send(&self, request: &ApiCall<'_>) -> Result<ApiAnswer, CallError> {
+    fn send(&self, request: &ApiCall<'_>) -> Result<ApiAnswer, Failure> {
         if request.verb == Verb::Get {
             assert!(request.user.is_none(), "reads are one's own");
             return Ok(self.read(request.path));
@@ -75,11 +77,11 @@ impl Cluster for Server {
         Ok(self.answer.clone())
     }
 
-    fn exec(&self, place: &Container, _: &[&str], _: &[u8], _: Duration) -> Result<Execution, CallError> {
+    fn exec(&self, place: &Container, _: &[&str], _: &[u8], _: Duration) -> Result<Execution, Failure> {
         panic!("nothing is run in {place}")
     }
 
-    fn logs(&self, place: &Container, _: jiff::Timestamp) -> Result<String, CallError> {
+    fn logs(&self, place: &Container, _: jiff::Timestamp) -> Result<String, Failure> {
         panic!("nothing is read from {place}")
     }
 }

@@ -10,10 +10,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use airtight::provision::{Bounds, Cluster as _, Failure, Kubernetes, Lookup, Owner, Source, Stop};
-use airtight::testbed::live::kube::KubeCluster;
-use airtight::testbed::live::{ApiAnswer, ApiCall, Cluster, Impersonated, Verb};
+use airtight_cluster::Stop;
+use airtight_cluster::kube::KubeCluster;
+use airtight_cluster::{ApiAnswer, ApiCall, Cluster, Impersonated, Verb};
 use airtight_manifest::{load, yaml};
+use airtight_provision::{Bounds, Cluster as _, Kubernetes, Lookup, Owner, Source, StepFailure};
 use envtest::{Real, skipped};
 use serde_json::{Value, json};
 
@@ -168,7 +169,7 @@ spec:
 ";
 
 /// What fails for a reason that may pass is tried again, as the steps of provisioning do it.
-fn patiently(act: &dyn Fn() -> Result<(), Failure>) {
+fn patiently(act: &dyn Fn() -> Result<(), StepFailure>) {
     let end = Instant::now() + Duration::from_secs(40);
     while let Err(failure) = act() {
         assert!(failure.transient && Instant::now() < end, "{failure:?}");

@@ -12,15 +12,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use airtight::testbed::live::kube::{Access, KubeCluster, Limits};
-use airtight::testbed::live::{ApiCall, Cluster, Container, Ended, Impersonated, Live, Options, Tried, Verb, Witness};
+use airtight_cluster::kube::{Access, KubeCluster, Limits};
+use airtight_cluster::{ApiCall, Cluster, Container, Ended, Impersonated, Verb};
+use airtight_live::{Live, Options, Tried, Witness};
+use airtight_manifest::Failure;
 use airtight_manifest::{Location, Position};
 use airtight_matrix::judge::{Evidence, Observation, Verdict};
 use airtight_matrix::run::{RunContext, RunRecord, StackRecord, SystemClock, run};
 use airtight_matrix::scenario::{
     AllowExpectation, Case, DenyExpectation, Expectation, Plan, PlannedCase, ScenarioInfo, Severity,
 };
-use airtight_matrix::testbed::{Canary, Testbed, TestbedError};
+use airtight_matrix::testbed::{Canary, Testbed};
 use airtight_model::path::{Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Reason};
 use airtight_model::world::Protocol;
@@ -117,7 +119,7 @@ impl Testbed for Enforcing<'_> {
         self.0.name()
     }
 
-    fn canary(&mut self) -> Result<Canary, TestbedError> {
+    fn canary(&mut self) -> Result<Canary, Failure> {
         let detail = "an earlier one".to_owned();
         Ok(Canary { with_policy: Outcome::Timeout, without_policy: Outcome::Connected, detail })
     }

@@ -9,8 +9,9 @@ mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airtight::testbed::live::detect::Denial as Denied;
-use airtight::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Verb};
+use airtight_cluster::{ApiCall, Cluster, Verb};
+use airtight_live::detect::Denial as Denied;
+use airtight_live::{Live, Options, Outside};
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Token, TokenState};

@@ -11,19 +11,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use airtight::cli::input::stack_document;
-use airtight::provision::Recipe;
-use airtight::testbed::live::convergence::{Awaited, NotInForce, Outstanding, Patience, Revisions, wait};
-use airtight::testbed::live::detect::{Installed, looks_like_production, outcomes};
-use airtight::testbed::live::evidence::{
+use airtight_cluster::Container;
+use airtight_cluster::wait::{Awaited, NotInForce, Outstanding, Patience, Revisions, wait};
+use airtight_live::detect::{Installed, looks_like_production, outcomes};
+use airtight_live::evidence::{
     Attempt, Attribution, ClusterWitness, Gap, Line, Observers, ProxyPod, Record, Says, Span, Ways, attribute, examine,
     examine_until, hubble, proxy, ztunnel,
 };
-use airtight::testbed::live::{Container, Origin, Tried, Witness};
+use airtight_live::{Origin, Tried, Witness};
 use airtight_manifest::yaml;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Checkpoint, Layer, Outcome, Reason};
 use airtight_model::world::Protocol;
 use airtight_probe::wire;
+use airtight_provision::Recipe;
 use proptest::prelude::*;
 use scripted_cluster::{Script, Scripted};
 use serde::Deserialize;

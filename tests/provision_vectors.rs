@@ -6,14 +6,14 @@ use std::fs;
 use std::sync::Arc;
 
 use airtight::cli::input::stack_document;
-use airtight::provision::preflight::{Host, Need, judge};
-use airtight::provision::{
-    Action, DockerCall, Folder, Gate, GateState, HostName, ImageRef, Invocation, Manifest, Options, Payload, Plan,
-    ProbeImage, ProbeProgram, Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
-};
 use airtight_manifest::{Document, yaml};
 use airtight_model::world;
 use airtight_probe::wire::Serving;
+use airtight_provision::preflight::{Host, Need, judge};
+use airtight_provision::{
+    Action, DockerCall, Folder, Gate, GateState, HostName, ImageRef, Invocation, Manifest, Options, Payload, Plan,
+    ProbeImage, ProbeProgram, Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
+};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -161,8 +161,8 @@ fn compare(context: &str, step: &Step, wanted: &StepVector) {
     for action in &step.actions {
         match action {
             Action::Write { path, text } => drop(files.insert(path.display().to_string(), parsed(text))),
-            Action::Apply(airtight::provision::Source::Location(location)) => applies.push(location.clone()),
-            Action::Apply(airtight::provision::Source::Text { name, .. }) => applies.push(name.clone()),
+            Action::Apply(airtight_provision::Source::Location(location)) => applies.push(location.clone()),
+            Action::Apply(airtight_provision::Source::Text { name, .. }) => applies.push(name.clone()),
             Action::Name(hosts) => names.extend(hosts.iter().map(|host| format!("{} {}", host.name, host.address))),
             Action::Pack(packed) => made.push(format!("{} of {}", packed.archive.display(), packed.id)),
             Action::Authority(folder) => made.push(format!("authority {}", folder.display())),
@@ -215,7 +215,7 @@ fn needs() {
     for (file, vector) in vectors::<PreflightVector>("preflight") {
         let needs = judge(&vector.host, &recipe(&vector.stack), &vector.options.options(), &site());
         let lacking: Vec<Need> =
-            needs.into_iter().filter(|need| need.standing != airtight::provision::preflight::Standing::Met).collect();
+            needs.into_iter().filter(|need| need.standing != airtight_provision::preflight::Standing::Met).collect();
         assert_eq!(lacking, vector.lacking, "{file}: {}", vector.title);
     }
 }

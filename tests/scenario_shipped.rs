@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{self, Document, yaml};
+use airtight_manifest::{Document, yaml};
 use airtight_matrix::scenario::{Catalogue, Expectation, load, schema};
 use airtight_model::world::{Environment, World, build};
 
 const STACKS: [&str; 2] = ["reference", "latest"];
 
 fn documents(path: &str) -> Vec<Document> {
-    manifest::load(Path::new(path)).unwrap().documents
+    airtight_manifest::load(Path::new(path)).unwrap().documents
 }
 
 fn only(path: &str) -> Document {

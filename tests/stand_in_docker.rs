@@ -20,10 +20,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use airtight::cli::input::stack_document;
-use airtight::provision::{
-    Action, Bounds, ContainerSpec, Docker, DockerCall, DockerThing, Failure, Folder, Inventory, Invocation, LABEL,
-    NetworkSpec, Options, Owner, PROBE_IMAGE, Payload, Plan, ProbeImage, ProbeProgram, Recipe, Removed, Site, Step,
-    Stop, ToolSpec, clusters, issue, make_authority, teardown,
+use airtight_cluster::Stop;
+use airtight_provision::{
+    Action, Bounds, ContainerSpec, Docker, DockerCall, DockerThing, Folder, Inventory, Invocation, LABEL, NetworkSpec,
+    Options, Owner, PROBE_IMAGE, Payload, Plan, ProbeImage, ProbeProgram, Recipe, Removed, Site, Step, StepFailure,
+    ToolSpec, clusters, issue, make_authority, teardown,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -184,7 +185,7 @@ fn a_stand_in_answers_over_tls_with_the_clusters_authority() {
     assert_eq!(outcome("clear"), json!({"http": 301}));
 }
 
-fn refused(call: &DockerCall) -> Failure {
+fn refused(call: &DockerCall) -> StepFailure {
     bounded(|docker, bounds| docker.run(call, bounds)).unwrap_err()
 }
 

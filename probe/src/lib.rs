@@ -15,5 +15,7 @@ pub mod wire;
 
 #[cfg(feature = "agent")]
 pub mod dial;
+#[cfg(feature = "image")]
+pub mod image;
 #[cfg(feature = "agent")]
 pub mod serve;

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use airtight_cluster::Stop;
 use airtight_matrix::run::ExitStatus;
+use airtight_provision::{Bounds, Fetch, Owner, ProbeImage, StepFailure, fetches, run};
 use clap::Args;
 
 use super::error::CliError;
@@ -12,7 +14,6 @@ use super::output::Output;
 use super::probe::{ProbeArgs, not_packed};
 use super::recipe::recipe;
 use super::signals::stop;
-use crate::provision::{Bounds, Failure, Fetch, Owner, ProbeImage, Stop, fetches, run};
 
 /// How long one thing may take to fetch.
 const FETCH: Duration = Duration::from_mins(30);
@@ -95,7 +96,7 @@ fn this_platform() -> String {
 }
 
 /// Fetches what is not there yet; what fails is said, and does not keep the rest.
-fn fetch_all(wanted: &[Fetch], args: &BundleArgs, output: &mut Output<'_>) -> Result<Vec<Failure>, CliError> {
+fn fetch_all(wanted: &[Fetch], args: &BundleArgs, output: &mut Output<'_>) -> Result<Vec<StepFailure>, CliError> {
     let (stop, mut missing) = (stop()?, Vec::new());
     for fetch in wanted {
         if args.out.join(&fetch.file).exists() {
@@ -108,20 +109,20 @@ fn fetch_all(wanted: &[Fetch], args: &BundleArgs, output: &mut Output<'_>) -> Re
             Err(failure) => {
                 writeln!(output.err, "  FAIL  {}: {} [{}]", fetch.what, failure.message, failure.code)
                     .map_err(CliError::Output)?;
-                missing.push(Failure { message: format!("{}: {}", fetch.what, failure.message), ..failure });
+                missing.push(StepFailure { message: format!("{}: {}", fetch.what, failure.message), ..failure });
             }
         }
     }
     Ok(missing)
 }
 
-fn fetch_one(fetch: &Fetch, folder: &Path, stop: &Stop) -> Result<(), Failure> {
+fn fetch_one(fetch: &Fetch, folder: &Path, stop: &Stop) -> Result<(), StepFailure> {
     let owner = Owner::default();
     let bounds = Bounds { deadline: Instant::now() + FETCH, stop, owner: &owner };
-    fetch.calls.iter().try_for_each(|call| run(call, bounds).map(|_| ()).map_err(Failure::from))?;
+    fetch.calls.iter().try_for_each(|call| run(call, bounds).map(|_| ()).map_err(StepFailure::from))?;
     fs::rename(folder.join(".unfinished").join(&fetch.file), folder.join(&fetch.file)).map_err(|error| {
         let message = format!("{} was fetched, but not as {}: {error}", fetch.what, fetch.file);
-        Failure::new(
+        StepFailure::new(
             "not-fetched",
             message,
             "see that the folder can be written, and that the programs are not wrappers",

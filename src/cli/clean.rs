@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use airtight_cluster::kube::{Access, KubeCluster, Limits};
+use airtight_live::guest::{RUN_LABEL, leftovers};
+use airtight_manifest::Failure;
 use airtight_matrix::run::ExitStatus;
-use airtight_matrix::testbed::TestbedError;
 use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
-use crate::testbed::live::guest::{RUN_LABEL, leftovers};
-use crate::testbed::live::kube::{Access, KubeCluster, Limits};
 
 /// Which cluster.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(super) struct CleanArgs {
 /// When the cluster does not answer, and when something could not be looked for or removed.
 pub(super) fn clean(args: &CleanArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let access = Access { kubeconfig: args.kubeconfig.clone(), context: args.context.clone() };
-    let cluster = KubeCluster::connect(&access, Limits::default()).map_err(TestbedError::from)?;
+    let cluster = KubeCluster::connect(&access, Limits::default()).map_err(Failure::from)?;
     let (found, unread) = leftovers(&cluster)?;
     let mut left = 0_usize;
     for each in &found {
@@ -59,11 +59,9 @@ pub(super) fn clean(args: &CleanArgs, output: &mut Output<'_>) -> Result<ExitSta
     let hint = "`airtight rbac` with the flags of the run prints the role that this takes";
     match (left, unread.len()) {
         (0, 0) => Ok(ExitStatus::Passed),
-        (0, unread) => Err(TestbedError::new("unread", format!("{unread} resources could not be looked through"))
-            .hint(hint)
-            .into()),
-        (left, _) => {
-            Err(TestbedError::new("left-behind", format!("{left} objects could not be removed")).hint(hint).into())
+        (0, unread) => {
+            Err(Failure::new("unread", format!("{unread} resources could not be looked through")).hint(hint).into())
         }
+        (left, _) => Err(Failure::new("left-behind", format!("{left} objects could not be removed")).hint(hint).into()),
     }
 }

@@ -1,6 +1,7 @@
 //! `airtight down`: removes what `up` made, and nothing else.
 
 use airtight_matrix::run::ExitStatus;
+use airtight_provision::{ClusterName, Docker, Removed, StepFailure, teardown};
 use clap::Args;
 
 use super::error::CliError;
@@ -8,7 +9,6 @@ use super::output::Output;
 use super::signals::stop;
 use super::site::NameArgs;
 use super::up::folder_failure;
-use crate::provision::{ClusterName, Docker, Failure, Removed, teardown};
 
 /// Which cluster.
 #[derive(Debug, Args)]
@@ -41,9 +41,9 @@ pub fn down(args: &DownArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
     Ok(ExitStatus::Passed)
 }
 
-fn busy(name: &ClusterName) -> Failure {
+fn busy(name: &ClusterName) -> StepFailure {
     let message = format!("another airtight works on the cluster {name}");
-    Failure::new("busy", message, "end it with Ctrl-C first, or wait for it")
+    StepFailure::new("busy", message, "end it with Ctrl-C first, or wait for it")
 }
 
 fn sentence(removed: &Removed) -> String {

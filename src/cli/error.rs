@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use airtight_manifest::Diagnostic;
+use airtight_manifest::Failure;
 use airtight_matrix::run::ExitStatus;
 use airtight_model::path::FlowError;
 
@@ -61,10 +62,10 @@ pub enum CliError {
     Preflight(usize),
     /// A cluster could not be brought up, shown or removed.
     #[error("{0}")]
-    Provision(Box<crate::provision::Failure>),
+    Provision(Box<airtight_provision::StepFailure>),
     /// The testbed could not be brought up.
     #[error("{0}")]
-    Testbed(#[from] airtight_matrix::testbed::TestbedError),
+    Testbed(#[from] Failure),
 }
 
 impl CliError {
@@ -163,8 +164,8 @@ pub(super) fn unless_closed(result: Result<(), CliError>) -> Result<(), CliError
     }
 }
 
-impl From<crate::provision::Failure> for CliError {
-    fn from(failure: crate::provision::Failure) -> Self {
+impl From<airtight_provision::StepFailure> for CliError {
+    fn from(failure: airtight_provision::StepFailure) -> Self {
         Self::Provision(Box::new(failure))
     }
 }

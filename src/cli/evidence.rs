@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use airtight_cluster::Cluster;
+use airtight_live::detect::{Installed, running_images};
+use airtight_live::guest::{Guests, reference};
+use airtight_live::raw::{Recorder, redact, redact_text};
 use airtight_manifest::{Node, digest};
 use airtight_matrix::run::RunRecord;
 use airtight_report::{Format, stage, write};
@@ -12,10 +16,6 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::input::Inputs;
-use crate::testbed::live::Cluster;
-use crate::testbed::live::detect::{Installed, running_images};
-use crate::testbed::live::guest::{Guests, reference};
-use crate::testbed::live::raw::{Recorder, redact, redact_text};
 
 /// The folder, beside the reports.
 const FOLDER: &str = "evidence";

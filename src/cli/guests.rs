@@ -2,24 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airtight_cluster::Cluster;
+use airtight_cluster::wait::{Awaited, Patience, Revisions};
+use airtight_live::Options;
+use airtight_live::guest::{
+    EPHEMERAL, Guests, StandIn, Survey, Workload, account, enter, lacking, reference, service, stand_in, unserved_kinds,
+};
+use airtight_manifest::Failure;
 use airtight_manifest::{Diagnostic, File, ObjectRef};
 use airtight_matrix::scenario::Plan;
-use airtight_matrix::testbed::TestbedError;
 use airtight_model::path::Source;
 use airtight_model::world::{AdmissionEvent, Built};
+use airtight_probe::image;
+use airtight_provision::{PROBE_IMAGE, in_order};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output::Output;
 use super::rbac::RbacArgs;
-use crate::provision::{PROBE_IMAGE, in_order};
-use crate::testbed::image;
-use crate::testbed::live::convergence::{Awaited, Patience, Revisions};
-use crate::testbed::live::guest::{
-    EPHEMERAL, Guests, StandIn, Survey, Workload, account, enter, lacking, reference, service, stand_in, unserved_kinds,
-};
-use crate::testbed::live::{Cluster, Options};
 
 /// What a run may put on a cluster. Without any of these, it makes nothing but the canary's namespace.
 #[derive(Debug, Clone, Args)]
@@ -266,7 +267,7 @@ fn refuse_to_overwrite(policies: &[Value], survey: &Survey) -> Result<(), CliErr
         0 => String::new(),
         count => format!(" and {count} more"),
     };
-    let error = |message: String, hint: &str| Err(TestbedError::new("exists", message).hint(hint).into());
+    let error = |message: String, hint: &str| Err(Failure::new("exists", message).hint(hint).into());
     match run {
         Some(run) => error(
             format!("{first}{more} of the manifests is on the cluster, left there by {run}; nothing was made"),
@@ -385,7 +386,7 @@ fn namespaces(brought: &Brought<'_>, survey: &Survey, objects: &[&Vec<Value>], s
 /// Cilium's agents count policies: what they had before says when they have the new ones.
 fn revisions(cluster: &dyn Cluster) -> Result<Revisions, CliError> {
     Revisions::now(cluster).map_err(|error| {
-        TestbedError::new("revision", format!("nobody could tell when the policies are in force: {error}"))
+        Failure::new("revision", format!("nobody could tell when the policies are in force: {error}"))
             .hint("it takes `exec` in Cilium's agents; `airtight rbac` prints the role")
             .into()
     })

@@ -1,6 +1,7 @@
 //! `airtight images`: every image that a stack runs.
 
 use airtight_matrix::run::ExitStatus;
+use airtight_provision::{PROBE_IMAGE, ProbeImage};
 use clap::Args;
 use serde::Serialize;
 
@@ -8,7 +9,6 @@ use super::error::CliError;
 use super::list::table;
 use super::output::{Output, OutputFormat};
 use super::recipe::recipe;
-use crate::provision::{PROBE_IMAGE, ProbeImage};
 
 /// Of which stack.
 #[derive(Debug, Args)]

@@ -4,10 +4,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use airtight_cluster::Stop;
+use airtight_cluster::kube::{Access, KubeCluster, Limits};
+use airtight_cluster::wait::{Awaited, NotInForce, Patience, wait};
+use airtight_cluster::{ApiCall, Cluster, Stopping, Verb};
+use airtight_live::detect::{Distance, Installed, looks_like_production, outcomes};
+use airtight_live::evidence::ClusterWitness;
+use airtight_live::guest::{Guests, reference};
+use airtight_live::raw::{Recorder, Recording, Recounting};
+use airtight_live::{Live, Options, Outside};
 use airtight_manifest::Diagnostic;
+use airtight_manifest::Failure;
 use airtight_matrix::scenario::Plan;
-use airtight_matrix::testbed::{Testbed, TestbedError};
+use airtight_matrix::testbed::Testbed;
 use airtight_model::world::Built;
+use airtight_provision::StepFailure;
 use clap::Args;
 use serde_json::Value;
 
@@ -20,14 +31,6 @@ use super::probe;
 use super::run::GoOn;
 use super::signals::stop;
 use super::site::NameArgs;
-use crate::provision::{Failure, Stop};
-use crate::testbed::live::convergence::{Awaited, NotInForce, Patience, wait};
-use crate::testbed::live::detect::{Distance, Installed, looks_like_production, outcomes};
-use crate::testbed::live::evidence::ClusterWitness;
-use crate::testbed::live::guest::{Guests, reference};
-use crate::testbed::live::kube::{Access, KubeCluster, Limits};
-use crate::testbed::live::raw::{Recorder, Recording, Recounting};
-use crate::testbed::live::{ApiCall, Cluster, Live, Options, Outside, Stopping, Verb};
 
 /// Which cluster, and how flows are tried there.
 #[derive(Debug, Args)]
@@ -139,7 +142,7 @@ impl LiveArgs {
             self.guests.refuse("kind")?;
         }
         let access = self.access(whose)?;
-        let cluster = KubeCluster::connect(&access, Limits::default()).map_err(TestbedError::from)?;
+        let cluster = KubeCluster::connect(&access, Limits::default()).map_err(Failure::from)?;
         let name = match whose {
             Whose::Ours => "kind",
             Whose::Theirs => "cluster",
@@ -147,7 +150,7 @@ impl LiveArgs {
         let context = match whose {
             Whose::Ours => None,
             Whose::Theirs => {
-                let used = access.context_used().map_err(TestbedError::from)?;
+                let used = access.context_used().map_err(Failure::from)?;
                 Some(used.unwrap_or_else(|| IN_CLUSTER.to_owned()))
             }
         };
@@ -195,7 +198,7 @@ impl LiveArgs {
             Whose::Ours => {
                 let kubeconfig = self.name.folder()?.kubeconfig();
                 if !kubeconfig.exists() {
-                    let missing = TestbedError::new("no-cluster", format!("there is no {}", kubeconfig.display()));
+                    let missing = Failure::new("no-cluster", format!("there is no {}", kubeconfig.display()));
                     return Err(missing
                         .hint("`airtight up` makes the cluster; `airtight status` shows what is there")
                         .into());
@@ -224,7 +227,7 @@ impl Reached {
         let patience = Patience { within: self.options.patience, ..Patience::default() };
         let mut guests = Guests::new(&cluster, &self.cluster, patience);
         let (recorder, mut options) = (Recorder::default(), self.options.clone());
-        let go_on = || if stopped() { Err(Failure::interrupted().into()) } else { Ok(()) };
+        let go_on = || if stopped() { Err(StepFailure::interrupted().into()) } else { Ok(()) };
         let ended = self.prepare(matter, &mut options, &cluster, &mut guests, output).and_then(|(findings, found)| {
             let witness = ClusterWitness::new(&cluster, until_logged(self.log_wait));
             let (witness, recording) = (Recounting::new(&witness, &recorder), Recording::new(&cluster, &recorder));
@@ -290,16 +293,16 @@ impl Reached {
     }
 }
 
-fn left_behind(count: usize) -> TestbedError {
+fn left_behind(count: usize) -> Failure {
     let message = match count {
         1 => "an object that this run made could not be removed".to_owned(),
         count => format!("{count} objects that this run made could not be removed"),
     };
-    TestbedError::new("left-behind", message).hint("`airtight clean` with the same cluster tries again")
+    Failure::new("left-behind", message).hint("`airtight clean` with the same cluster tries again")
 }
 
 /// Refuses a cluster that people may depend on, unless its context was named twice.
-fn guard(cluster: &dyn Cluster, context: &str, server: &str, confirmed: Option<&str>) -> Result<(), TestbedError> {
+fn guard(cluster: &dyn Cluster, context: &str, server: &str, confirmed: Option<&str>) -> Result<(), Failure> {
     let path = "/api/v1/namespaces";
     let answer = cluster.send(&ApiCall { verb: Verb::Get, path, body: None, user: None })?;
     let items = answer.body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -307,8 +310,7 @@ fn guard(cluster: &dyn Cluster, context: &str, server: &str, confirmed: Option<&
     match looks_like_production(context, server, &names) {
         Some(why) if confirmed != Some(context) => {
             let message = format!("the cluster looks like production: {why}; nothing was made");
-            Err(TestbedError::new("production", message)
-                .hint(format!("if it is meant, say so: --in-production {context}")))
+            Err(Failure::new("production", message).hint(format!("if it is meant, say so: --in-production {context}")))
         }
         Some(_) | None => Ok(()),
     }
@@ -319,7 +321,7 @@ fn awaited(
     cluster: &dyn Cluster,
     objects: &[Value],
     foreseen: &[Diagnostic],
-) -> Result<(Vec<Awaited>, Vec<Diagnostic>), TestbedError> {
+) -> Result<(Vec<Awaited>, Vec<Diagnostic>), Failure> {
     let objects = objects.iter().filter(|object| !stays_unresolved(object, foreseen));
     let (mut served, mut unserved) = (Vec::new(), BTreeMap::<String, usize>::new());
     let mut known = BTreeMap::new();
@@ -352,7 +354,7 @@ fn stays_unresolved(object: &Value, foreseen: &[Diagnostic]) -> bool {
     foreseen.iter().any(|finding| finding.code == "backend-unresolved" && finding.message.starts_with(&about))
 }
 
-fn serves(cluster: &dyn Cluster, version: &str, kind: &str) -> Result<bool, TestbedError> {
+fn serves(cluster: &dyn Cluster, version: &str, kind: &str) -> Result<bool, Failure> {
     let path = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
     let answer = cluster.send(&ApiCall { verb: Verb::Get, path: &path, body: None, user: None })?;
     let resources = answer.body.get("resources").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -386,7 +388,7 @@ fn not_in_force(error: &NotInForce) -> CliError {
         NotInForce::Rejected(_) => "correct the object, apply it again, and run again",
         NotInForce::Deadline { .. } => "apply what is missing, or look at its controller; --wait gives it more time",
     };
-    TestbedError::new("not-in-force", error.to_string()).hint(hint).into()
+    Failure::new("not-in-force", error.to_string()).hint(hint).into()
 }
 
 pub(super) fn label(text: &str) -> Result<(String, String), String> {

@@ -1,13 +1,13 @@
 //! `airtight preflight`: whether this machine can run a cluster of a stack.
 
 use airtight_matrix::run::ExitStatus;
+use airtight_provision::Docker;
+use airtight_provision::preflight::{Need, Standing, preflight as measure};
 use clap::Args;
 
 use super::error::CliError;
 use super::output::{Output, OutputFormat};
 use super::site::ClusterArgs;
-use crate::provision::Docker;
-use crate::provision::preflight::{Need, Standing, preflight as measure};
 
 /// What to check for.
 #[derive(Debug, Args)]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use airtight_provision::{ProbeImage, ProbeProgram, ProbeProgramError, StepFailure};
 use clap::Args;
 
 use super::error::CliError;
-use crate::provision::{Failure, ProbeImage, ProbeProgram, ProbeProgramError};
 
 /// The program's name.
 const NAME: &str = "airtight-probe";
@@ -67,5 +67,5 @@ fn image_beside(archive: PathBuf) -> ProbeImage {
 
 /// A program makes no image.
 pub(super) fn not_packed(error: &ProbeProgramError) -> CliError {
-    Failure::new("probe-image", format!("the probe's image cannot be made: {error}"), REMEDY).into()
+    StepFailure::new("probe-image", format!("the probe's image cannot be made: {error}"), REMEDY).into()
 }

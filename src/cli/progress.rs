@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::provision::{Event, Plan};
+use airtight_provision::{Event, Plan};
 
 /// Writes an event.
 pub(super) fn write(event: &Event, out: &mut dyn Write) -> io::Result<()> {
@@ -32,8 +32,8 @@ pub(super) fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     plan.left_out.iter().try_for_each(|left| writeln!(out, "left out: {left}"))
 }
 
-fn write_step(step: &crate::provision::Step, out: &mut dyn Write) -> io::Result<()> {
-    use crate::provision::{Action, Source};
+fn write_step(step: &airtight_provision::Step, out: &mut dyn Write) -> io::Result<()> {
+    use airtight_provision::{Action, Source};
     for action in &step.actions {
         match action {
             Action::Write { path, .. } => writeln!(out, "     write {}", path.display())?,

@@ -1,8 +1,9 @@
 //! The stack that an argument names.
 
+use airtight_provision::Recipe;
+
 use super::error::CliError;
 use super::input::stack_document;
-use crate::provision::Recipe;
 
 /// How a stack is installed, by name or file.
 pub(super) fn recipe(name: &str) -> Result<Recipe, CliError> {

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use airtight_provision::{ClusterName, Folder, ImageRef, Options, ProbeImage, Recipe, Site};
 use clap::Args;
 use ipnet::Ipv4Net;
 
 use super::error::CliError;
 use super::probe::ProbeArgs;
 use super::recipe::recipe;
-use crate::provision::{ClusterName, Folder, ImageRef, Options, ProbeImage, Recipe, Site};
 
 /// Which cluster.
 #[derive(Debug, Clone, Args)]

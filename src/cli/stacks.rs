@@ -4,6 +4,7 @@ use std::path::Path;
 
 use airtight_manifest::stack::Versions;
 use airtight_matrix::run::ExitStatus;
+use airtight_provision::{Fit, Recipe, Window, windows};
 use clap::Args;
 use serde::Serialize;
 
@@ -12,7 +13,6 @@ use super::error::CliError;
 use super::list::table;
 use super::output::{Output, OutputFormat};
 use super::recipe::recipe;
-use crate::provision::{Fit, Recipe, Window, windows};
 
 /// Which stacks.
 #[derive(Debug, Args)]

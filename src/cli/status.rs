@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use airtight_matrix::run::ExitStatus;
+use airtight_provision::{ClusterName, Docker, Folder, Inventory, Progress, Record, State, clusters};
 use clap::Args;
 use serde::Serialize;
 
@@ -13,7 +14,6 @@ use super::output::{Output, OutputFormat};
 use super::signals::stop;
 use super::site::states;
 use super::up::folder_failure;
-use crate::provision::{ClusterName, Docker, Folder, Inventory, Progress, Record, State, clusters};
 
 /// Which clusters.
 #[derive(Debug, Args)]

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use airtight_manifest::{File, Loaded};
 use airtight_matrix::run::ExitStatus;
+use airtight_provision::preflight::preflight as measure;
+use airtight_provision::{
+    Docker, Ended, Executor, Folder, Kubernetes, Owner, Payload, Plan, Progress, Site, State, StepFailure, in_order,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -15,10 +19,6 @@ use super::preflight;
 use super::progress;
 use super::signals::stop;
 use super::site::ClusterArgs;
-use crate::provision::preflight::preflight as measure;
-use crate::provision::{
-    Docker, Ended, Executor, Failure, Folder, Kubernetes, Owner, Payload, Plan, Progress, Site, State, in_order,
-};
 
 /// Which cluster, and what is put on it.
 #[derive(Debug, Args)]
@@ -116,7 +116,7 @@ fn execute(plan: &Plan, site: &Site, output: &mut Output<'_>) -> Result<Ended, C
     };
     let (stop, owner) = (stop()?, Owner::folder(&site.folder.0));
     // What a killed attempt left running would work against this one.
-    let left = crate::provision::end_left_behind(&site.folder.0);
+    let left = airtight_provision::end_left_behind(&site.folder.0);
     if left > 0 {
         writeln!(output.err, "ended {left} programs that an earlier attempt left running").map_err(CliError::Output)?;
     }
@@ -148,10 +148,10 @@ fn conclude(
         writeln!(output.err, "  `airtight down --name {name}` removes it").map_err(CliError::Output)?;
     }
     if let Some((step, failure)) = ended.failures.first() {
-        return Err(Failure { message: format!("step {step}: {}", failure.message), ..failure.clone() }.into());
+        return Err(StepFailure { message: format!("step {step}: {}", failure.message), ..failure.clone() }.into());
     }
     if ended.interrupted {
-        return Err(Failure::interrupted().into());
+        return Err(StepFailure::interrupted().into());
     }
     let up = Up {
         cluster: &plan.cluster,
@@ -172,8 +172,8 @@ fn conclude(
 }
 
 /// Another process works on the cluster.
-pub(super) fn busy(site: &Site) -> Failure {
-    Failure::new(
+pub(super) fn busy(site: &Site) -> StepFailure {
+    StepFailure::new(
         "busy",
         format!("another airtight works on the cluster {}", site.name),
         "wait for it, end it with Ctrl-C, or choose another --name",
@@ -181,8 +181,8 @@ pub(super) fn busy(site: &Site) -> Failure {
 }
 
 /// The folder of a cluster cannot be used.
-pub(super) fn folder_failure(folder: &Folder, error: &std::io::Error) -> Failure {
-    Failure::new(
+pub(super) fn folder_failure(folder: &Folder, error: &std::io::Error) -> StepFailure {
+    StepFailure::new(
         "state",
         format!("cannot use {}: {error}", folder.0.display()),
         "check the folder and its permissions, or name another with --state-dir",

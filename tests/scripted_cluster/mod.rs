@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use airtight::testbed::live::{ApiAnswer, ApiCall, CallError, Cluster, Container, Ended, Execution};
+use airtight_cluster::{ApiAnswer, ApiCall, Cluster, Container, Ended, Execution};
+use airtight_manifest::Failure;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -62,12 +63,12 @@ impl Scripted {
     }
 }
 
-fn failed(message: &str) -> CallError {
-    CallError { code: "scripted", message: message.to_owned(), hint: None }
+fn failed(message: &str) -> Failure {
+    Failure { code: "scripted", message: message.to_owned(), hint: None }
 }
 
 impl Cluster for Scripted {
-    fn send(&self, request: &ApiCall<'_>) -> Result<ApiAnswer, CallError> {
+    fn send(&self, request: &ApiCall<'_>) -> Result<ApiAnswer, Failure> {
         let path = request.path.replace("?limit=500", "").replace("&limit=500", "");
         let Some(answer) = self.script.api.get(&path).and_then(|answers| self.turn(&path, answers)) else {
             return Ok(ApiAnswer { status: 404, body: json!({"kind": "Status", "message": "not found"}) });
@@ -79,7 +80,7 @@ impl Cluster for Scripted {
         Ok(ApiAnswer { status, body: answer.clone() })
     }
 
-    fn exec(&self, place: &Container, command: &[&str], _: &[u8], _: Duration) -> Result<Execution, CallError> {
+    fn exec(&self, place: &Container, command: &[&str], _: &[u8], _: Duration) -> Result<Execution, Failure> {
         let command = format!("{} {}", place.pod, command.join(" "));
         self.asked.lock().unwrap().push(command.clone());
         let known = self.script.exec.iter().find(|(beginning, _)| command.starts_with(beginning.as_str()));
@@ -91,7 +92,7 @@ impl Cluster for Scripted {
         Ok(Execution { stdout: run.stdout.clone().into_bytes(), stderr: run.stderr.clone().into_bytes(), ended })
     }
 
-    fn logs(&self, place: &Container, _: jiff::Timestamp) -> Result<String, CallError> {
+    fn logs(&self, place: &Container, _: jiff::Timestamp) -> Result<String, Failure> {
         let key = format!("logs of {}", place.pod);
         match self.script.logs.get(&place.pod).and_then(|logs| self.turn(&key, logs)) {
             Some(Log::Text(text)) => Ok(text.clone()),

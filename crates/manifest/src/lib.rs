@@ -4,6 +4,7 @@ pub mod cilium;
 mod confusion;
 pub mod decode;
 mod diagnostic;
+mod failure;
 pub mod gateway_api;
 pub mod istio;
 pub mod kgateway;
@@ -23,6 +24,7 @@ mod validation;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, closest};
+pub use failure::Failure;
 pub use load::{File, Loaded, load, load_files};
 pub use located::{Located, Unmodelled};
 pub use node::{Key, Node, NodeValue};

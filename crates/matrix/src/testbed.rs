@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airtight_manifest::Diagnostic;
+use airtight_manifest::Failure;
 use airtight_model::path::Flow;
 use airtight_model::policy::{Layer, Outcome};
 
@@ -18,7 +18,7 @@ pub trait Testbed {
     ///
     /// # Errors
     /// When the testbed could not be brought up.
-    fn canary(&mut self) -> Result<Canary, TestbedError>;
+    fn canary(&mut self) -> Result<Canary, Failure>;
 
     /// Tries flows at the same moment, which is one round: one observation for each flow, in their order.
     fn observe(&mut self, flows: &[&Flow]) -> Vec<Observation>;
@@ -72,43 +72,6 @@ impl Canary {
             | Outcome::DnsFailure(_)
             | Outcome::TlsFailure
             | Outcome::ProbeError(_) => false,
-        }
-    }
-}
-
-/// Why a testbed could not be brought up.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TestbedError {
-    /// Stable, kebab-case name of the kind of error, such as `no-cluster`.
-    pub code: &'static str,
-    /// What is wrong: one sentence, lower case, without a final stop.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl TestbedError {
-    /// An error without a remedy.
-    #[must_use]
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
-    }
-
-    /// The same error with a remedy.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl From<&TestbedError> for Diagnostic {
-    fn from(error: &TestbedError) -> Self {
-        let finding = Self::error(error.code, error.message.clone());
-        match &error.hint {
-            Some(hint) => finding.hint(hint.clone()),
-            None => finding,
         }
     }
 }

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use airtight_manifest::Failure;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::yaml::parse;
 use airtight_model::path::{Destination, Engine, Flow, Source};
 use airtight_model::policy::Outcome;
 use airtight_model::world::{Environment, Host, Node, Protocol, build};
 
-use crate::testbed::{Canary, TestbedError};
+use crate::testbed::Canary;
 
 const WORLD: &str = include_str!("canary.yaml");
 const POLICY: &str = include_str!("canary-policy.yaml");
 
 /// Tries a flow with and without a policy that denies it.
-pub(super) fn try_out(stack: &Stack) -> Result<Canary, TestbedError> {
+pub(super) fn try_out(stack: &Stack) -> Result<Canary, Failure> {
     Ok(Canary {
         without_policy: outcome(stack, WORLD)?,
         with_policy: outcome(stack, &format!("{WORLD}---\n{POLICY}"))?,
@@ -22,9 +23,9 @@ pub(super) fn try_out(stack: &Stack) -> Result<Canary, TestbedError> {
     })
 }
 
-fn outcome(stack: &Stack, manifests: &str) -> Result<Outcome, TestbedError> {
+fn outcome(stack: &Stack, manifests: &str) -> Result<Outcome, Failure> {
     let file: Arc<str> = Arc::from("canary.yaml");
-    let broken = |what: String| TestbedError::new("canary", format!("the canary cannot be tried: {what}"));
+    let broken = |what: String| Failure::new("canary", format!("the canary cannot be tried: {what}"));
     let documents = parse(&file, manifests).map_err(|finding| broken(finding.to_string()))?;
     let built = build(&documents, &environment(), stack.clone())
         .map_err(|findings| broken(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;

@@ -4,11 +4,12 @@ mod canary;
 
 use std::collections::BTreeSet;
 
+use airtight_manifest::Failure;
 use airtight_model::path::{End, Engine, Flow, Trace};
 use airtight_model::policy::{Effect, Layer, Request};
 
 use crate::judge::{Evidence, Observation};
-use crate::testbed::{Canary, Testbed, TestbedError};
+use crate::testbed::{Canary, Testbed};
 
 /// Flows are not tried but computed, from the policies of a world.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Testbed for Model<'_, '_> {
         "model"
     }
 
-    fn canary(&mut self) -> Result<Canary, TestbedError> {
+    fn canary(&mut self) -> Result<Canary, Failure> {
         canary::try_out(&self.engine.world().stack)
     }
 

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use airtight_manifest::Diagnostic;
+use airtight_manifest::Failure;
 use airtight_model::path::Flow;
 use airtight_model::policy::{Layer, Outcome};
 
 use crate::judge::Observation;
-use crate::testbed::{Canary, Testbed, TestbedError};
+use crate::testbed::{Canary, Testbed};
 
 /// A testbed, and whether its word still counts.
 pub(super) struct Trial<'t> {
@@ -34,7 +35,7 @@ impl<'t> Trial<'t> {
         match catch_unwind(AssertUnwindSafe(|| self.testbed.canary())) {
             Ok(Ok(canary)) => Ok(canary),
             Ok(Err(error)) => Err(Diagnostic::from(&error)),
-            Err(panic) => Err(Diagnostic::from(&TestbedError::new("testbed-panic", self.give_up(panic.as_ref())))),
+            Err(panic) => Err(Diagnostic::from(&Failure::new("testbed-panic", self.give_up(panic.as_ref())))),
         }
     }
 

@@ -1,0 +1,16 @@
+//! Waiting until what was applied to a cluster is in force, by the state that its controllers tell.
+//!
+//! [`Revisions::now`] is asked before policies change; [`Awaited::revisions`] and [`Awaited::of_object`] then say what
+//! to [`wait`] for.
+
+mod awaited;
+mod cilium;
+mod object;
+mod state;
+mod until;
+
+pub use awaited::Awaited;
+pub use cilium::{RevisionError, Revisions};
+pub use object::Sign;
+pub use state::State;
+pub use until::{NotInForce, Outstanding, Patience, wait};

@@ -1,0 +1,141 @@
+//! The probe's answers as observations.
+
+use airtight_matrix::judge::{Evidence, Observation};
+use airtight_model::path::Flow;
+use airtight_model::policy::{Outcome, Rcode, Reason};
+use airtight_model::world::Protocol;
+use airtight_probe::wire;
+
+use crate::places::Places;
+use crate::session::Answered;
+
+/// A flow of which nobody can say how it ended.
+pub(super) fn failed(why: impl Into<String>) -> Observation {
+    Observation {
+        outcome: Some(Outcome::ProbeError(why.into())),
+        undecided: None,
+        evidence: Evidence::default(),
+        attempts: 1,
+    }
+}
+
+/// What the probe saw of a flow, without what other observers say. Whoever reads a report gets no token by it.
+pub(super) fn observation(flow: &Flow, answered: &Answered, bearer: Option<&str>, places: &Places) -> Observation {
+    let Answered { answer, line } = answered;
+    let without = |text: &str| bearer.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"));
+    let evidence = Evidence {
+        reason: vacuous(flow, answer),
+        answered_by: answer.answered_by.as_ref().map(|identity| who(identity, places)),
+        backend_headers: answer.arrived.iter().flat_map(headers).map(|(name, value)| (name, without(&value))).collect(),
+        logs: vec![without(line)],
+        ..Evidence::default()
+    };
+    Observation { outcome: Some(outcome(answer)), undecided: None, evidence, attempts: 1 }
+}
+
+pub(super) fn outcome(answer: &wire::Answer) -> Outcome {
+    match &answer.outcome {
+        wire::Outcome::Connected => Outcome::Connected,
+        wire::Outcome::Http(status) => Outcome::Http(*status),
+        wire::Outcome::Refused => Outcome::Refused,
+        wire::Outcome::Reset => Outcome::Reset,
+        wire::Outcome::Timeout => Outcome::Timeout,
+        wire::Outcome::TlsFailure => Outcome::TlsFailure,
+        wire::Outcome::ProbeError(why) => Outcome::ProbeError(why.clone()),
+        wire::Outcome::DnsFailure(rcode) => match rcode {
+            wire::Rcode::Refused => Outcome::DnsFailure(Rcode::Refused),
+            wire::Rcode::Nxdomain => Outcome::DnsFailure(Rcode::Nxdomain),
+            wire::Rcode::Servfail => Outcome::DnsFailure(Rcode::Servfail),
+            wire::Rcode::Timeout => Outcome::DnsFailure(Rcode::Timeout),
+            // Neither a denial nor a way through.
+            wire::Rcode::Nodata => Outcome::ProbeError("the name exists and has no address".to_owned()),
+        },
+    }
+}
+
+/// Why the flow would have ended without any policy, as far as the client can tell. A reset of the first packet is
+/// what a port without a listener sends; only an observer who names a layer can know better. An ICMP error is a
+/// firewall's, but for UDP, where a closed port sends the same.
+fn vacuous(flow: &Flow, answer: &wire::Answer) -> Option<Reason> {
+    match &answer.outcome {
+        wire::Outcome::Refused => match answer.refusal {
+            Some(wire::Refusal::Prohibited) => None,
+            Some(wire::Refusal::PortUnreachable) if flow.protocol == Protocol::Tcp => None,
+            Some(wire::Refusal::PortUnreachable | wire::Refusal::Reset) | None => Some(Reason::NotListening),
+        },
+        wire::Outcome::DnsFailure(wire::Rcode::Nxdomain | wire::Rcode::Nodata) => Some(Reason::NoSuchName),
+        wire::Outcome::DnsFailure(wire::Rcode::Refused | wire::Rcode::Servfail | wire::Rcode::Timeout)
+        | wire::Outcome::Connected
+        | wire::Outcome::Http(_)
+        | wire::Outcome::Reset
+        | wire::Outcome::Timeout
+        | wire::Outcome::TlsFailure
+        | wire::Outcome::ProbeError(_) => None,
+    }
+}
+
+/// A pod's workload; a stand-in outside the cluster, which has no namespace, by its own name.
+fn who(identity: &wire::Identity, places: &Places) -> String {
+    if identity.namespace.is_empty() {
+        return identity.pod.clone();
+    }
+    places.workload_of(&identity.namespace, &identity.pod)
+}
+
+/// The host stands first, as in what the model tells.
+fn headers(arrived: &wire::SeenRequest) -> Vec<(String, String)> {
+    let host = arrived.host.iter().map(|host| ("host".to_owned(), host.clone()));
+    let others = arrived.headers.iter().filter(|(name, _)| name != "host" || arrived.host.is_none());
+    host.chain(others.map(|(name, value)| (name.to_lowercase(), value.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use airtight_model::path::{Destination, Source};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn reason(protocol: Protocol, outcome: &Value, refusal: Option<&str>) -> Option<Reason> {
+        let mut answer = json!({"id": "0", "line": 1, "outcome": outcome, "phase": "connect", "startedUnixUs": 1,
+            "timing": {"totalUs": 1}});
+        if let Some(refusal) = refusal {
+            answer["refusal"] = json!(refusal);
+        }
+        let flow = Flow {
+            from: Source::Outside,
+            to: Destination::Host("a".to_owned()),
+            protocol,
+            port: Some(1),
+            request: None,
+            tls: None,
+            after: Vec::new(),
+        };
+        vacuous(&flow, &serde_json::from_value(answer).unwrap())
+    }
+
+    #[test]
+    fn a_rejection_is_no_closed_port() {
+        let refused = json!("refused");
+        for (protocol, refusal, expected) in [
+            (Protocol::Tcp, Some("reset"), Some(Reason::NotListening)),
+            (Protocol::Tcp, None, Some(Reason::NotListening)),
+            (Protocol::Tcp, Some("port-unreachable"), None),
+            (Protocol::Tcp, Some("prohibited"), None),
+            (Protocol::Udp, Some("prohibited"), None),
+            (Protocol::Udp, Some("port-unreachable"), Some(Reason::NotListening)),
+        ] {
+            assert_eq!(reason(protocol, &refused, refusal), expected, "{protocol} {refusal:?}");
+        }
+        assert_eq!(reason(Protocol::Tcp, &json!("timeout"), None), None);
+        assert_eq!(reason(Protocol::Udp, &json!({"dns-failure": "nxdomain"}), None), Some(Reason::NoSuchName));
+        assert_eq!(reason(Protocol::Udp, &json!({"dns-failure": "refused"}), None), None);
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_no_denial() {
+        let answer = json!({"id": "0", "line": 1, "outcome": {"dns-failure": "nodata"}, "phase": "dns",
+            "startedUnixUs": 1, "timing": {"totalUs": 1}});
+        assert!(matches!(outcome(&serde_json::from_value(answer).unwrap()), Outcome::ProbeError(_)));
+    }
+}

@@ -1,0 +1,178 @@
+//! Probes in pods that are somebody else's: ephemeral containers, which stay until their pod goes.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Instant;
+
+use airtight_cluster::list::list;
+use airtight_cluster::pod::{Pod, ephemeral_probe};
+use airtight_cluster::read::{items, text};
+use airtight_cluster::wait::Patience;
+use airtight_cluster::{ApiCall, Cluster, Verb};
+use airtight_manifest::Failure;
+use serde_json::{Value, json};
+
+use super::{is_hopeless, said};
+use crate::options::Options;
+
+/// The container's name; a further one in the same pod has a number behind it.
+pub const NAME: &str = "airtight-probe";
+
+/// Into which pods probes were put.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Entered {
+    /// Pods with a container more than before, as `namespace/name`.
+    pub pods: Vec<String>,
+    /// Pods in which a probe ran already.
+    pub reused: Vec<String>,
+    /// Workloads into which none could be put, each with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// Puts a probe into one running pod of each workload (namespace and name), unless one runs there, and waits until all
+/// of them run.
+///
+/// # Errors
+/// When pods cannot be listed, when the API server refuses a container, and when one does not run in time.
+pub fn enter(
+    cluster: &dyn Cluster,
+    options: &Options,
+    patience: Patience,
+    workloads: &BTreeSet<(String, String)>,
+) -> Result<Entered, Failure> {
+    let pods = list(cluster, "/api/v1/pods")?;
+    let (mut entered, mut awaited) = (Entered::default(), Vec::new());
+    for (namespace, workload) in workloads {
+        let mut own: Vec<(&Value, Pod)> = pods
+            .iter()
+            .filter_map(|pod| Some((pod, Pod::read(pod, &options.image)?)))
+            .filter(|(_, pod)| pod.namespace == *namespace && pod.workload == *workload)
+            .collect();
+        own.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+        let shown = format!("{namespace}/{workload}");
+        if let Some((_, pod)) = own.iter().find(|(_, pod)| pod.probe.is_some() && pod.unready.is_none()) {
+            entered.reused.push(format!("{namespace}/{}", pod.name));
+            continue;
+        }
+        let Some((object, pod)) = own.iter().find(|(object, _)| is_running(object)) else {
+            entered.left_out.push(format!("{shown}: no pod of it is running"));
+            continue;
+        };
+        if object.pointer("/spec/hostNetwork") == Some(&json!(true)) {
+            entered.left_out.push(format!("{shown}: it is on its node's network, which no policy of pods reaches"));
+            continue;
+        }
+        let container = put(cluster, options, object)?;
+        entered.pods.push(format!("{namespace}/{}", pod.name));
+        awaited.push((namespace.clone(), pod.name.clone(), container));
+    }
+    wait(cluster, options, patience, awaited)?;
+    Ok(entered)
+}
+
+fn is_running(pod: &Value) -> bool {
+    text(pod, "/status/phase") == "Running" && pod.pointer("/metadata/deletionTimestamp").is_none()
+}
+
+/// Adds the container, as `kubectl debug` does (`pkg/cmd/debug/debug.go`); its name.
+fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<String, Failure> {
+    let taken: BTreeSet<&str> = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"]
+        .iter()
+        .flat_map(|list| items(pod, list))
+        .map(|container| text(container, "/name"))
+        .collect();
+    let numbered = (2..).map(|number| format!("{NAME}-{number}"));
+    let name = std::iter::once(NAME.to_owned()).chain(numbered).find(|name| !taken.contains(name.as_str()));
+    let name = name.unwrap_or_else(|| NAME.to_owned());
+    let container = json!({
+        "name": name,
+        "image": options.image,
+        "command": [options.program, "pause"],
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": 65532,
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    });
+    let (namespace, own) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{own}/ephemeralcontainers");
+    let body = json!({"spec": {"ephemeralContainers": [container]}});
+    let answer = cluster.send(&ApiCall { verb: Verb::Strategic, path: &path, body: Some(&body), user: None })?;
+    if answer.accepted() {
+        return Ok(name);
+    }
+    let error =
+        Failure::new("as-deployed", format!("no probe can be put into pod {namespace}/{own}: {}", said(&answer)));
+    Err(match answer.status {
+        403 => error
+            .hint("`airtight rbac --as-deployed` prints the role that this takes; or admission refuses the container"),
+        _ => error.hint("the API server's words say what it did not like"),
+    })
+}
+
+fn wait(
+    cluster: &dyn Cluster,
+    options: &Options,
+    patience: Patience,
+    mut open: Vec<(String, String, String)>,
+) -> Result<(), Failure> {
+    let begin = Instant::now();
+    let mut pause = patience.first_pause;
+    loop {
+        let mut why = None;
+        let mut still = Vec::new();
+        for (namespace, pod, container) in open {
+            match state(cluster, &namespace, &pod, &container)? {
+                None => {}
+                Some(reason) => {
+                    let hopeless = is_hopeless(&reason) || reason.contains("has ended");
+                    why = Some((format!("{container} in pod {namespace}/{pod} does not run: {reason}"), hopeless));
+                    if hopeless {
+                        still.clear();
+                        still.push((namespace, pod, container));
+                        break;
+                    }
+                    still.push((namespace, pod, container));
+                }
+            }
+        }
+        let Some((message, hopeless)) = why.filter(|_| !still.is_empty()) else { return Ok(()) };
+        if hopeless || cluster.is_over() || begin.elapsed() + pause > patience.within {
+            return Err(Failure::new("as-deployed", message).hint(format!(
+                "can every node pull {}? --probe-image names another, --wait gives more time; the container stays in its pod",
+                options.image
+            )));
+        }
+        open = still;
+        thread::sleep(pause);
+        pause = (pause * 2).min(patience.longest_pause);
+    }
+}
+
+/// Why a container does not run yet; none if it does.
+fn state(cluster: &dyn Cluster, namespace: &str, pod: &str, container: &str) -> Result<Option<String>, Failure> {
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
+    let answer = cluster.send(&ApiCall { verb: Verb::Get, path: &path, body: None, user: None })?;
+    if !answer.accepted() {
+        return Ok(Some(format!("the pod cannot be read ({})", said(&answer))));
+    }
+    if ephemeral_probe(&answer.body, container) {
+        return Ok(None);
+    }
+    let statuses = items(&answer.body, "/status/ephemeralContainerStatuses");
+    let Some(status) = statuses.iter().find(|status| text(status, "/name") == container) else {
+        return Ok(Some("its kubelet has not taken it up".to_owned()));
+    };
+    let (reason, message) = (text(status, "/state/waiting/reason"), text(status, "/state/waiting/message"));
+    if status.pointer("/state/terminated").is_some() {
+        let code = status.pointer("/state/terminated/exitCode").and_then(Value::as_i64).unwrap_or(-1);
+        return Ok(Some(
+            format!("it has ended with {code} {}", text(status, "/state/terminated/message")).trim_end().to_owned(),
+        ));
+    }
+    Ok(Some(format!("it waits ({reason} {message})").replace(" )", ")")))
+}

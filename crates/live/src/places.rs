@@ -1,0 +1,176 @@
+//! Where the names of scenarios are in the cluster: pods, gateways, nodes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use airtight_cluster::list::list;
+use airtight_cluster::pod::Pod;
+use airtight_cluster::{Cluster, Container};
+use airtight_manifest::Failure;
+use serde_json::Value;
+
+use crate::entrance::Entrance;
+
+/// Namespace and name.
+type Name = (String, String);
+
+/// Where the names of scenarios are in the cluster, as of one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// By workload, and by name among its pods.
+    workloads: BTreeMap<Name, Vec<Pod>>,
+    /// Gateways and their addresses (or names); what cannot be listed has a reason.
+    gateways: Result<BTreeMap<Name, Option<String>>, String>,
+    /// Addresses of Services that stand for gateways, by the gateway.
+    fronts: Result<BTreeMap<Name, String>, String>,
+    /// How gateways are entered from outside.
+    entrances: BTreeMap<Name, Entrance>,
+    nodes: Result<BTreeMap<String, IpAddr>, String>,
+}
+
+/// Why a flow has no place to start from or to go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It cannot be tried on this cluster, however long one waits.
+    Never(String),
+    /// It could be tried if the cluster were as it should be.
+    Now(String),
+}
+
+impl Places {
+    /// Lists what is there: pods must be had, the rest only if a flow asks for it.
+    pub(super) fn read(cluster: &dyn Cluster, image: &str) -> Result<Self, Failure> {
+        let mut workloads: BTreeMap<Name, Vec<Pod>> = BTreeMap::new();
+        for pod in list(cluster, "/api/v1/pods")?.iter().filter_map(|pod| Pod::read(pod, image)) {
+            workloads.entry((pod.namespace.clone(), pod.workload.clone())).or_default().push(pod);
+        }
+        for pods in workloads.values_mut() {
+            pods.sort_by(|one, other| one.name.cmp(&other.name));
+        }
+        let every = |path: &str| list(cluster, path).map_err(|error| error.message);
+        let services = every("/api/v1/services");
+        Ok(Self {
+            workloads,
+            gateways: every("/apis/gateway.networking.k8s.io/v1/gateways")
+                .map(|objects| objects.iter().filter_map(gateway).collect()),
+            entrances: services.iter().flatten().filter_map(|it| Some((fronted(it)?, Entrance::read(it)))).collect(),
+            fronts: services.map(|objects| objects.iter().filter_map(front).collect()),
+            nodes: every("/api/v1/nodes").map(|objects| objects.iter().filter_map(node).collect()),
+        })
+    }
+
+    /// The container from which a workload's flows start.
+    pub(super) fn probe(&self, namespace: &str, workload: &str) -> Result<&Container, Missing> {
+        let pods = self.pods(namespace, workload)?;
+        if pods.iter().all(|pod| pod.probe.is_none()) {
+            return Err(Missing::Never(format!("no container of {namespace}/{workload} is a probe")));
+        }
+        let probes = pods.iter().filter(|pod| pod.probe.is_some());
+        let pod = ready(probes, namespace, workload)?;
+        pod.probe.as_ref().ok_or_else(|| Missing::Now(format!("{namespace}/{workload} has no probe")))
+    }
+
+    /// The address of a workload's pod.
+    pub(super) fn pod_address(&self, namespace: &str, workload: &str) -> Result<IpAddr, Missing> {
+        let pod = ready(self.pods(namespace, workload)?.iter(), namespace, workload)?;
+        pod.address.ok_or_else(|| Missing::Now(format!("pod {namespace}/{} has no address", pod.name)))
+    }
+
+    /// The workload of a pod, as `namespace/name`; a pod that nobody listed keeps its own name.
+    pub(super) fn workload_of(&self, namespace: &str, pod: &str) -> String {
+        let found = self.workloads.values().flatten().find(|known| known.namespace == namespace && known.name == pod);
+        format!("{namespace}/{}", found.map_or(pod, |pod| pod.workload.as_str()))
+    }
+
+    /// A Gateway's address or name, of its status or of its Service.
+    pub(super) fn gateway(&self, namespace: &str, name: &str) -> Result<&str, Missing> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let gateways = self.gateways.as_ref().map_err(|why| Missing::Now(why.clone()))?;
+        let none = |what: &str| Missing::Now(format!("gateway {namespace}/{name} {what}"));
+        let own = gateways.get(&key).ok_or_else(|| none("does not exist"))?;
+        if let Some(address) = own {
+            return Ok(address);
+        }
+        let fronts = self.fronts.as_ref().map_err(|why| Missing::Now(why.clone()))?;
+        fronts.get(&key).map(String::as_str).ok_or_else(|| none("has no address yet"))
+    }
+
+    /// Where a client outside the cluster dials a gateway's port.
+    pub(super) fn entrance(&self, namespace: &str, name: &str, port: u16) -> Result<(String, u16), Missing> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let within = self.gateway(namespace, name)?;
+        let pods = self.workloads.get(&key).map(Vec::as_slice).unwrap_or_default();
+        // Any node leads there, and the proxy's own by the shortest way.
+        let node = pods.iter().filter(|pod| pod.unready.is_none()).find_map(|pod| pod.host);
+        let node = node.or_else(|| self.nodes.as_ref().ok()?.values().next().copied());
+        let published = self.gateways.as_ref().ok().and_then(|gateways| gateways.get(&key)?.as_deref());
+        let found = match self.entrances.get(&key) {
+            Some(entrance) => entrance.dialled(published, port, node),
+            None => published.map(|host| (host.to_owned(), port)),
+        };
+        found.ok_or_else(|| {
+            let what = format!("gateway {namespace}/{name} is at {within} alone, and port {port} is no port of a node");
+            Missing::Never(format!("refused: {what}"))
+        })
+    }
+
+    /// A node's internal address.
+    pub(super) fn node(&self, name: &str) -> Result<IpAddr, Missing> {
+        let nodes = self.nodes.as_ref().map_err(|why| Missing::Now(why.clone()))?;
+        let known = || nodes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        nodes.get(name).copied().ok_or_else(|| {
+            Missing::Never(format!("the cluster has no node {name} with an internal address; there are: {}", known()))
+        })
+    }
+
+    fn pods(&self, namespace: &str, workload: &str) -> Result<&[Pod], Missing> {
+        let found = self.workloads.get(&(namespace.to_owned(), workload.to_owned()));
+        found.map(Vec::as_slice).ok_or_else(|| Missing::Now(format!("workload {namespace}/{workload} has no pod")))
+    }
+}
+
+/// The first pod that can be used, or why none can.
+fn ready<'a>(mut pods: impl Iterator<Item = &'a Pod>, namespace: &str, workload: &str) -> Result<&'a Pod, Missing> {
+    let mut why = None;
+    let found = pods.find(|pod| match &pod.unready {
+        None => true,
+        Some(reason) => {
+            why = Some(format!("pod {namespace}/{} cannot be used: {reason}", pod.name));
+            false
+        }
+    });
+    found.ok_or_else(|| Missing::Now(why.unwrap_or_else(|| format!("workload {namespace}/{workload} has no pod"))))
+}
+
+fn name_of(object: &Value) -> Option<Name> {
+    let metadata = object.get("metadata")?;
+    Some((metadata.get("namespace")?.as_str()?.to_owned(), metadata.get("name")?.as_str()?.to_owned()))
+}
+
+fn gateway(object: &Value) -> Option<(Name, Option<String>)> {
+    let address = object.pointer("/status/addresses/0/value").and_then(Value::as_str).map(str::to_owned);
+    Some((name_of(object)?, address))
+}
+
+/// A Service that a gateway controller made, or that has a Gateway's name: the Gateway's.
+fn fronted(object: &Value) -> Option<Name> {
+    let (namespace, name) = name_of(object)?;
+    let labels = object.get("metadata")?.get("labels");
+    let label = labels.and_then(|labels| labels.get("gateway.networking.k8s.io/gateway-name")?.as_str());
+    Some((namespace, label.map_or(name, str::to_owned)))
+}
+
+/// The address at which it is found.
+fn front(object: &Value) -> Option<(Name, String)> {
+    let given = object.pointer("/status/loadBalancer/ingress/0");
+    let given = given.and_then(|given| given.get("ip").or_else(|| given.get("hostname")));
+    let own = object.pointer("/spec/clusterIP").filter(|address| *address != "None");
+    Some((fronted(object)?, given.or(own)?.as_str()?.to_owned()))
+}
+
+fn node(object: &Value) -> Option<(String, IpAddr)> {
+    let name = object.pointer("/metadata/name")?.as_str()?.to_owned();
+    let addresses = object.pointer("/status/addresses")?.as_array()?;
+    let internal = addresses.iter().find(|address| address["type"] == "InternalIP")?;
+    Some((name, internal["address"].as_str()?.parse().ok()?))
+}

@@ -1,0 +1,119 @@
+//! The image of the probe, which stand-ins and workloads run: an archive, or a program of which one is made.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use airtight_probe::image::{Image, ImageError, NameError};
+use serde::Serialize;
+
+use super::image::ImageRef;
+
+/// The image of probes, stand-ins and workloads.
+pub const PROBE_IMAGE: &str = "airtight-probe:dev";
+
+/// Where the probe's image comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeImage {
+    /// An archive of it.
+    Archive(PathBuf),
+    /// A program that it is made of.
+    Program(ProbeProgram),
+    /// Nowhere; why, and what to do about it.
+    Missing(String),
+}
+
+/// A static program, and the archive of its image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeProgram {
+    /// The program.
+    pub program: PathBuf,
+    /// Where the archive is written.
+    pub archive: PathBuf,
+    /// The image's id, `sha256:…`, which follows from the program.
+    pub id: String,
+}
+
+/// Why a program makes no image of the probe.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeProgramError {
+    /// It cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be packed.
+    #[error("{}: {source}", path.display())]
+    Image {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        source: ImageError,
+    },
+    /// The image's name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// It is not what it was when its image was planned.
+    #[error("{} was changed meanwhile", .0.display())]
+    Changed(PathBuf),
+}
+
+impl Default for ProbeImage {
+    fn default() -> Self {
+        Self::Missing("neither a program nor an archive of it is named".to_owned())
+    }
+}
+
+impl ProbeImage {
+    /// The archive that must be there before; none if it is made, or missing.
+    #[must_use]
+    pub fn archive(&self) -> Option<&Path> {
+        match self {
+            Self::Archive(archive) => Some(archive),
+            Self::Program(_) | Self::Missing(_) => None,
+        }
+    }
+
+    /// Name of the archive's file in a folder of images, as any image's.
+    #[must_use]
+    pub fn file_name() -> String {
+        PROBE_IMAGE.parse().map_or_else(|_| "airtight-probe.tar".to_owned(), |image: ImageRef| image.archive_name())
+    }
+}
+
+impl ProbeProgram {
+    /// The program of which `archive` is to be made.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no static program.
+    pub fn new(program: PathBuf, archive: PathBuf) -> Result<Self, ProbeProgramError> {
+        let id = image(&program)?.id();
+        Ok(Self { program, archive, id })
+    }
+
+    /// The archive's content: the same for the same program.
+    ///
+    /// # Errors
+    /// When the program cannot be read or was changed.
+    pub fn pack(&self) -> Result<Vec<u8>, ProbeProgramError> {
+        let image = image(&self.program)?;
+        if image.id() != self.id {
+            return Err(ProbeProgramError::Changed(self.program.clone()));
+        }
+        let mut archive = Vec::new();
+        let failed = |source| ProbeProgramError::Image { path: self.program.clone(), source };
+        image.write_docker_archive(&mut archive).map_err(failed)?;
+        Ok(archive)
+    }
+}
+
+fn image(program: &Path) -> Result<Image, ProbeProgramError> {
+    let path = || program.to_owned();
+    let bytes = std::fs::read(program).map_err(|source| ProbeProgramError::Read { path: path(), source })?;
+    Image::of_program(PROBE_IMAGE.parse()?, &bytes, BTreeMap::new())
+        .map_err(|source| ProbeProgramError::Image { path: path(), source })
+}
