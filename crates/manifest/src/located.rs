@@ -4,13 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, EnumAccess, IgnoredAny, VariantAccess as _, Visitor};
 
 use super::source::Position;
 
 pub(super) const LOCATED: &str = "$airtight::Located";
 pub(super) const UNMODELLED: &str = "$airtight::Unmodelled";
-pub(super) const LOCATED_FIELDS: &[&str] = &["line", "column", "value"];
 
 /// A value of a typed object together with the place it was written at.
 ///
@@ -33,7 +32,7 @@ impl<T> Deref for Located<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct(LOCATED, LOCATED_FIELDS, LocatedVisitor(PhantomData))
+        deserializer.deserialize_enum(LOCATED, &[], LocatedVisitor(PhantomData))
     }
 }
 
@@ -46,13 +45,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for LocatedVisitor<T> {
         f.write_str("a value with its place")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (_, line) = map.next_entry::<IgnoredAny, u32>()?.unwrap_or((IgnoredAny, 0));
-        let (_, column) = map.next_entry::<IgnoredAny, u32>()?.unwrap_or((IgnoredAny, 0));
-        match map.next_entry::<IgnoredAny, T>()? {
-            Some((_, value)) => Ok(Located { value, at: Position { line, column } }),
-            None => Err(serde::de::Error::missing_field("value")),
-        }
+    fn visit_enum<A: EnumAccess<'de>>(self, place: A) -> Result<Self::Value, A::Error> {
+        let (packed, value) = place.variant::<u64>()?;
+        Ok(Located { value: value.newtype_variant()?, at: Position::unpacked(packed) })
     }
 }
 

@@ -19,6 +19,19 @@ pub struct Position {
     pub column: u32,
 }
 
+impl Position {
+    /// Line and column in one number, for serde's data model.
+    pub(super) fn packed(self) -> u64 {
+        u64::from(self.line) << 32 | u64::from(self.column)
+    }
+
+    /// What [`Self::packed`] made.
+    pub(super) fn unpacked(packed: u64) -> Self {
+        let half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+        Self { line: half(packed >> 32), column: half(packed) }
+    }
+}
+
 /// A place in a named file, printed as `file:line:column`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Location {
