@@ -7,7 +7,7 @@ use airtight_manifest::gateway_api::FromNamespaces;
 use airtight_manifest::{Diagnostic, ObjectRef};
 
 use super::attempt::attempt;
-use super::cargo::{Cargo, Relay};
+use super::connection::{Connection, Relay};
 use super::course::{Course, combine};
 use super::doubt::admit_doubt;
 use super::flow::{Destination, Flow, Source};
@@ -169,7 +169,7 @@ impl<'w> Engine<'w> {
         if flow.port.is_none() && needs_port(flow) {
             return Err(FlowError::NoPort);
         }
-        let cargo = Cargo {
+        let connection = Connection {
             protocol: flow.protocol,
             request: flow.request.clone(),
             tls: flow.tls.clone(),
@@ -178,7 +178,7 @@ impl<'w> Engine<'w> {
         };
         let mut courses = Vec::new();
         for from in &parties {
-            courses.extend(self.courses(from, flow, &cargo)?);
+            courses.extend(self.courses(from, flow, &connection)?);
         }
         Ok(courses)
     }
@@ -242,30 +242,32 @@ impl<'w> Engine<'w> {
             .ok_or_else(|| FlowError::UnknownNode(name.to_owned()))
     }
 
-    fn courses(&self, from: &Party<'w>, flow: &Flow, cargo: &Cargo) -> Result<Vec<Course>, FlowError> {
+    fn courses(&self, from: &Party<'w>, flow: &Flow, connection: &Connection) -> Result<Vec<Course>, FlowError> {
         let port = flow.port.unwrap_or_default();
         match &flow.to {
             Destination::Service(namespace, name) => {
                 let service = self.world.service(namespace, name);
                 let service = service.ok_or_else(|| FlowError::UnknownService(namespace.clone(), name.clone()))?;
                 let full = format!("{name}.{namespace}.svc.cluster.local");
-                Ok(self.after_lookup(from, &full, Target::Service(service, port), cargo))
+                Ok(self.after_lookup(from, &full, Target::Service(service, port), connection))
             }
             Destination::Pod(namespace, name) => {
                 let mut pods = self.pods_named(namespace, name, from)?;
                 if flow.from == Source::Kubelet {
                     pods.retain(|pod| from.is_on(pod.node));
                 }
-                Ok(pods.into_iter().flat_map(|pod| self.send(from, &Target::Pod(pod, flow.port), cargo)).collect())
+                Ok(pods.into_iter().flat_map(|pod| self.send(from, &Target::Pod(pod, flow.port), connection)).collect())
             }
             Destination::Host(name) => {
                 let target = self.named(from, name, flow.port);
-                Ok(self.after_lookup(from, name, target, cargo))
+                Ok(self.after_lookup(from, name, target, connection))
             }
-            Destination::Address(address) => Ok(self.send(from, &Target::at(self.world, *address, flow.port), cargo)),
-            Destination::Gateway(namespace, name) => self.to_gateway(from, namespace, name, port, cargo),
-            Destination::Node(name) => Ok(self.send(from, &Target::Node(self.node(name)?, flow.port), cargo)),
-            Destination::Name(name) => Ok(self.bare_lookup(from, name, cargo)),
+            Destination::Address(address) => {
+                Ok(self.send(from, &Target::at(self.world, *address, flow.port), connection))
+            }
+            Destination::Gateway(namespace, name) => self.to_gateway(from, namespace, name, port, connection),
+            Destination::Node(name) => Ok(self.send(from, &Target::Node(self.node(name)?, flow.port), connection)),
+            Destination::Name(name) => Ok(self.bare_lookup(from, name, connection)),
             Destination::Object(_) => Err(FlowError::NotAnAttempt(flow.from.to_string(), flow.to.to_string())),
         }
     }
@@ -278,16 +280,22 @@ impl<'w> Engine<'w> {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "callers make the target for this call")]
-    pub(super) fn after_lookup(&self, from: &Party<'w>, name: &str, target: Target<'w>, cargo: &Cargo) -> Vec<Course> {
-        let lookup = self.lookup(from, name, cargo);
-        let cargo = Cargo { resolved: lookup.learned.then(|| name.to_owned()), ..cargo.clone() };
-        self.send(from, &target, &cargo).into_iter().map(|course| course.after(&lookup.hops)).collect()
+    pub(super) fn after_lookup(
+        &self,
+        from: &Party<'w>,
+        name: &str,
+        target: Target<'w>,
+        connection: &Connection,
+    ) -> Vec<Course> {
+        let lookup = self.lookup(from, name, connection);
+        let connection = Connection { resolved: lookup.learned.then(|| name.to_owned()), ..connection.clone() };
+        self.send(from, &target, &connection).into_iter().map(|course| course.after(&lookup.hops)).collect()
     }
 
-    fn bare_lookup(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Vec<Course> {
-        let mut hops = self.lookup(from, name, cargo).hops;
+    fn bare_lookup(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Vec<Course> {
+        let mut hops = self.lookup(from, name, connection).hops;
         if hops.is_empty() {
-            hops = self.lookup_elsewhere(from, name, cargo);
+            hops = self.lookup_elsewhere(from, name, connection);
         }
         vec![Course::ending(hops, crate::policy::Outcome::Connected)]
     }
@@ -299,12 +307,12 @@ impl<'w> Engine<'w> {
         namespace: &str,
         name: &str,
         port: u16,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Result<Vec<Course>, FlowError> {
         let unknown = || FlowError::UnknownGateway(namespace.to_owned(), name.to_owned());
         self.proxy_pod(&(namespace.into(), name.into())).ok_or_else(unknown)?;
         let service = self.world.service(namespace, name).ok_or_else(unknown)?;
-        Ok(self.send(from, &Target::Service(service, port), cargo))
+        Ok(self.send(from, &Target::Service(service, port), connection))
     }
 
     /// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.

@@ -1,6 +1,6 @@
 //! One hop: what each checkpoint on it decides.
 
-use super::cargo::Cargo;
+use super::connection::Connection;
 use super::engine::Engine;
 use super::party::Party;
 use super::trace::{Check, Hop, Wire};
@@ -24,7 +24,13 @@ pub(super) enum Sight {
 
 impl Engine<'_> {
     /// Source side and destination side of the CNI, in this order.
-    pub(super) fn cni_checks(&self, from: &Party<'_>, to: &Party<'_>, wire: Wire, cargo: &Cargo) -> Vec<Check> {
+    pub(super) fn cni_checks(
+        &self,
+        from: &Party<'_>,
+        to: &Party<'_>,
+        wire: Wire,
+        connection: &Connection,
+    ) -> Vec<Check> {
         let (protocol, port) = match wire {
             Wire::Plain { protocol, port } => (protocol, port),
             Wire::Hbone { .. } => (Protocol::Tcp, Some(15008)),
@@ -35,8 +41,8 @@ impl Engine<'_> {
             protocol,
             port,
             icmp_type: None,
-            payload: cargo.cni_payload(wire),
-            resolved: cargo.resolved.as_deref(),
+            payload: connection.cni_payload(wire),
+            resolved: connection.resolved.as_deref(),
         };
         let mut checks: Vec<Check> =
             [from.pod, to.pod].into_iter().flatten().filter_map(|pod| self.doubt(pod)).collect();
@@ -100,14 +106,14 @@ impl Engine<'_> {
     }
 
     /// Whether a host outside answers on this port, in clear text or with TLS as the client speaks it.
-    pub(super) fn host_check(&self, id: HostId, cargo: &Cargo, port: Option<u16>) -> Check {
+    pub(super) fn host_check(&self, id: HostId, connection: &Connection, port: Option<u16>) -> Check {
         let host = self.world.host(id);
         let name = host.names.first().map_or("the host", AsRef::as_ref);
         let Some(port) = port else {
             return check(Checkpoint::Application, Decision::allow(Reason::Listening, format!("{name} answers")));
         };
         let (plain, tls) = (host.ports.contains(&port), host.tls_ports.contains(&port));
-        let decision = match (plain, tls, &cargo.tls, &cargo.request) {
+        let decision = match (plain, tls, &connection.tls, &connection.request) {
             (false, false, _, _) => {
                 Decision::deny(Reason::NotListening, Outcome::Refused, format!("{name} does not listen on {port}"))
             }
@@ -141,12 +147,12 @@ pub(super) fn check(checkpoint: Checkpoint, decision: Decision) -> Check {
 }
 
 /// A hop whose symptoms are told as the client sees them.
-pub(super) fn hop(from: &Party<'_>, to: &Party<'_>, wire: Wire, checks: Vec<Check>, cargo: &Cargo) -> Hop {
+pub(super) fn hop(from: &Party<'_>, to: &Party<'_>, wire: Wire, checks: Vec<Check>, connection: &Connection) -> Hop {
     let checkpoints = checks
         .into_iter()
         .map(|mut check| {
             if check.decision.effect == Effect::Deny {
-                check.decision.symptom = check.decision.symptom.map(|symptom| cargo.seen_by_client(symptom));
+                check.decision.symptom = check.decision.symptom.map(|symptom| connection.seen_by_client(symptom));
             }
             check
         })

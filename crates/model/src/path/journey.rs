@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cargo::{Cargo, Relay};
+use super::connection::{Connection, Relay};
 use super::course::Course;
 use super::engine::Engine;
 use super::hop::{check, hop};
@@ -15,40 +15,46 @@ use crate::world::{Endpoint, Enrolment, NodeId, Pod, Protocol, Role, Service};
 
 impl<'w> Engine<'w> {
     /// Every course from `from` to `to`.
-    pub(super) fn send(&self, from: &Party<'w>, to: &Target<'w>, cargo: &Cargo) -> Vec<Course> {
+    pub(super) fn send(&self, from: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Course> {
         let enrolment = from.pod.map_or(Enrolment::None, |pod| pod.enrolment);
         match (enrolment, from.pod) {
-            (Enrolment::Ambient | Enrolment::AmbientOutbound, Some(pod)) if cargo.protocol == Protocol::Tcp => {
-                self.send_through_ztunnel(from, pod, to, cargo)
+            (Enrolment::Ambient | Enrolment::AmbientOutbound, Some(pod)) if connection.protocol == Protocol::Tcp => {
+                self.send_through_ztunnel(from, pod, to, connection)
             }
             (Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar, Some(_))
-                if cargo.protocol == Protocol::Tcp =>
+                if connection.protocol == Protocol::Tcp =>
             {
-                self.send_itself(from, to, cargo, true)
+                self.send_itself(from, to, connection, true)
             }
-            _ => self.send_itself(from, to, cargo, false),
+            _ => self.send_itself(from, to, connection, false),
         }
     }
 
     /// The source's ztunnel picks the way (ztunnel `src/proxy/outbound.rs`).
-    fn send_through_ztunnel(&self, from: &Party<'w>, pod: &'w Pod, to: &Target<'w>, cargo: &Cargo) -> Vec<Course> {
+    fn send_through_ztunnel(
+        &self,
+        from: &Party<'w>,
+        pod: &'w Pod,
+        to: &Target<'w>,
+        connection: &Connection,
+    ) -> Vec<Course> {
         let claimed = self.claimed(pod, to);
         let to = claimed.as_ref().unwrap_or(to);
-        let Some(target) = outbound_target(to) else { return self.send_itself(from, to, cargo, false) };
-        let relay = if cargo.relay == Relay::Client { Relay::Ztunnel } else { cargo.relay };
-        let cargo = cargo.relayed(relay);
+        let Some(target) = outbound_target(to) else { return self.send_itself(from, to, connection, false) };
+        let relay = if connection.relay == Relay::Client { Relay::Ztunnel } else { connection.relay };
+        let connection = connection.relayed(relay);
         let (way, decision) = route(self.world, &self.bindings, pod.id, &target);
         let picked = check(Checkpoint::ZtunnelOutbound, decision);
         match way {
-            Route::Waypoint { key, .. } => self.through_waypoint(from, &key, to, &cargo, picked),
-            Route::Direct(upstreams) => prefixed(self.to_upstreams(from, &upstreams, &cargo), &picked),
-            Route::Passthrough => prefixed(self.send_itself(from, to, &cargo, false), &picked),
-            Route::NoUpstream => vec![self.nowhere(from, to, picked, &cargo)],
+            Route::Waypoint { key, .. } => self.through_waypoint(from, &key, to, &connection, picked),
+            Route::Direct(upstreams) => prefixed(self.to_upstreams(from, &upstreams, &connection), &picked),
+            Route::Passthrough => prefixed(self.send_itself(from, to, &connection, false), &picked),
+            Route::NoUpstream => vec![self.nowhere(from, to, picked, &connection)],
         }
     }
 
     /// One endpoint of each kind: replicas of a workload are treated alike.
-    fn to_upstreams(&self, from: &Party<'w>, upstreams: &[Upstream], cargo: &Cargo) -> Vec<Course> {
+    fn to_upstreams(&self, from: &Party<'w>, upstreams: &[Upstream], connection: &Connection) -> Vec<Course> {
         let mut seen = BTreeSet::new();
         let mut courses = Vec::new();
         for upstream in upstreams {
@@ -56,14 +62,14 @@ impl<'w> Engine<'w> {
                 UpstreamAddress::Pod(id) => {
                     let pod = self.world.pod(*id);
                     if seen.insert((sort(pod, from.endpoint), upstream.port)) {
-                        courses.extend(self.deliver(from, pod, Some(upstream.port), upstream.hbone, cargo));
+                        courses.extend(self.deliver(from, pod, Some(upstream.port), upstream.hbone, connection));
                     }
                 }
                 UpstreamAddress::Address(address) => {
                     courses.extend(self.send_itself(
                         from,
                         &Target::at(self.world, *address, Some(upstream.port)),
-                        cargo,
+                        connection,
                         false,
                     ));
                 }
@@ -72,7 +78,7 @@ impl<'w> Engine<'w> {
                     courses.extend(self.send_itself(
                         from,
                         &self.external_named(name, Some(upstream.port)),
-                        cargo,
+                        connection,
                         false,
                     ));
                 }
@@ -81,19 +87,25 @@ impl<'w> Engine<'w> {
         courses
     }
 
-    fn nowhere(&self, from: &Party<'w>, to: &Target<'w>, picked: Check, cargo: &Cargo) -> Course {
+    fn nowhere(&self, from: &Party<'w>, to: &Target<'w>, picked: Check, connection: &Connection) -> Course {
         let (label, port) = describe(self.world, to);
         let end = Party { label, ..from.clone() };
-        let wire = Wire::Plain { protocol: cargo.protocol, port };
-        Course::ending(vec![hop(from, &end, wire, vec![picked], cargo)], cargo.success())
+        let wire = Wire::Plain { protocol: connection.protocol, port };
+        Course::ending(vec![hop(from, &end, wire, vec![picked], connection)], connection.success())
     }
 
     /// Without ztunnel: the kernel's (or the proxy's own) load balancing, and straight to the pod.
-    fn send_itself(&self, from: &Party<'w>, to: &Target<'w>, cargo: &Cargo, speaks_hbone: bool) -> Vec<Course> {
+    fn send_itself(
+        &self,
+        from: &Party<'w>,
+        to: &Target<'w>,
+        connection: &Connection,
+        speaks_hbone: bool,
+    ) -> Vec<Course> {
         match to {
-            Target::Service(service, port) => self.to_service(from, service, *port, cargo, speaks_hbone),
-            Target::Pod(pod, port) => self.deliver(from, pod, *port, speaks_hbone && takes_hbone(pod), cargo),
-            Target::Node(node, port) => self.to_node(from, *node, *port, cargo),
+            Target::Service(service, port) => self.to_service(from, service, *port, connection, speaks_hbone),
+            Target::Pod(pod, port) => self.deliver(from, pod, *port, speaks_hbone && takes_hbone(pod), connection),
+            Target::Node(node, port) => self.to_node(from, *node, *port, connection),
             Target::External { address, host, name, port } => {
                 let party = match host {
                     Some(id) => Party::host(self.world, *id, *address, name.as_deref()),
@@ -101,14 +113,14 @@ impl<'w> Engine<'w> {
                         Party { label: name.clone().unwrap_or_else(|| address.to_string()), ..Party::address(*address) }
                     }
                 };
-                vec![self.outside(from, &party, *host, *port, cargo)]
+                vec![self.outside(from, &party, *host, *port, connection)]
             }
             // Without ztunnel nobody knows the address that the mesh made up.
             Target::ServiceEntry { host, port, .. } => {
                 let target = self.external_named(host, Some(*port));
                 match target {
                     Target::ServiceEntry { .. } => Vec::new(),
-                    found => self.send_itself(from, &found, cargo, speaks_hbone),
+                    found => self.send_itself(from, &found, connection, speaks_hbone),
                 }
             }
         }
@@ -119,26 +131,27 @@ impl<'w> Engine<'w> {
         from: &Party<'w>,
         service: &'w Service,
         port: u16,
-        cargo: &Cargo,
+        connection: &Connection,
         speaks_hbone: bool,
     ) -> Vec<Course> {
-        let Some(entry) = service_port(service, cargo.protocol, port) else {
-            let why = format!("Service {}/{} has no {} port {port}", service.namespace, service.name, cargo.protocol);
-            return vec![Self::no_backend(from, service, port, Outcome::Timeout, why, cargo)];
+        let Some(entry) = service_port(service, connection.protocol, port) else {
+            let why =
+                format!("Service {}/{} has no {} port {port}", service.namespace, service.name, connection.protocol);
+            return vec![Self::no_backend(from, service, port, Outcome::Timeout, why, connection)];
         };
         let pods = representatives(self.world, service, from.endpoint);
         if pods.is_empty() && service.external_endpoints.is_empty() {
             let why = format!("Service {}/{} has no backend", service.namespace, service.name);
-            return vec![Self::no_backend(from, service, port, Outcome::Refused, why, cargo)];
+            return vec![Self::no_backend(from, service, port, Outcome::Refused, why, connection)];
         }
         let inside = pods.into_iter().flat_map(|pod| {
             let port = target_port(entry, pod);
-            self.deliver(from, pod, port, speaks_hbone && takes_hbone(pod), cargo)
+            self.deliver(from, pod, port, speaks_hbone && takes_hbone(pod), connection)
         });
         let outside = service.external_endpoints.iter().map(|address| {
             let host = super::target::host_at(self.world, *address);
             let party = host.map_or_else(|| Party::address(*address), |id| Party::host(self.world, id, *address, None));
-            self.outside(from, &party, host, Some(port), cargo)
+            self.outside(from, &party, host, Some(port), connection)
         });
         inside.chain(outside).collect()
     }
@@ -149,13 +162,13 @@ impl<'w> Engine<'w> {
         port: u16,
         symptom: Outcome,
         why: String,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Course {
         let decision = Decision::deny(Reason::NoHealthyUpstream, symptom, why).by(vec![service.origin.clone()]);
         let end = Party { label: format!("{}/{}", service.namespace, service.name), ..from.clone() };
-        let wire = Wire::Plain { protocol: cargo.protocol, port: Some(port) };
+        let wire = Wire::Plain { protocol: connection.protocol, port: Some(port) };
         let checks = vec![check(Checkpoint::Application, decision)];
-        Course::ending(vec![hop(from, &end, wire, checks, cargo)], cargo.success())
+        Course::ending(vec![hop(from, &end, wire, checks, connection)], connection.success())
     }
 
     /// The last leg to a pod: CNI, its ztunnel, and whatever the pod is.
@@ -165,17 +178,17 @@ impl<'w> Engine<'w> {
         pod: &'w Pod,
         port: Option<u16>,
         hbone: bool,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Vec<Course> {
         let wire = match (hbone, port) {
             (true, Some(inner)) => Wire::Hbone { inner },
-            _ => Wire::Plain { protocol: cargo.protocol, port },
+            _ => Wire::Plain { protocol: connection.protocol, port },
         };
         let from = &self.as_seen_by(from, pod);
         let to = Party::pod(pod);
-        let mut checks = self.cni_checks(from, &to, wire, cargo);
+        let mut checks = self.cni_checks(from, &to, wire, connection);
         checks.extend(self.ztunnel_check(from, pod, wire, port));
-        self.arrive(from, pod, port, wire, checks, cargo)
+        self.arrive(from, pod, port, wire, checks, connection)
     }
 
     /// istio-cni rewrites the source of every socket in the host's network namespace that dials an
@@ -200,34 +213,34 @@ impl<'w> Engine<'w> {
         port: Option<u16>,
         wire: Wire,
         mut checks: Vec<Check>,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Vec<Course> {
         let to = Party::pod(pod);
-        checks.push(self.application_check(pod, cargo.protocol, port));
+        checks.push(self.application_check(pod, connection.protocol, port));
         match (&pod.role, port) {
-            (Role::Gateway(key), Some(port)) if cargo.protocol == Protocol::Tcp => {
-                self.at_gateway(from, &to, key, port, wire, checks, cargo)
+            (Role::Gateway(key), Some(port)) if connection.protocol == Protocol::Tcp => {
+                self.at_gateway(from, &to, key, port, wire, checks, connection)
             }
             (Role::Gateway(_) | Role::Workload | Role::Waypoint(_), _) => {
-                let leg = hop(from, &to, wire, checks, cargo);
-                let answer = Answer { by: to.label, request: cargo.request.clone(), admitted: None };
-                vec![Course { hops: vec![leg], success: cargo.success(), answer: Some(answer) }]
+                let leg = hop(from, &to, wire, checks, connection);
+                let answer = Answer { by: to.label, request: connection.request.clone(), admitted: None };
+                vec![Course { hops: vec![leg], success: connection.success(), answer: Some(answer) }]
             }
         }
     }
 
     /// A process on a node, or a NodePort.
-    fn to_node(&self, from: &Party<'w>, node: NodeId, port: Option<u16>, cargo: &Cargo) -> Vec<Course> {
+    fn to_node(&self, from: &Party<'w>, node: NodeId, port: Option<u16>, connection: &Connection) -> Vec<Course> {
         let to = Party::node(self.world, node);
-        let wire = Wire::Plain { protocol: cargo.protocol, port };
-        if let Some((service, entry)) = port.and_then(|port| self.node_port(cargo.protocol, port)) {
-            return self.through_node_port(from, &to, wire, service, entry.port, cargo);
+        let wire = Wire::Plain { protocol: connection.protocol, port };
+        if let Some((service, entry)) = port.and_then(|port| self.node_port(connection.protocol, port)) {
+            return self.through_node_port(from, &to, wire, service, entry.port, connection);
         }
-        let mut checks = self.cni_checks(from, &to, wire, cargo);
-        checks.push(self.node_check(node, cargo.protocol, port));
-        let leg = hop(from, &to, wire, checks, cargo);
-        let answer = Answer { by: to.label, request: cargo.request.clone(), admitted: None };
-        vec![Course { hops: vec![leg], success: cargo.success(), answer: Some(answer) }]
+        let mut checks = self.cni_checks(from, &to, wire, connection);
+        checks.push(self.node_check(node, connection.protocol, port));
+        let leg = hop(from, &to, wire, checks, connection);
+        let answer = Answer { by: to.label, request: connection.request.clone(), admitted: None };
+        vec![Course { hops: vec![leg], success: connection.success(), answer: Some(answer) }]
     }
 
     /// Up to Cilium 1.19 the policy of a pod that dials a NodePort sees the node; from 1.20 on it is
@@ -239,18 +252,18 @@ impl<'w> Engine<'w> {
         wire: Wire,
         service: &'w Service,
         port: u16,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Vec<Course> {
         let translated = airtight_manifest::stack::at_least(&self.world.stack.versions.cilium, 1, 20);
         if from.pod.is_none() || translated {
-            return self.to_service(from, service, port, cargo, false);
+            return self.to_service(from, service, port, connection, false);
         }
         let first = self
-            .cni_checks(from, node, wire, cargo)
+            .cni_checks(from, node, wire, connection)
             .into_iter()
             .filter(|check| check.checkpoint == Checkpoint::CniEgress);
-        let leg = hop(from, node, wire, first.collect(), cargo);
-        self.to_service(node, service, port, cargo, false)
+        let leg = hop(from, node, wire, first.collect(), connection);
+        self.to_service(node, service, port, connection, false)
             .into_iter()
             .map(|course| course.after(std::slice::from_ref(&leg)))
             .collect()
@@ -287,12 +300,12 @@ impl<'w> Engine<'w> {
         to: &Party<'w>,
         host: Option<crate::world::HostId>,
         port: Option<u16>,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Course {
-        let wire = Wire::Plain { protocol: cargo.protocol, port };
-        let mut checks = self.cni_checks(from, to, wire, cargo);
+        let wire = Wire::Plain { protocol: connection.protocol, port };
+        let mut checks = self.cni_checks(from, to, wire, connection);
         checks.push(match host {
-            Some(id) => self.host_check(id, cargo, port),
+            Some(id) => self.host_check(id, connection, port),
             None => check(
                 Checkpoint::Application,
                 Decision::deny(
@@ -302,8 +315,12 @@ impl<'w> Engine<'w> {
                 ),
             ),
         });
-        let answer = Answer { by: to.label.clone(), request: cargo.request.clone(), admitted: None };
-        Course { hops: vec![hop(from, to, wire, checks, cargo)], success: cargo.success(), answer: Some(answer) }
+        let answer = Answer { by: to.label.clone(), request: connection.request.clone(), admitted: None };
+        Course {
+            hops: vec![hop(from, to, wire, checks, connection)],
+            success: connection.success(),
+            answer: Some(answer),
+        }
     }
 }
 

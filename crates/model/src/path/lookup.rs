@@ -1,6 +1,6 @@
 //! Name lookups: who answers, and what the CNI makes of the query.
 
-use super::cargo::{Cargo, Relay};
+use super::connection::{Connection, Relay};
 use super::engine::Engine;
 use super::hop::{check, hop};
 use super::party::Party;
@@ -24,7 +24,7 @@ impl<'w> Engine<'w> {
     ///
     /// ztunnel answers names of the mesh itself; everything else goes to the cluster's resolver from
     /// the pod's own network namespace (ztunnel `src/dns/forwarder.rs`), so that the CNI sees the pod.
-    pub(super) fn lookup(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Lookup {
+    pub(super) fn lookup(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Lookup {
         let nothing = Lookup { hops: Vec::new(), learned: false };
         let Some(pod) = from.pod.filter(|pod| !pod.host_network) else { return nothing };
         if self.answered_by_ztunnel(pod, name) {
@@ -32,10 +32,11 @@ impl<'w> Engine<'w> {
         }
         let Some(resolver) = self.resolver() else { return nothing };
         if resolver.backends.is_empty() {
-            return Lookup { hops: vec![unanswered(from, resolver, name, cargo)], learned: false };
+            return Lookup { hops: vec![unanswered(from, resolver, name, connection)], learned: false };
         }
         let mut learned = false;
-        let query = Cargo { protocol: Protocol::Udp, request: None, tls: None, resolved: None, relay: cargo.relay };
+        let query =
+            Connection { protocol: Protocol::Udp, request: None, tls: None, resolved: None, relay: connection.relay };
         let hops = representatives(self.world, resolver, from.endpoint)
             .into_iter()
             .take(1)
@@ -50,7 +51,7 @@ impl<'w> Engine<'w> {
                 checks.push(self.application_check(server, Protocol::Udp, port));
                 checks.push(self.existence(name));
                 let checks = checks.into_iter().map(as_lookup_failure).collect();
-                hop(from, &to, wire, checks, &Cargo { relay: relay_of_lookup(cargo.relay), ..query.clone() })
+                hop(from, &to, wire, checks, &Connection { relay: relay_of_lookup(connection.relay), ..query.clone() })
             })
             .collect();
         Lookup { hops, learned }
@@ -59,10 +60,10 @@ impl<'w> Engine<'w> {
     /// A lookup that does not leave for the cluster's resolver: ztunnel answers, or it is one by a party without a
     /// pod's network, whose own resolver knows the names outside; whether it knows the
     /// cluster's is a matter of the node's configuration.
-    pub(super) fn lookup_elsewhere(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Vec<Hop> {
+    pub(super) fn lookup_elsewhere(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Vec<Hop> {
         let on_pod_network = from.pod.filter(|pod| !pod.host_network);
         if on_pod_network.is_some_and(|pod| self.answered_by_ztunnel(pod, name)) {
-            return vec![captured_lookup(from, name, cargo)];
+            return vec![captured_lookup(from, name, connection)];
         }
         let decision = match self.service_named(name) {
             Some(service) => {
@@ -78,7 +79,7 @@ impl<'w> Engine<'w> {
         };
         let to = Party { label: "its own resolver".to_owned(), ..from.clone() };
         let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-        vec![hop(from, &to, wire, vec![decision], cargo)]
+        vec![hop(from, &to, wire, vec![decision], connection)]
     }
 
     fn answered_by_ztunnel(&self, pod: &crate::world::Pod, name: &str) -> bool {
@@ -112,22 +113,22 @@ impl<'w> Engine<'w> {
 }
 
 /// A lookup that nobody can answer: the resolver's Service has no backend, so that the node rejects the query.
-fn unanswered(from: &Party<'_>, resolver: &Service, name: &str, cargo: &Cargo) -> Hop {
+fn unanswered(from: &Party<'_>, resolver: &Service, name: &str, connection: &Connection) -> Hop {
     let detail = format!("the resolver has no backend that could answer for {name}");
     let outcome = Outcome::DnsFailure(Rcode::Timeout);
     let decision = Decision::deny(Reason::NoHealthyUpstream, outcome, detail).by(vec![resolver.origin.clone()]);
     let to = Party { label: format!("{}/{}", resolver.namespace, resolver.name), ..from.clone() };
     let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-    hop(from, &to, wire, vec![check(Checkpoint::Application, decision)], cargo)
+    hop(from, &to, wire, vec![check(Checkpoint::Application, decision)], connection)
 }
 
 /// A lookup that the pod's own ztunnel answers, for whoever asks nothing but the name.
-fn captured_lookup(from: &Party<'_>, name: &str, cargo: &Cargo) -> Hop {
+fn captured_lookup(from: &Party<'_>, name: &str, connection: &Connection) -> Hop {
     let detail = format!("ztunnel answers the lookup of {name} itself");
     let decision = Decision::allow(Reason::Direct, detail);
     let to = Party { label: "its own ztunnel".to_owned(), ..from.clone() };
     let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-    hop(from, &to, wire, vec![check(Checkpoint::ZtunnelOutbound, decision)], cargo)
+    hop(from, &to, wire, vec![check(Checkpoint::ZtunnelOutbound, decision)], connection)
 }
 
 /// A lookup fails as a lookup, whatever befell its packets.

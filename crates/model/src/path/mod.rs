@@ -1,7 +1,7 @@
 //! The way of a flow through hops and checkpoints.
 
 mod attempt;
-mod cargo;
+mod connection;
 mod course;
 mod doubt;
 mod engine;

@@ -2,7 +2,7 @@
 
 use airtight_manifest::RuleRef;
 
-use super::cargo::{Cargo, Relay};
+use super::connection::{Connection, Relay};
 use super::course::Course;
 use super::engine::Engine;
 use super::hop::{check, hop};
@@ -21,17 +21,17 @@ impl<'w> Engine<'w> {
         from: &Party<'w>,
         waypoint: &GatewayKey,
         to: &Target<'w>,
-        cargo: &Cargo,
+        connection: &Connection,
         picked: Check,
     ) -> Vec<Course> {
         let (Some(pod), Some(gateway)) = (self.proxy_pod(waypoint), self.waypoint_gateway(waypoint)) else {
-            return vec![Self::missing_proxy(from, waypoint, picked, cargo)];
+            return vec![Self::missing_proxy(from, waypoint, picked, connection)];
         };
         let Some((service_port, target)) = self.waypoint_target(to) else { return Vec::new() };
         let wire = Wire::Hbone { inner: service_port };
         let here = Party::pod(pod);
         let mut checks = vec![picked];
-        checks.extend(self.cni_checks(from, &here, wire, cargo));
+        checks.extend(self.cni_checks(from, &here, wire, connection));
         // A third-party waypoint is itself captured: its ztunnel ends the tunnel and hands on PROXY protocol.
         if pod.enrolment.sends_through_ztunnel() {
             let inner = self.proxy(waypoint).and_then(proxy_protocol_port).unwrap_or(service_port);
@@ -41,14 +41,15 @@ impl<'w> Engine<'w> {
             ));
         }
         let source = from.mesh_source(self.world);
-        let decision = self.waypoints.evaluate(self.world, gateway, &target, &source, cargo.waypoint_payload());
+        let decision = self.waypoints.evaluate(self.world, gateway, &target, &source, connection.waypoint_payload());
         checks.push(check(Checkpoint::Waypoint, decision));
-        let relay = if cargo.request.is_some() && cargo.tls.is_none() { Relay::HttpProxy } else { Relay::TcpProxy };
-        let mut onward = Cargo { resolved: None, ..cargo.relayed(relay) };
+        let relay =
+            if connection.request.is_some() && connection.tls.is_none() { Relay::HttpProxy } else { Relay::TcpProxy };
+        let mut onward = Connection { resolved: None, ..connection.relayed(relay) };
         if relay == Relay::HttpProxy {
             onward.request = onward.request.map(|it| self.waypoints.forwarded(self.world, gateway, &target, &it));
         }
-        self.beyond_waypoint(from, &here, wire, checks, to, cargo, &onward)
+        self.beyond_waypoint(from, &here, wire, checks, to, connection, &onward)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the two legs of one turn")]
@@ -59,17 +60,17 @@ impl<'w> Engine<'w> {
         wire: Wire,
         mut checks: Vec<Check>,
         to: &Target<'w>,
-        cargo: &Cargo,
-        onward: &Cargo,
+        connection: &Connection,
+        onward: &Connection,
     ) -> Vec<Course> {
         checks.extend(self.unread_routes(to));
-        self.name_origination(here, to, cargo, &mut checks);
+        self.name_origination(here, to, connection, &mut checks);
         // Routes come after the filters, and see what these made of the request.
         let routed = self.waypoint_route(from, here, to, onward);
         if let Some(routed) = &routed {
             checks.push(check(Checkpoint::Waypoint, routed.decision.clone()));
         }
-        let leg = hop(from, here, wire, checks, cargo);
+        let leg = hop(from, here, wire, checks, connection);
         let courses: Vec<Course> = match routed {
             Some(routed) if routed.backends.is_empty() => {
                 vec![Course::ending(Vec::new(), own_answer(&routed.decision))]
@@ -81,22 +82,35 @@ impl<'w> Engine<'w> {
     }
 
     /// The rule that makes the waypoint speak TLS from here on stands beside those that let the flow through.
-    fn name_origination(&self, here: &Party<'w>, to: &Target<'w>, cargo: &Cargo, checks: &mut [Check]) {
+    fn name_origination(&self, here: &Party<'w>, to: &Target<'w>, connection: &Connection, checks: &mut [Check]) {
         let Target::ServiceEntry { namespace, host, port, .. } = to else { return };
-        let rule = self.originates(here, namespace, host, *port, cargo);
+        let rule = self.originates(here, namespace, host, *port, connection);
         if let (Some(check), Some(rule)) = (checks.last_mut(), rule) {
             check.decision.rules.push(rule);
         }
     }
 
-    fn originates(&self, here: &Party<'w>, entry: &str, host: &str, port: u16, cargo: &Cargo) -> Option<RuleRef> {
+    fn originates(
+        &self,
+        here: &Party<'w>,
+        entry: &str,
+        host: &str,
+        port: u16,
+        connection: &Connection,
+    ) -> Option<RuleRef> {
         let home = here.pod.map_or("", |pod| &pod.namespace);
-        originates_tls(self.world, home, entry, host, port).filter(|_| cargo.tls.is_none())
+        originates_tls(self.world, home, entry, host, port).filter(|_| connection.tls.is_none())
     }
 
     /// HTTPRoutes that name the Service as parent (GAMMA) are the waypoint's to follow; none if it goes its own way.
-    fn waypoint_route(&self, from: &Party<'w>, here: &Party<'w>, to: &Target<'w>, cargo: &Cargo) -> Option<Routed> {
-        let (Target::Service(service, port), Some(request), None) = (to, &cargo.request, &cargo.tls) else {
+    fn waypoint_route(
+        &self,
+        from: &Party<'w>,
+        here: &Party<'w>,
+        to: &Target<'w>,
+        connection: &Connection,
+    ) -> Option<Routed> {
+        let (Target::Service(service, port), Some(request), None) = (to, &connection.request, &connection.tls) else {
             return None;
         };
         let client = from.pod.map_or("", |pod| &pod.namespace);
@@ -119,13 +133,13 @@ impl<'w> Engine<'w> {
     }
 
     /// The waypoint's own choice of an endpoint.
-    fn onward(&self, here: &Party<'w>, to: &Target<'w>, cargo: &Cargo) -> Vec<Course> {
+    fn onward(&self, here: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Course> {
         match to {
             Target::ServiceEntry { namespace, name, host, port } => {
-                self.to_service_entry(here, (namespace, name), host, *port, cargo)
+                self.to_service_entry(here, (namespace, name), host, *port, connection)
             }
             Target::Service(_, _) | Target::Pod(_, _) | Target::Node(_, _) | Target::External { .. } => {
-                self.send(here, to, cargo)
+                self.send(here, to, connection)
             }
         }
     }
@@ -137,17 +151,17 @@ impl<'w> Engine<'w> {
         entry: (&str, &str),
         host: &str,
         port: u16,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Vec<Course> {
         let target_port = self.service_entry_target_port(entry, port);
-        let mut cargo = cargo.clone();
-        if self.originates(here, entry.0, host, port, &cargo).is_some() {
-            cargo.tls = Some(host.to_owned());
+        let mut connection = connection.clone();
+        if self.originates(here, entry.0, host, port, &connection).is_some() {
+            connection.tls = Some(host.to_owned());
         }
-        let lookup = self.lookup(here, host, &cargo);
-        cargo.resolved = lookup.learned.then(|| host.to_owned());
+        let lookup = self.lookup(here, host, &connection);
+        connection.resolved = lookup.learned.then(|| host.to_owned());
         let external = self.external_named(host, Some(target_port));
-        let courses = self.send(here, &external, &cargo);
+        let courses = self.send(here, &external, &connection);
         courses.into_iter().map(|course| course.after(&lookup.hops)).collect()
     }
 
@@ -161,23 +175,24 @@ impl<'w> Engine<'w> {
         port: u16,
         wire: Wire,
         mut checks: Vec<Check>,
-        cargo: &Cargo,
+        connection: &Connection,
     ) -> Vec<Course> {
-        let Some(request) = &cargo.request else {
-            let leg = hop(from, here, wire, checks, cargo);
+        let Some(request) = &connection.request else {
+            let leg = hop(from, here, wire, checks, connection);
             let answer = Answer { by: here.label.clone(), request: None, admitted: None };
             return vec![Course { hops: vec![leg], success: Outcome::Connected, answer: Some(answer) }];
         };
         // The pod binds a port of its own choice; routes go by the listener's.
         let port = self.proxy(key).and_then(|proxy| proxy.listener_port(port)).unwrap_or(port);
-        let routed = self.gateways.route(self.world, key, port, cargo.tls.as_deref(), request);
+        let routed = self.gateways.route(self.world, key, port, connection.tls.as_deref(), request);
         let answer = own_answer(&routed.decision);
         let follows = routed.decision.effect != Effect::Deny;
         checks.push(check(Checkpoint::Gateway, routed.decision));
-        let leg = hop(from, here, wire, checks, cargo);
-        let onward = Cargo { tls: None, resolved: None, ..cargo.relayed(Relay::HttpProxy) };
+        let leg = hop(from, here, wire, checks, connection);
+        let onward = Connection { tls: None, resolved: None, ..connection.relayed(Relay::HttpProxy) };
         if routed.backends.is_empty() {
-            let by = follows.then(|| Answer { by: here.label.clone(), request: cargo.request.clone(), admitted: None });
+            let by =
+                follows.then(|| Answer { by: here.label.clone(), request: connection.request.clone(), admitted: None });
             return vec![Course { hops: vec![leg], success: answer, answer: by }];
         }
         let courses = routed.backends.iter().flat_map(|backend| self.to_backend(here, backend, &onward));
@@ -185,42 +200,48 @@ impl<'w> Engine<'w> {
     }
 
     /// A proxy load-balances to pods by itself, so a Service's waypoint is not on its way.
-    fn to_backend(&self, here: &Party<'w>, backend: &RoutedBackend, cargo: &Cargo) -> Vec<Course> {
-        let cargo = Cargo { request: Some(backend.request.clone()), ..cargo.clone() };
+    fn to_backend(&self, here: &Party<'w>, backend: &RoutedBackend, connection: &Connection) -> Vec<Course> {
+        let connection = Connection { request: Some(backend.request.clone()), ..connection.clone() };
         match &backend.target {
             BackendTarget::Service { namespace, name, port } => {
-                self.to_service_pods(here, (namespace, name), *port, &cargo)
+                self.to_service_pods(here, (namespace, name), *port, &connection)
             }
             BackendTarget::Static { host, port, tls } | BackendTarget::Llm { host, port, tls } => {
-                self.to_named(here, host, *port, *tls, &cargo)
+                self.to_named(here, host, *port, *tls, &connection)
             }
-            BackendTarget::Mcp { host, port } => self.to_named(here, host, *port, false, &cargo),
+            BackendTarget::Mcp { host, port } => self.to_named(here, host, *port, false, &connection),
             BackendTarget::Failing { status } => vec![Course::ending(Vec::new(), Outcome::Http(*status))],
         }
     }
 
-    fn to_named(&self, here: &Party<'w>, host: &str, port: u16, tls: bool, cargo: &Cargo) -> Vec<Course> {
+    fn to_named(&self, here: &Party<'w>, host: &str, port: u16, tls: bool, connection: &Connection) -> Vec<Course> {
         if let Some(service) = self.service_named(host) {
-            return self.to_service_pods(here, (&service.namespace, &service.name), port, cargo);
+            return self.to_service_pods(here, (&service.namespace, &service.name), port, connection);
         }
-        let lookup = self.lookup(here, host, cargo);
+        let lookup = self.lookup(here, host, connection);
         let resolved = lookup.learned.then(|| host.to_owned());
-        let cargo = Cargo { tls: tls.then(|| host.to_owned()), resolved, ..cargo.clone() };
-        let courses = self.send(here, &self.external_named(host, Some(port)), &cargo);
+        let connection = Connection { tls: tls.then(|| host.to_owned()), resolved, ..connection.clone() };
+        let courses = self.send(here, &self.external_named(host, Some(port)), &connection);
         courses.into_iter().map(|course| course.after(&lookup.hops)).collect()
     }
 
-    fn to_service_pods(&self, here: &Party<'w>, service: (&str, &str), port: u16, cargo: &Cargo) -> Vec<Course> {
+    fn to_service_pods(
+        &self,
+        here: &Party<'w>,
+        service: (&str, &str),
+        port: u16,
+        connection: &Connection,
+    ) -> Vec<Course> {
         let Some(service) = self.world.service(service.0, service.1) else { return Vec::new() };
-        let Some(entry) = super::target::service_port(service, cargo.protocol, port) else {
-            return self.send(here, &Target::Service(service, port), cargo);
+        let Some(entry) = super::target::service_port(service, connection.protocol, port) else {
+            return self.send(here, &Target::Service(service, port), connection);
         };
         let pods = super::target::representatives(self.world, service, here.endpoint);
         if pods.is_empty() {
-            return self.send(here, &Target::Service(service, port), cargo);
+            return self.send(here, &Target::Service(service, port), connection);
         }
         let targets = pods.into_iter().map(|pod| Target::Pod(pod, super::target::target_port(entry, pod)));
-        targets.flat_map(|target| self.send(here, &target, cargo)).collect()
+        targets.flat_map(|target| self.send(here, &target, connection)).collect()
     }
 
     pub(super) fn proxy_pod(&self, key: &GatewayKey) -> Option<&'w Pod> {
@@ -253,14 +274,14 @@ impl<'w> Engine<'w> {
         self.waypoint_gateways.iter().find(|gateway| gateway.key == *key)
     }
 
-    fn missing_proxy(from: &Party<'w>, key: &GatewayKey, picked: Check, cargo: &Cargo) -> Course {
+    fn missing_proxy(from: &Party<'w>, key: &GatewayKey, picked: Check, connection: &Connection) -> Course {
         let why = format!("no proxy runs for Gateway {}/{}", key.0, key.1);
         let decision = Decision::deny(Reason::WaypointUnavailable, Outcome::Reset, why);
         let end = Party { label: format!("{}/{}", key.0, key.1), ..from.clone() };
-        let wire = Wire::Plain { protocol: cargo.protocol, port: None };
+        let wire = Wire::Plain { protocol: connection.protocol, port: None };
         Course::ending(
-            vec![hop(from, &end, wire, vec![picked, check(Checkpoint::ZtunnelOutbound, decision)], cargo)],
-            cargo.success(),
+            vec![hop(from, &end, wire, vec![picked, check(Checkpoint::ZtunnelOutbound, decision)], connection)],
+            connection.success(),
         )
     }
 }

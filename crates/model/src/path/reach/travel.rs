@@ -5,7 +5,7 @@ use super::doubts::unmodelled;
 use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
 use super::ground::GroundId;
 use super::verdict::Verdict;
-use crate::path::cargo::{Cargo, Relay};
+use crate::path::connection::{Connection, Relay};
 use crate::path::course::Course;
 use crate::path::doubt::doubt_about;
 use crate::path::engine::Engine;
@@ -97,8 +97,9 @@ impl<'w> Traveller<'_, 'w> {
     fn to_service(&self, from: &Party<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Course>) {
         let engine = self.engine;
         let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
-        let send =
-            |cargo: &Cargo| self.judged(engine.after_lookup(from, &name, Target::Service(service, aim.port), cargo));
+        let send = |connection: &Connection| {
+            self.judged(engine.after_lookup(from, &name, Target::Service(service, aim.port), connection))
+        };
         let (verdict, courses) = send(&bare(aim.protocol));
         if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&courses) {
             return (verdict, courses);
@@ -110,7 +111,7 @@ impl<'w> Traveller<'_, 'w> {
             headers: Vec::new(),
             token: None,
         };
-        let (requested, with_request) = send(&Cargo { request: Some(get), ..bare(aim.protocol) });
+        let (requested, with_request) = send(&Connection { request: Some(get), ..bare(aim.protocol) });
         match (verdict, requested) {
             (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, courses),
             (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, courses),
@@ -138,16 +139,16 @@ impl<'w> Traveller<'_, 'w> {
         let host = world.host(id);
         let name = host_name(world, id);
         let tls = host.tls_ports.contains(&port).then(|| name.clone());
-        let cargo = Cargo { tls, ..bare(Protocol::Tcp) };
+        let connection = Connection { tls, ..bare(Protocol::Tcp) };
         if host.names.is_empty() {
             let courses = host
                 .addresses
                 .first()
-                .map(|address| engine.send(from, &Target::at(world, *address, Some(port)), &cargo));
+                .map(|address| engine.send(from, &Target::at(world, *address, Some(port)), &connection));
             return self.judged(courses.unwrap_or_default());
         }
         let target = engine.named(from, &name, Some(port));
-        self.judged(engine.after_lookup(from, &name, target, &cargo))
+        self.judged(engine.after_lookup(from, &name, target, &connection))
     }
 
     /// Only users come to a Gateway's own address.
@@ -169,6 +170,6 @@ fn judged_by_waypoint(courses: &[Course]) -> bool {
 }
 
 /// A bare connection.
-pub(super) fn bare(protocol: Protocol) -> Cargo {
-    Cargo { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
+pub(super) fn bare(protocol: Protocol) -> Connection {
+    Connection { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
 }

@@ -8,7 +8,7 @@ use crate::world::Protocol;
 
 /// What travels from one proxy (or the client) to the next.
 #[derive(Debug, Clone)]
-pub(super) struct Cargo {
+pub(super) struct Connection {
     pub(super) protocol: Protocol,
     pub(super) request: Option<Request>,
     /// The server name of a TLS session; empty for a session without one.
@@ -32,7 +32,7 @@ pub(super) enum Relay {
     TcpProxy,
 }
 
-impl Cargo {
+impl Connection {
     /// What the CNI can read of it on this wire.
     pub(super) fn cni_payload(&self, wire: Wire) -> Payload<'_> {
         match (wire, &self.tls, &self.request) {
@@ -54,7 +54,7 @@ impl Cargo {
         }
     }
 
-    /// The same cargo, sent on by `relay`.
+    /// The same connection, sent on by `relay`.
     pub(super) fn relayed(&self, relay: Relay) -> Self {
         Self { relay, ..self.clone() }
     }
