@@ -7,8 +7,8 @@ use airtight_manifest::gateway_api::FromNamespaces;
 use airtight_manifest::{Diagnostic, ObjectRef};
 
 use super::attempt::attempt;
+use super::branch::{Branch, combine};
 use super::connection::{Connection, Relay};
-use super::course::{Course, combine};
 use super::doubt::admit_doubt;
 use super::flow::{Destination, Flow, Source};
 use super::party::Party;
@@ -159,12 +159,12 @@ impl<'w> Engine<'w> {
             return Engine::compile(&world).named_objects(&Flow { after: Vec::new(), ..flow.clone() });
         }
         let ways = self.ways(flow)?;
-        let checks = ways.iter().flat_map(|course| &course.hops).flat_map(|hop| &hop.checkpoints);
+        let checks = ways.iter().flat_map(|branch| &branch.hops).flat_map(|hop| &hop.checkpoints);
         Ok(checks.flat_map(|check| &check.decision.rules).map(|rule| (*rule.object).clone()).collect())
     }
 
     /// Every way that the flow can take.
-    fn ways(&self, flow: &Flow) -> Result<Vec<Course>, FlowError> {
+    fn ways(&self, flow: &Flow) -> Result<Vec<Branch>, FlowError> {
         let parties = self.parties(flow)?;
         if flow.port.is_none() && needs_port(flow) {
             return Err(FlowError::NoPort);
@@ -176,11 +176,11 @@ impl<'w> Engine<'w> {
             resolved: None,
             relay: Relay::Client,
         };
-        let mut courses = Vec::new();
+        let mut branches = Vec::new();
         for from in &parties {
-            courses.extend(self.courses(from, flow, &connection)?);
+            branches.extend(self.branches(from, flow, &connection)?);
         }
-        Ok(courses)
+        Ok(branches)
     }
 
     /// The trace of a flow in the world that the requests before it led to.
@@ -242,7 +242,7 @@ impl<'w> Engine<'w> {
             .ok_or_else(|| FlowError::UnknownNode(name.to_owned()))
     }
 
-    fn courses(&self, from: &Party<'w>, flow: &Flow, connection: &Connection) -> Result<Vec<Course>, FlowError> {
+    fn branches(&self, from: &Party<'w>, flow: &Flow, connection: &Connection) -> Result<Vec<Branch>, FlowError> {
         let port = flow.port.unwrap_or_default();
         match &flow.to {
             Destination::Service(namespace, name) => {
@@ -286,18 +286,18 @@ impl<'w> Engine<'w> {
         name: &str,
         target: Target<'w>,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let lookup = self.lookup(from, name, connection);
         let connection = Connection { resolved: lookup.learned.then(|| name.to_owned()), ..connection.clone() };
-        self.send(from, &target, &connection).into_iter().map(|course| course.after(&lookup.hops)).collect()
+        self.send(from, &target, &connection).into_iter().map(|branch| branch.after(&lookup.hops)).collect()
     }
 
-    fn bare_lookup(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Vec<Course> {
+    fn bare_lookup(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Vec<Branch> {
         let mut hops = self.lookup(from, name, connection).hops;
         if hops.is_empty() {
             hops = self.lookup_elsewhere(from, name, connection);
         }
-        vec![Course::ending(hops, crate::policy::Outcome::Connected)]
+        vec![Branch::ending(hops, crate::policy::Outcome::Connected)]
     }
 
     /// A user reaches a gateway through its load balancer, which hands on to the proxy's pods.
@@ -308,7 +308,7 @@ impl<'w> Engine<'w> {
         name: &str,
         port: u16,
         connection: &Connection,
-    ) -> Result<Vec<Course>, FlowError> {
+    ) -> Result<Vec<Branch>, FlowError> {
         let unknown = || FlowError::UnknownGateway(namespace.to_owned(), name.to_owned());
         self.proxy_pod(&(namespace.into(), name.into())).ok_or_else(unknown)?;
         let service = self.world.service(namespace, name).ok_or_else(unknown)?;

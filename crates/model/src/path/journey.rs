@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::branch::Branch;
 use super::connection::{Connection, Relay};
-use super::course::Course;
 use super::engine::Engine;
 use super::hop::{check, hop};
 use super::party::Party;
@@ -14,8 +14,8 @@ use crate::policy::{Checkpoint, Decision, Outcome, Reason};
 use crate::world::{Endpoint, Enrolment, NodeId, Pod, Protocol, Role, Service};
 
 impl<'w> Engine<'w> {
-    /// Every course from `from` to `to`.
-    pub(super) fn send(&self, from: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Course> {
+    /// Every branch from `from` to `to`.
+    pub(super) fn send(&self, from: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Branch> {
         let enrolment = from.pod.map_or(Enrolment::None, |pod| pod.enrolment);
         match (enrolment, from.pod) {
             (Enrolment::Ambient | Enrolment::AmbientOutbound, Some(pod)) if connection.protocol == Protocol::Tcp => {
@@ -37,7 +37,7 @@ impl<'w> Engine<'w> {
         pod: &'w Pod,
         to: &Target<'w>,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let claimed = self.claimed(pod, to);
         let to = claimed.as_ref().unwrap_or(to);
         let Some(target) = outbound_target(to) else { return self.send_itself(from, to, connection, false) };
@@ -54,19 +54,19 @@ impl<'w> Engine<'w> {
     }
 
     /// One endpoint of each kind: replicas of a workload are treated alike.
-    fn to_upstreams(&self, from: &Party<'w>, upstreams: &[Upstream], connection: &Connection) -> Vec<Course> {
+    fn to_upstreams(&self, from: &Party<'w>, upstreams: &[Upstream], connection: &Connection) -> Vec<Branch> {
         let mut seen = BTreeSet::new();
-        let mut courses = Vec::new();
+        let mut branches = Vec::new();
         for upstream in upstreams {
             match &upstream.to {
                 UpstreamAddress::Pod(id) => {
                     let pod = self.world.pod(*id);
                     if seen.insert((sort(pod, from.endpoint), upstream.port)) {
-                        courses.extend(self.deliver(from, pod, Some(upstream.port), upstream.hbone, connection));
+                        branches.extend(self.deliver(from, pod, Some(upstream.port), upstream.hbone, connection));
                     }
                 }
                 UpstreamAddress::Address(address) => {
-                    courses.extend(self.send_itself(
+                    branches.extend(self.send_itself(
                         from,
                         &Target::at(self.world, *address, Some(upstream.port)),
                         connection,
@@ -75,7 +75,7 @@ impl<'w> Engine<'w> {
                 }
                 // ztunnel resolves it from its own network namespace: the CNI learns nothing for the pod.
                 UpstreamAddress::Name(name) => {
-                    courses.extend(self.send_itself(
+                    branches.extend(self.send_itself(
                         from,
                         &self.external_named(name, Some(upstream.port)),
                         connection,
@@ -84,14 +84,14 @@ impl<'w> Engine<'w> {
                 }
             }
         }
-        courses
+        branches
     }
 
-    fn nowhere(&self, from: &Party<'w>, to: &Target<'w>, picked: Check, connection: &Connection) -> Course {
+    fn nowhere(&self, from: &Party<'w>, to: &Target<'w>, picked: Check, connection: &Connection) -> Branch {
         let (label, port) = describe(self.world, to);
         let end = Party { label, ..from.clone() };
         let wire = Wire::Plain { protocol: connection.protocol, port };
-        Course::ending(vec![hop(from, &end, wire, vec![picked], connection)], connection.success())
+        Branch::ending(vec![hop(from, &end, wire, vec![picked], connection)], connection.success())
     }
 
     /// Without ztunnel: the kernel's (or the proxy's own) load balancing, and straight to the pod.
@@ -101,7 +101,7 @@ impl<'w> Engine<'w> {
         to: &Target<'w>,
         connection: &Connection,
         speaks_hbone: bool,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         match to {
             Target::Service(service, port) => self.to_service(from, service, *port, connection, speaks_hbone),
             Target::Pod(pod, port) => self.deliver(from, pod, *port, speaks_hbone && takes_hbone(pod), connection),
@@ -133,7 +133,7 @@ impl<'w> Engine<'w> {
         port: u16,
         connection: &Connection,
         speaks_hbone: bool,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let Some(entry) = service_port(service, connection.protocol, port) else {
             let why =
                 format!("Service {}/{} has no {} port {port}", service.namespace, service.name, connection.protocol);
@@ -163,12 +163,12 @@ impl<'w> Engine<'w> {
         symptom: Outcome,
         why: String,
         connection: &Connection,
-    ) -> Course {
+    ) -> Branch {
         let decision = Decision::deny(Reason::NoHealthyUpstream, symptom, why).by(vec![service.origin.clone()]);
         let end = Party { label: format!("{}/{}", service.namespace, service.name), ..from.clone() };
         let wire = Wire::Plain { protocol: connection.protocol, port: Some(port) };
         let checks = vec![check(Checkpoint::Application, decision)];
-        Course::ending(vec![hop(from, &end, wire, checks, connection)], connection.success())
+        Branch::ending(vec![hop(from, &end, wire, checks, connection)], connection.success())
     }
 
     /// The last leg to a pod: CNI, its ztunnel, and whatever the pod is.
@@ -179,7 +179,7 @@ impl<'w> Engine<'w> {
         port: Option<u16>,
         hbone: bool,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let wire = match (hbone, port) {
             (true, Some(inner)) => Wire::Hbone { inner },
             _ => Wire::Plain { protocol: connection.protocol, port },
@@ -214,7 +214,7 @@ impl<'w> Engine<'w> {
         wire: Wire,
         mut checks: Vec<Check>,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let to = Party::pod(pod);
         checks.push(self.application_check(pod, connection.protocol, port));
         match (&pod.role, port) {
@@ -224,13 +224,13 @@ impl<'w> Engine<'w> {
             (Role::Gateway(_) | Role::Workload | Role::Waypoint(_), _) => {
                 let leg = hop(from, &to, wire, checks, connection);
                 let answer = Answer { by: to.label, request: connection.request.clone(), admitted: None };
-                vec![Course { hops: vec![leg], success: connection.success(), answer: Some(answer) }]
+                vec![Branch { hops: vec![leg], success: connection.success(), answer: Some(answer) }]
             }
         }
     }
 
     /// A process on a node, or a NodePort.
-    fn to_node(&self, from: &Party<'w>, node: NodeId, port: Option<u16>, connection: &Connection) -> Vec<Course> {
+    fn to_node(&self, from: &Party<'w>, node: NodeId, port: Option<u16>, connection: &Connection) -> Vec<Branch> {
         let to = Party::node(self.world, node);
         let wire = Wire::Plain { protocol: connection.protocol, port };
         if let Some((service, entry)) = port.and_then(|port| self.node_port(connection.protocol, port)) {
@@ -240,7 +240,7 @@ impl<'w> Engine<'w> {
         checks.push(self.node_check(node, connection.protocol, port));
         let leg = hop(from, &to, wire, checks, connection);
         let answer = Answer { by: to.label, request: connection.request.clone(), admitted: None };
-        vec![Course { hops: vec![leg], success: connection.success(), answer: Some(answer) }]
+        vec![Branch { hops: vec![leg], success: connection.success(), answer: Some(answer) }]
     }
 
     /// Up to Cilium 1.19 the policy of a pod that dials a NodePort sees the node; from 1.20 on it is
@@ -253,7 +253,7 @@ impl<'w> Engine<'w> {
         service: &'w Service,
         port: u16,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let translated = airtight_manifest::stack::at_least(&self.world.stack.versions.cilium, 1, 20);
         if from.pod.is_none() || translated {
             return self.to_service(from, service, port, connection, false);
@@ -265,7 +265,7 @@ impl<'w> Engine<'w> {
         let leg = hop(from, node, wire, first.collect(), connection);
         self.to_service(node, service, port, connection, false)
             .into_iter()
-            .map(|course| course.after(std::slice::from_ref(&leg)))
+            .map(|branch| branch.after(std::slice::from_ref(&leg)))
             .collect()
     }
 
@@ -301,7 +301,7 @@ impl<'w> Engine<'w> {
         host: Option<crate::world::HostId>,
         port: Option<u16>,
         connection: &Connection,
-    ) -> Course {
+    ) -> Branch {
         let wire = Wire::Plain { protocol: connection.protocol, port };
         let mut checks = self.cni_checks(from, to, wire, connection);
         checks.push(match host {
@@ -316,7 +316,7 @@ impl<'w> Engine<'w> {
             ),
         });
         let answer = Answer { by: to.label.clone(), request: connection.request.clone(), admitted: None };
-        Course {
+        Branch {
             hops: vec![hop(from, to, wire, checks, connection)],
             success: connection.success(),
             answer: Some(answer),
@@ -348,14 +348,14 @@ fn outbound_target(to: &Target<'_>) -> Option<OutboundTarget> {
 }
 
 /// The choice that ztunnel made belongs to the first hop that follows from it.
-fn prefixed(courses: Vec<Course>, picked: &Check) -> Vec<Course> {
-    courses
+fn prefixed(branches: Vec<Branch>, picked: &Check) -> Vec<Branch> {
+    branches
         .into_iter()
-        .map(|mut course| {
-            if let Some(Hop { checkpoints, .. }) = course.hops.first_mut() {
+        .map(|mut branch| {
+            if let Some(Hop { checkpoints, .. }) = branch.hops.first_mut() {
                 checkpoints.insert(0, picked.clone());
             }
-            course
+            branch
         })
         .collect()
 }

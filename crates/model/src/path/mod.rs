@@ -1,8 +1,8 @@
 //! The way of a flow through hops and checkpoints.
 
 mod attempt;
+mod branch;
 mod connection;
-mod course;
 mod doubt;
 mod engine;
 mod flow;

@@ -2,8 +2,8 @@
 
 use airtight_manifest::RuleRef;
 
+use super::branch::Branch;
 use super::connection::{Connection, Relay};
-use super::course::Course;
 use super::engine::Engine;
 use super::hop::{check, hop};
 use super::party::Party;
@@ -23,7 +23,7 @@ impl<'w> Engine<'w> {
         to: &Target<'w>,
         connection: &Connection,
         picked: Check,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let (Some(pod), Some(gateway)) = (self.proxy_pod(waypoint), self.waypoint_gateway(waypoint)) else {
             return vec![Self::missing_proxy(from, waypoint, picked, connection)];
         };
@@ -62,7 +62,7 @@ impl<'w> Engine<'w> {
         to: &Target<'w>,
         connection: &Connection,
         onward: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         checks.extend(self.unread_routes(to));
         self.name_origination(here, to, connection, &mut checks);
         // Routes come after the filters, and see what these made of the request.
@@ -71,14 +71,14 @@ impl<'w> Engine<'w> {
             checks.push(check(Checkpoint::Waypoint, routed.decision.clone()));
         }
         let leg = hop(from, here, wire, checks, connection);
-        let courses: Vec<Course> = match routed {
+        let branches: Vec<Branch> = match routed {
             Some(routed) if routed.backends.is_empty() => {
-                vec![Course::ending(Vec::new(), own_answer(&routed.decision))]
+                vec![Branch::ending(Vec::new(), own_answer(&routed.decision))]
             }
             Some(routed) => routed.backends.iter().flat_map(|backend| self.to_backend(here, backend, onward)).collect(),
             None => self.onward(here, to, onward),
         };
-        courses.into_iter().map(|course| course.after(std::slice::from_ref(&leg))).collect()
+        branches.into_iter().map(|branch| branch.after(std::slice::from_ref(&leg))).collect()
     }
 
     /// The rule that makes the waypoint speak TLS from here on stands beside those that let the flow through.
@@ -133,7 +133,7 @@ impl<'w> Engine<'w> {
     }
 
     /// The waypoint's own choice of an endpoint.
-    fn onward(&self, here: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Course> {
+    fn onward(&self, here: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Branch> {
         match to {
             Target::ServiceEntry { namespace, name, host, port } => {
                 self.to_service_entry(here, (namespace, name), host, *port, connection)
@@ -152,7 +152,7 @@ impl<'w> Engine<'w> {
         host: &str,
         port: u16,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let target_port = self.service_entry_target_port(entry, port);
         let mut connection = connection.clone();
         if self.originates(here, entry.0, host, port, &connection).is_some() {
@@ -161,8 +161,8 @@ impl<'w> Engine<'w> {
         let lookup = self.lookup(here, host, &connection);
         connection.resolved = lookup.learned.then(|| host.to_owned());
         let external = self.external_named(host, Some(target_port));
-        let courses = self.send(here, &external, &connection);
-        courses.into_iter().map(|course| course.after(&lookup.hops)).collect()
+        let branches = self.send(here, &external, &connection);
+        branches.into_iter().map(|branch| branch.after(&lookup.hops)).collect()
     }
 
     /// A request that reached a gateway's listener: route, and on to the backend.
@@ -176,11 +176,11 @@ impl<'w> Engine<'w> {
         wire: Wire,
         mut checks: Vec<Check>,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let Some(request) = &connection.request else {
             let leg = hop(from, here, wire, checks, connection);
             let answer = Answer { by: here.label.clone(), request: None, admitted: None };
-            return vec![Course { hops: vec![leg], success: Outcome::Connected, answer: Some(answer) }];
+            return vec![Branch { hops: vec![leg], success: Outcome::Connected, answer: Some(answer) }];
         };
         // The pod binds a port of its own choice; routes go by the listener's.
         let port = self.proxy(key).and_then(|proxy| proxy.listener_port(port)).unwrap_or(port);
@@ -193,14 +193,14 @@ impl<'w> Engine<'w> {
         if routed.backends.is_empty() {
             let by =
                 follows.then(|| Answer { by: here.label.clone(), request: connection.request.clone(), admitted: None });
-            return vec![Course { hops: vec![leg], success: answer, answer: by }];
+            return vec![Branch { hops: vec![leg], success: answer, answer: by }];
         }
-        let courses = routed.backends.iter().flat_map(|backend| self.to_backend(here, backend, &onward));
-        courses.map(|course| course.after(std::slice::from_ref(&leg))).collect()
+        let branches = routed.backends.iter().flat_map(|backend| self.to_backend(here, backend, &onward));
+        branches.map(|branch| branch.after(std::slice::from_ref(&leg))).collect()
     }
 
     /// A proxy load-balances to pods by itself, so a Service's waypoint is not on its way.
-    fn to_backend(&self, here: &Party<'w>, backend: &RoutedBackend, connection: &Connection) -> Vec<Course> {
+    fn to_backend(&self, here: &Party<'w>, backend: &RoutedBackend, connection: &Connection) -> Vec<Branch> {
         let connection = Connection { request: Some(backend.request.clone()), ..connection.clone() };
         match &backend.target {
             BackendTarget::Service { namespace, name, port } => {
@@ -210,19 +210,19 @@ impl<'w> Engine<'w> {
                 self.to_named(here, host, *port, *tls, &connection)
             }
             BackendTarget::Mcp { host, port } => self.to_named(here, host, *port, false, &connection),
-            BackendTarget::Failing { status } => vec![Course::ending(Vec::new(), Outcome::Http(*status))],
+            BackendTarget::Failing { status } => vec![Branch::ending(Vec::new(), Outcome::Http(*status))],
         }
     }
 
-    fn to_named(&self, here: &Party<'w>, host: &str, port: u16, tls: bool, connection: &Connection) -> Vec<Course> {
+    fn to_named(&self, here: &Party<'w>, host: &str, port: u16, tls: bool, connection: &Connection) -> Vec<Branch> {
         if let Some(service) = self.service_named(host) {
             return self.to_service_pods(here, (&service.namespace, &service.name), port, connection);
         }
         let lookup = self.lookup(here, host, connection);
         let resolved = lookup.learned.then(|| host.to_owned());
         let connection = Connection { tls: tls.then(|| host.to_owned()), resolved, ..connection.clone() };
-        let courses = self.send(here, &self.external_named(host, Some(port)), &connection);
-        courses.into_iter().map(|course| course.after(&lookup.hops)).collect()
+        let branches = self.send(here, &self.external_named(host, Some(port)), &connection);
+        branches.into_iter().map(|branch| branch.after(&lookup.hops)).collect()
     }
 
     fn to_service_pods(
@@ -231,7 +231,7 @@ impl<'w> Engine<'w> {
         service: (&str, &str),
         port: u16,
         connection: &Connection,
-    ) -> Vec<Course> {
+    ) -> Vec<Branch> {
         let Some(service) = self.world.service(service.0, service.1) else { return Vec::new() };
         let Some(entry) = super::target::service_port(service, connection.protocol, port) else {
             return self.send(here, &Target::Service(service, port), connection);
@@ -274,12 +274,12 @@ impl<'w> Engine<'w> {
         self.waypoint_gateways.iter().find(|gateway| gateway.key == *key)
     }
 
-    fn missing_proxy(from: &Party<'w>, key: &GatewayKey, picked: Check, connection: &Connection) -> Course {
+    fn missing_proxy(from: &Party<'w>, key: &GatewayKey, picked: Check, connection: &Connection) -> Branch {
         let why = format!("no proxy runs for Gateway {}/{}", key.0, key.1);
         let decision = Decision::deny(Reason::WaypointUnavailable, Outcome::Reset, why);
         let end = Party { label: format!("{}/{}", key.0, key.1), ..from.clone() };
         let wire = Wire::Plain { protocol: connection.protocol, port: None };
-        Course::ending(
+        Branch::ending(
             vec![hop(from, &end, wire, vec![picked, check(Checkpoint::ZtunnelOutbound, decision)], connection)],
             connection.success(),
         )

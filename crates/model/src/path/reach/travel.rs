@@ -5,8 +5,8 @@ use super::doubts::unmodelled;
 use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
 use super::ground::GroundId;
 use super::verdict::Verdict;
+use crate::path::branch::Branch;
 use crate::path::connection::{Connection, Relay};
-use crate::path::course::Course;
 use crate::path::doubt::doubt_about;
 use crate::path::engine::Engine;
 use crate::path::party::Party;
@@ -23,22 +23,22 @@ pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
             if !cells.is_open(row, target) || !grid.wanted(row, target) {
                 continue;
             }
-            if let Some((verdict, courses)) = traveller.travel(row, target) {
-                let grounds = grounds(engine, &courses, cells);
+            if let Some((verdict, branches)) = traveller.travel(row, target) {
+                let grounds = grounds(engine, &branches, cells);
                 cells.settle(row, target, verdict, &grounds);
             }
         }
     }
 }
 
-/// The grounds of all courses, each once, and that of a doubt.
-fn grounds(engine: &Engine<'_>, courses: &[Course], cells: &mut Cells) -> Vec<GroundId> {
+/// The grounds of all branches, each once, and that of a doubt.
+fn grounds(engine: &Engine<'_>, branches: &[Branch], cells: &mut Cells) -> Vec<GroundId> {
     let mut grounds = Vec::new();
-    for course in courses {
-        if let Some(rule) = doubt_about(engine.world, &course.hops) {
+    for branch in branches {
+        if let Some(rule) = doubt_about(engine.world, &branch.hops) {
             grounds.push(unmodelled(rule, &mut cells.grounds));
         }
-        for hop in &course.hops {
+        for hop in &branch.hops {
             let telling = hop.checkpoints.iter().filter(|check| {
                 check.decision.effect != Effect::Allow
                     || (!check.decision.rules.is_empty() && check.checkpoint != Checkpoint::Application)
@@ -55,8 +55,8 @@ struct Traveller<'a, 'w> {
 }
 
 impl<'w> Traveller<'_, 'w> {
-    /// The verdict of a cell and the courses behind it; none if there is no pair of ends.
-    fn travel(&self, row: usize, target: usize) -> Option<(Verdict, Vec<Course>)> {
+    /// The verdict of a cell and the branches behind it; none if there is no pair of ends.
+    fn travel(&self, row: usize, target: usize) -> Option<(Verdict, Vec<Branch>)> {
         let aim = &self.grid.targets[target];
         match &aim.place {
             Place::Class(_) => {
@@ -70,11 +70,11 @@ impl<'w> Traveller<'_, 'w> {
     }
 
     /// A flow whose ways end differently depends on the choice; one in doubt is open.
-    fn judged(&self, courses: Vec<Course>) -> (Verdict, Vec<Course>) {
-        let doubtful = courses.iter().any(|course| doubt_about(self.engine.world, &course.hops).is_some());
+    fn judged(&self, branches: Vec<Branch>) -> (Verdict, Vec<Branch>) {
+        let doubtful = branches.iter().any(|branch| doubt_about(self.engine.world, &branch.hops).is_some());
         let verdict =
-            if doubtful { Verdict::Unknown } else { Verdict::whichever(courses.iter().map(Verdict::of_course)) };
-        (verdict, courses)
+            if doubtful { Verdict::Unknown } else { Verdict::whichever(branches.iter().map(Verdict::of_branch)) };
+        (verdict, branches)
     }
 
     fn party(&self, row: usize) -> Option<Party<'w>> {
@@ -94,15 +94,15 @@ impl<'w> Traveller<'_, 'w> {
         }
     }
 
-    fn to_service(&self, from: &Party<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Course>) {
+    fn to_service(&self, from: &Party<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Branch>) {
         let engine = self.engine;
         let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
         let send = |connection: &Connection| {
             self.judged(engine.after_lookup(from, &name, Target::Service(service, aim.port), connection))
         };
-        let (verdict, courses) = send(&bare(aim.protocol));
-        if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&courses) {
-            return (verdict, courses);
+        let (verdict, branches) = send(&bare(aim.protocol));
+        if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&branches) {
+            return (verdict, branches);
         }
         let get = Request {
             method: "GET".to_owned(),
@@ -113,8 +113,8 @@ impl<'w> Traveller<'_, 'w> {
         };
         let (requested, with_request) = send(&Connection { request: Some(get), ..bare(aim.protocol) });
         match (verdict, requested) {
-            (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, courses),
-            (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, courses),
+            (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, branches),
+            (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, branches),
             (Verdict::ByRequest | Verdict::Denied(_), Verdict::Denied(Layer::Waypoint) | Verdict::Allowed)
                 if self.reads_requests(service, aim.port) =>
             {
@@ -134,38 +134,38 @@ impl<'w> Traveller<'_, 'w> {
         self.engine.waypoints.reads_requests(self.engine.world, waypoint, &target)
     }
 
-    fn to_host(&self, from: &Party<'w>, id: HostId, port: u16) -> (Verdict, Vec<Course>) {
+    fn to_host(&self, from: &Party<'w>, id: HostId, port: u16) -> (Verdict, Vec<Branch>) {
         let (engine, world) = (self.engine, self.engine.world);
         let host = world.host(id);
         let name = host_name(world, id);
         let tls = host.tls_ports.contains(&port).then(|| name.clone());
         let connection = Connection { tls, ..bare(Protocol::Tcp) };
         if host.names.is_empty() {
-            let courses = host
+            let branches = host
                 .addresses
                 .first()
                 .map(|address| engine.send(from, &Target::at(world, *address, Some(port)), &connection));
-            return self.judged(courses.unwrap_or_default());
+            return self.judged(branches.unwrap_or_default());
         }
         let target = engine.named(from, &name, Some(port));
         self.judged(engine.after_lookup(from, &name, target, &connection))
     }
 
     /// Only users come to a Gateway's own address.
-    fn to_gateway(&self, row: usize, key: &GatewayKey, aim: &Aim) -> Option<(Verdict, Vec<Course>)> {
+    fn to_gateway(&self, row: usize, key: &GatewayKey, aim: &Aim) -> Option<(Verdict, Vec<Branch>)> {
         if self.grid.rows[row].who != Who::Outside {
             return None;
         }
         let world = self.engine.world;
         let service = world.service(&key.0, &key.1)?;
-        let courses =
+        let branches =
             self.engine.send(&Party::outside(world), &Target::Service(service, aim.port), &bare(aim.protocol));
-        Some(self.judged(courses))
+        Some(self.judged(branches))
     }
 }
 
-fn judged_by_waypoint(courses: &[Course]) -> bool {
-    let checks = courses.iter().flat_map(|course| &course.hops).flat_map(|hop| &hop.checkpoints);
+fn judged_by_waypoint(branches: &[Branch]) -> bool {
+    let checks = branches.iter().flat_map(|branch| &branch.hops).flat_map(|hop| &hop.checkpoints);
     checks.into_iter().any(|check| check.checkpoint == Checkpoint::Waypoint)
 }
 
