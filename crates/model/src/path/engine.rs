@@ -11,7 +11,7 @@ use super::branch::{Branch, combine};
 use super::connection::{Connection, Relay};
 use super::doubt::admit_doubt;
 use super::flow::{Destination, Flow, Source};
-use super::party::Party;
+use super::peer::Peer;
 use super::target::{Target, host_named, sort};
 use super::trace::Trace;
 use crate::policy::cni::CniPolicy;
@@ -165,7 +165,7 @@ impl<'w> Engine<'w> {
 
     /// Every way that the flow can take.
     fn ways(&self, flow: &Flow) -> Result<Vec<Branch>, FlowError> {
-        let parties = self.parties(flow)?;
+        let senders = self.senders(flow)?;
         if flow.port.is_none() && needs_port(flow) {
             return Err(FlowError::NoPort);
         }
@@ -177,7 +177,7 @@ impl<'w> Engine<'w> {
             relay: Relay::Client,
         };
         let mut branches = Vec::new();
-        for from in &parties {
+        for from in &senders {
             branches.extend(self.branches(from, flow, &connection)?);
         }
         Ok(branches)
@@ -195,18 +195,18 @@ impl<'w> Engine<'w> {
     }
 
     /// Who may be the sender: replicas of a workload differ in their node, which a peer on a node can tell.
-    fn parties(&self, flow: &Flow) -> Result<Vec<Party<'w>>, FlowError> {
+    fn senders(&self, flow: &Flow) -> Result<Vec<Peer<'w>>, FlowError> {
         match &flow.from {
             Source::Workload(namespace, name) => {
                 let mut seen = BTreeSet::new();
                 let pods =
                     self.workload(namespace, name).into_iter().filter(|pod| seen.insert((pod.node, &pod.labels)));
-                let parties: Vec<Party<'w>> = pods.map(Party::pod).collect();
+                let senders: Vec<Peer<'w>> = pods.map(Peer::pod).collect();
                 let unknown = || FlowError::UnknownWorkload(namespace.clone(), name.clone());
-                if parties.is_empty() { Err(unknown()) } else { Ok(parties) }
+                if senders.is_empty() { Err(unknown()) } else { Ok(senders) }
             }
-            Source::Outside => Ok(vec![Party::outside(self.world)]),
-            Source::Node(name) => Ok(vec![Party::node(self.world, self.node(name)?)]),
+            Source::Outside => Ok(vec![Peer::outside(self.world)]),
+            Source::Node(name) => Ok(vec![Peer::node(self.world, self.node(name)?)]),
             Source::Kubelet => self.kubelets(flow),
             Source::User(_) => Err(FlowError::NotAnAttempt(flow.from.to_string(), flow.to.to_string())),
         }
@@ -218,15 +218,15 @@ impl<'w> Engine<'w> {
     }
 
     /// The kubelets of the nodes on which the destination's replicas run.
-    fn kubelets(&self, flow: &Flow) -> Result<Vec<Party<'w>>, FlowError> {
+    fn kubelets(&self, flow: &Flow) -> Result<Vec<Peer<'w>>, FlowError> {
         let Destination::Pod(namespace, name) = &flow.to else { return Err(FlowError::KubeletProbesPods) };
         let mut seen = BTreeSet::new();
         let pods = self.workload(namespace, name).into_iter().filter(|pod| seen.insert((pod.node, &pod.labels)));
-        let kubelets: Vec<Party<'w>> = pods
+        let kubelets: Vec<Peer<'w>> = pods
             .map(|pod| match pod.enrolment {
-                Enrolment::Ambient | Enrolment::AmbientOutbound => Party::probe_address(pod.node),
+                Enrolment::Ambient | Enrolment::AmbientOutbound => Peer::probe_address(pod.node),
                 Enrolment::None | Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar => {
-                    Party::node(self.world, pod.node)
+                    Peer::node(self.world, pod.node)
                 }
             })
             .collect();
@@ -242,7 +242,7 @@ impl<'w> Engine<'w> {
             .ok_or_else(|| FlowError::UnknownNode(name.to_owned()))
     }
 
-    fn branches(&self, from: &Party<'w>, flow: &Flow, connection: &Connection) -> Result<Vec<Branch>, FlowError> {
+    fn branches(&self, from: &Peer<'w>, flow: &Flow, connection: &Connection) -> Result<Vec<Branch>, FlowError> {
         let port = flow.port.unwrap_or_default();
         match &flow.to {
             Destination::Service(namespace, name) => {
@@ -272,7 +272,7 @@ impl<'w> Engine<'w> {
         }
     }
 
-    fn pods_named(&self, namespace: &str, name: &str, from: &Party<'w>) -> Result<Vec<&'w Pod>, FlowError> {
+    fn pods_named(&self, namespace: &str, name: &str, from: &Peer<'w>) -> Result<Vec<&'w Pod>, FlowError> {
         let mut pods = self.workload(namespace, name);
         let mut seen = BTreeSet::new();
         pods.retain(|pod| seen.insert(sort(pod, from.endpoint)));
@@ -282,7 +282,7 @@ impl<'w> Engine<'w> {
     #[expect(clippy::needless_pass_by_value, reason = "callers make the target for this call")]
     pub(super) fn after_lookup(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         name: &str,
         target: Target<'w>,
         connection: &Connection,
@@ -292,7 +292,7 @@ impl<'w> Engine<'w> {
         self.send(from, &target, &connection).into_iter().map(|branch| branch.after(&lookup.hops)).collect()
     }
 
-    fn bare_lookup(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Vec<Branch> {
+    fn bare_lookup(&self, from: &Peer<'w>, name: &str, connection: &Connection) -> Vec<Branch> {
         let mut hops = self.lookup(from, name, connection).hops;
         if hops.is_empty() {
             hops = self.lookup_elsewhere(from, name, connection);
@@ -303,7 +303,7 @@ impl<'w> Engine<'w> {
     /// A user reaches a gateway through its load balancer, which hands on to the proxy's pods.
     fn to_gateway(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         namespace: &str,
         name: &str,
         port: u16,
@@ -316,7 +316,7 @@ impl<'w> Engine<'w> {
     }
 
     /// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.
-    pub(super) fn named(&self, from: &Party<'w>, name: &str, port: Option<u16>) -> Target<'w> {
+    pub(super) fn named(&self, from: &Peer<'w>, name: &str, port: Option<u16>) -> Target<'w> {
         let captured = from.pod.is_some_and(|pod| dns_captured(&self.world.stack, pod));
         if let (true, Some(port)) = (captured, port)
             && let Some((namespace, entry)) = self.service_entry_named(name, Some(port))

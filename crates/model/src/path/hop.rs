@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::engine::Engine;
-use super::party::Party;
+use super::peer::Peer;
 use super::trace::{Check, Hop, Wire};
 use crate::policy::cni::CniHop;
 use crate::policy::ztunnel::{Bypass, Capture, inbound_capture};
@@ -24,13 +24,7 @@ pub(super) enum Sight {
 
 impl Engine<'_> {
     /// Source side and destination side of the CNI, in this order.
-    pub(super) fn cni_checks(
-        &self,
-        from: &Party<'_>,
-        to: &Party<'_>,
-        wire: Wire,
-        connection: &Connection,
-    ) -> Vec<Check> {
+    pub(super) fn cni_checks(&self, from: &Peer<'_>, to: &Peer<'_>, wire: Wire, connection: &Connection) -> Vec<Check> {
         let (protocol, port) = match wire {
             Wire::Plain { protocol, port } => (protocol, port),
             Wire::Hbone { .. } => (Protocol::Tcp, Some(15008)),
@@ -63,7 +57,7 @@ impl Engine<'_> {
     }
 
     /// The destination's ztunnel, if it sees the hop.
-    pub(super) fn ztunnel_check(&self, from: &Party<'_>, to: &Pod, wire: Wire, port: Option<u16>) -> Option<Check> {
+    pub(super) fn ztunnel_check(&self, from: &Peer<'_>, to: &Pod, wire: Wire, port: Option<u16>) -> Option<Check> {
         let port = port?;
         let inbound = |source: &MeshSource| self.ztunnel.inbound(self.world, to.id, port, source);
         let decision = match self.sight(from.endpoint, to, wire) {
@@ -147,7 +141,7 @@ pub(super) fn check(checkpoint: Checkpoint, decision: Decision) -> Check {
 }
 
 /// A hop whose symptoms are told as the client sees them.
-pub(super) fn hop(from: &Party<'_>, to: &Party<'_>, wire: Wire, checks: Vec<Check>, connection: &Connection) -> Hop {
+pub(super) fn hop(from: &Peer<'_>, to: &Peer<'_>, wire: Wire, checks: Vec<Check>, connection: &Connection) -> Hop {
     let checkpoints = checks
         .into_iter()
         .map(|mut check| {

@@ -1,4 +1,4 @@
-//! Journeys: how a party's traffic gets to its target, hop by hop.
+//! Journeys: how a peer's traffic gets to its target, hop by hop.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::branch::Branch;
 use super::connection::{Connection, Relay};
 use super::engine::Engine;
 use super::hop::{check, hop};
-use super::party::Party;
+use super::peer::Peer;
 use super::target::{Target, representatives, service_port, sort, target_port};
 use super::trace::{Answer, Check, Hop, Wire};
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
@@ -15,7 +15,7 @@ use crate::world::{Endpoint, Enrolment, NodeId, Pod, Protocol, Role, Service};
 
 impl<'w> Engine<'w> {
     /// Every branch from `from` to `to`.
-    pub(super) fn send(&self, from: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Branch> {
+    pub(super) fn send(&self, from: &Peer<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Branch> {
         let enrolment = from.pod.map_or(Enrolment::None, |pod| pod.enrolment);
         match (enrolment, from.pod) {
             (Enrolment::Ambient | Enrolment::AmbientOutbound, Some(pod)) if connection.protocol == Protocol::Tcp => {
@@ -33,7 +33,7 @@ impl<'w> Engine<'w> {
     /// The source's ztunnel picks the way (ztunnel `src/proxy/outbound.rs`).
     fn send_through_ztunnel(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         pod: &'w Pod,
         to: &Target<'w>,
         connection: &Connection,
@@ -54,7 +54,7 @@ impl<'w> Engine<'w> {
     }
 
     /// One endpoint of each kind: replicas of a workload are treated alike.
-    fn to_upstreams(&self, from: &Party<'w>, upstreams: &[Upstream], connection: &Connection) -> Vec<Branch> {
+    fn to_upstreams(&self, from: &Peer<'w>, upstreams: &[Upstream], connection: &Connection) -> Vec<Branch> {
         let mut seen = BTreeSet::new();
         let mut branches = Vec::new();
         for upstream in upstreams {
@@ -87,9 +87,9 @@ impl<'w> Engine<'w> {
         branches
     }
 
-    fn nowhere(&self, from: &Party<'w>, to: &Target<'w>, picked: Check, connection: &Connection) -> Branch {
+    fn nowhere(&self, from: &Peer<'w>, to: &Target<'w>, picked: Check, connection: &Connection) -> Branch {
         let (label, port) = describe(self.world, to);
-        let end = Party { label, ..from.clone() };
+        let end = Peer { label, ..from.clone() };
         let wire = Wire::Plain { protocol: connection.protocol, port };
         Branch::ending(vec![hop(from, &end, wire, vec![picked], connection)], connection.success())
     }
@@ -97,7 +97,7 @@ impl<'w> Engine<'w> {
     /// Without ztunnel: the kernel's (or the proxy's own) load balancing, and straight to the pod.
     fn send_itself(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         to: &Target<'w>,
         connection: &Connection,
         speaks_hbone: bool,
@@ -107,13 +107,13 @@ impl<'w> Engine<'w> {
             Target::Pod(pod, port) => self.deliver(from, pod, *port, speaks_hbone && takes_hbone(pod), connection),
             Target::Node(node, port) => self.to_node(from, *node, *port, connection),
             Target::External { address, host, name, port } => {
-                let party = match host {
-                    Some(id) => Party::host(self.world, *id, *address, name.as_deref()),
+                let peer = match host {
+                    Some(id) => Peer::host(self.world, *id, *address, name.as_deref()),
                     None => {
-                        Party { label: name.clone().unwrap_or_else(|| address.to_string()), ..Party::address(*address) }
+                        Peer { label: name.clone().unwrap_or_else(|| address.to_string()), ..Peer::address(*address) }
                     }
                 };
-                vec![self.outside(from, &party, *host, *port, connection)]
+                vec![self.outside(from, &peer, *host, *port, connection)]
             }
             // Without ztunnel nobody knows the address that the mesh made up.
             Target::ServiceEntry { host, port, .. } => {
@@ -128,7 +128,7 @@ impl<'w> Engine<'w> {
 
     fn to_service(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         service: &'w Service,
         port: u16,
         connection: &Connection,
@@ -150,14 +150,14 @@ impl<'w> Engine<'w> {
         });
         let outside = service.external_endpoints.iter().map(|address| {
             let host = super::target::host_at(self.world, *address);
-            let party = host.map_or_else(|| Party::address(*address), |id| Party::host(self.world, id, *address, None));
-            self.outside(from, &party, host, Some(port), connection)
+            let peer = host.map_or_else(|| Peer::address(*address), |id| Peer::host(self.world, id, *address, None));
+            self.outside(from, &peer, host, Some(port), connection)
         });
         inside.chain(outside).collect()
     }
 
     fn no_backend(
-        from: &Party<'w>,
+        from: &Peer<'w>,
         service: &Service,
         port: u16,
         symptom: Outcome,
@@ -165,7 +165,7 @@ impl<'w> Engine<'w> {
         connection: &Connection,
     ) -> Branch {
         let decision = Decision::deny(Reason::NoHealthyUpstream, symptom, why).by(vec![service.origin.clone()]);
-        let end = Party { label: format!("{}/{}", service.namespace, service.name), ..from.clone() };
+        let end = Peer { label: format!("{}/{}", service.namespace, service.name), ..from.clone() };
         let wire = Wire::Plain { protocol: connection.protocol, port: Some(port) };
         let checks = vec![check(Checkpoint::Application, decision)];
         Branch::ending(vec![hop(from, &end, wire, checks, connection)], connection.success())
@@ -174,7 +174,7 @@ impl<'w> Engine<'w> {
     /// The last leg to a pod: CNI, its ztunnel, and whatever the pod is.
     pub(super) fn deliver(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         pod: &'w Pod,
         port: Option<u16>,
         hbone: bool,
@@ -185,7 +185,7 @@ impl<'w> Engine<'w> {
             _ => Wire::Plain { protocol: connection.protocol, port },
         };
         let from = &self.as_seen_by(from, pod);
-        let to = Party::pod(pod);
+        let to = Peer::pod(pod);
         let mut checks = self.cni_checks(from, &to, wire, connection);
         checks.extend(self.ztunnel_check(from, pod, wire, port));
         self.arrive(from, pod, port, wire, checks, connection)
@@ -193,7 +193,7 @@ impl<'w> Engine<'w> {
 
     /// istio-cni rewrites the source of every socket in the host's network namespace that dials an
     /// enrolled pod of the same node (Istio `cni/README.md`); with nftables only the kubelet's.
-    fn as_seen_by(&self, from: &Party<'w>, pod: &Pod) -> Party<'w> {
+    fn as_seen_by(&self, from: &Peer<'w>, pod: &Pod) -> Peer<'w> {
         let local = match from.endpoint {
             Endpoint::Node(node) => node == pod.node,
             Endpoint::HostNetworkPod(id) => self.world.pod(id).node == pod.node,
@@ -201,21 +201,21 @@ impl<'w> Engine<'w> {
         };
         let enrolled = matches!(pod.enrolment, Enrolment::Ambient | Enrolment::AmbientOutbound);
         if local && enrolled && !self.world.stack.istio.native_nftables {
-            return Party { label: format!("{} (as 169.254.7.127)", from.label), ..Party::probe_address(pod.node) };
+            return Peer { label: format!("{} (as 169.254.7.127)", from.label), ..Peer::probe_address(pod.node) };
         }
         from.clone()
     }
 
     fn arrive(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         pod: &'w Pod,
         port: Option<u16>,
         wire: Wire,
         mut checks: Vec<Check>,
         connection: &Connection,
     ) -> Vec<Branch> {
-        let to = Party::pod(pod);
+        let to = Peer::pod(pod);
         checks.push(self.application_check(pod, connection.protocol, port));
         match (&pod.role, port) {
             (Role::Gateway(key), Some(port)) if connection.protocol == Protocol::Tcp => {
@@ -230,8 +230,8 @@ impl<'w> Engine<'w> {
     }
 
     /// A process on a node, or a NodePort.
-    fn to_node(&self, from: &Party<'w>, node: NodeId, port: Option<u16>, connection: &Connection) -> Vec<Branch> {
-        let to = Party::node(self.world, node);
+    fn to_node(&self, from: &Peer<'w>, node: NodeId, port: Option<u16>, connection: &Connection) -> Vec<Branch> {
+        let to = Peer::node(self.world, node);
         let wire = Wire::Plain { protocol: connection.protocol, port };
         if let Some((service, entry)) = port.and_then(|port| self.node_port(connection.protocol, port)) {
             return self.through_node_port(from, &to, wire, service, entry.port, connection);
@@ -247,8 +247,8 @@ impl<'w> Engine<'w> {
     /// translated at the source (Cilium upgrade notes, "NodePort").
     fn through_node_port(
         &self,
-        from: &Party<'w>,
-        node: &Party<'w>,
+        from: &Peer<'w>,
+        node: &Peer<'w>,
         wire: Wire,
         service: &'w Service,
         port: u16,
@@ -296,8 +296,8 @@ impl<'w> Engine<'w> {
     /// A host outside the cluster.
     pub(super) fn outside(
         &self,
-        from: &Party<'w>,
-        to: &Party<'w>,
+        from: &Peer<'w>,
+        to: &Peer<'w>,
         host: Option<crate::world::HostId>,
         port: Option<u16>,
         connection: &Connection,

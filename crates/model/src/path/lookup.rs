@@ -3,7 +3,7 @@
 use super::connection::{Connection, Relay};
 use super::engine::Engine;
 use super::hop::{check, hop};
-use super::party::Party;
+use super::peer::Peer;
 use super::target::{host_named, representatives, service_port, target_port};
 use super::trace::{Check, Hop, Wire};
 use crate::policy::waypoint::dns_captured;
@@ -24,7 +24,7 @@ impl<'w> Engine<'w> {
     ///
     /// ztunnel answers names of the mesh itself; everything else goes to the cluster's resolver from
     /// the pod's own network namespace (ztunnel `src/dns/forwarder.rs`), so that the CNI sees the pod.
-    pub(super) fn lookup(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Lookup {
+    pub(super) fn lookup(&self, from: &Peer<'w>, name: &str, connection: &Connection) -> Lookup {
         let nothing = Lookup { hops: Vec::new(), learned: false };
         let Some(pod) = from.pod.filter(|pod| !pod.host_network) else { return nothing };
         if self.answered_by_ztunnel(pod, name) {
@@ -43,7 +43,7 @@ impl<'w> Engine<'w> {
             .map(|server| {
                 let port = service_port(resolver, Protocol::Udp, 53).and_then(|port| target_port(port, server));
                 let wire = Wire::Plain { protocol: Protocol::Udp, port };
-                let to = Party::pod(server);
+                let to = Peer::pod(server);
                 let mut checks = self.cni_checks(from, &to, wire, &query);
                 let proxy = self.cni.dns(self.world, from.endpoint, name);
                 learned = proxy.reason == Reason::NameAllowed;
@@ -57,10 +57,10 @@ impl<'w> Engine<'w> {
         Lookup { hops, learned }
     }
 
-    /// A lookup that does not leave for the cluster's resolver: ztunnel answers, or it is one by a party without a
+    /// A lookup that does not leave for the cluster's resolver: ztunnel answers, or it is one by a peer without a
     /// pod's network, whose own resolver knows the names outside; whether it knows the
     /// cluster's is a matter of the node's configuration.
-    pub(super) fn lookup_elsewhere(&self, from: &Party<'w>, name: &str, connection: &Connection) -> Vec<Hop> {
+    pub(super) fn lookup_elsewhere(&self, from: &Peer<'w>, name: &str, connection: &Connection) -> Vec<Hop> {
         let on_pod_network = from.pod.filter(|pod| !pod.host_network);
         if on_pod_network.is_some_and(|pod| self.answered_by_ztunnel(pod, name)) {
             return vec![captured_lookup(from, name, connection)];
@@ -77,7 +77,7 @@ impl<'w> Engine<'w> {
             }
             None => self.existence(name),
         };
-        let to = Party { label: "its own resolver".to_owned(), ..from.clone() };
+        let to = Peer { label: "its own resolver".to_owned(), ..from.clone() };
         let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
         vec![hop(from, &to, wire, vec![decision], connection)]
     }
@@ -113,20 +113,20 @@ impl<'w> Engine<'w> {
 }
 
 /// A lookup that nobody can answer: the resolver's Service has no backend, so that the node rejects the query.
-fn unanswered(from: &Party<'_>, resolver: &Service, name: &str, connection: &Connection) -> Hop {
+fn unanswered(from: &Peer<'_>, resolver: &Service, name: &str, connection: &Connection) -> Hop {
     let detail = format!("the resolver has no backend that could answer for {name}");
     let outcome = Outcome::DnsFailure(Rcode::Timeout);
     let decision = Decision::deny(Reason::NoHealthyUpstream, outcome, detail).by(vec![resolver.origin.clone()]);
-    let to = Party { label: format!("{}/{}", resolver.namespace, resolver.name), ..from.clone() };
+    let to = Peer { label: format!("{}/{}", resolver.namespace, resolver.name), ..from.clone() };
     let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
     hop(from, &to, wire, vec![check(Checkpoint::Application, decision)], connection)
 }
 
 /// A lookup that the pod's own ztunnel answers, for whoever asks nothing but the name.
-fn captured_lookup(from: &Party<'_>, name: &str, connection: &Connection) -> Hop {
+fn captured_lookup(from: &Peer<'_>, name: &str, connection: &Connection) -> Hop {
     let detail = format!("ztunnel answers the lookup of {name} itself");
     let decision = Decision::allow(Reason::Direct, detail);
-    let to = Party { label: "its own ztunnel".to_owned(), ..from.clone() };
+    let to = Peer { label: "its own ztunnel".to_owned(), ..from.clone() };
     let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
     hop(from, &to, wire, vec![check(Checkpoint::ZtunnelOutbound, decision)], connection)
 }

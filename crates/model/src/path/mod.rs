@@ -10,7 +10,7 @@ mod hop;
 mod journey;
 mod lookup;
 mod outward;
-mod party;
+mod peer;
 mod proxies;
 pub mod reach;
 mod target;

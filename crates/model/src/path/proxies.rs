@@ -6,7 +6,7 @@ use super::branch::Branch;
 use super::connection::{Connection, Relay};
 use super::engine::Engine;
 use super::hop::{check, hop};
-use super::party::Party;
+use super::peer::Peer;
 use super::target::Target;
 use super::trace::{Answer, Check, Wire};
 use crate::policy::gateway::{BackendTarget, Routed, RoutedBackend};
@@ -18,7 +18,7 @@ impl<'w> Engine<'w> {
     /// Client → waypoint over HBONE, then waypoint → what it stands for.
     pub(super) fn through_waypoint(
         &self,
-        from: &Party<'w>,
+        from: &Peer<'w>,
         waypoint: &GatewayKey,
         to: &Target<'w>,
         connection: &Connection,
@@ -29,7 +29,7 @@ impl<'w> Engine<'w> {
         };
         let Some((service_port, target)) = self.waypoint_target(to) else { return Vec::new() };
         let wire = Wire::Hbone { inner: service_port };
-        let here = Party::pod(pod);
+        let here = Peer::pod(pod);
         let mut checks = vec![picked];
         checks.extend(self.cni_checks(from, &here, wire, connection));
         // A third-party waypoint is itself captured: its ztunnel ends the tunnel and hands on PROXY protocol.
@@ -55,8 +55,8 @@ impl<'w> Engine<'w> {
     #[expect(clippy::too_many_arguments, reason = "the two legs of one turn")]
     fn beyond_waypoint(
         &self,
-        from: &Party<'w>,
-        here: &Party<'w>,
+        from: &Peer<'w>,
+        here: &Peer<'w>,
         wire: Wire,
         mut checks: Vec<Check>,
         to: &Target<'w>,
@@ -82,7 +82,7 @@ impl<'w> Engine<'w> {
     }
 
     /// The rule that makes the waypoint speak TLS from here on stands beside those that let the flow through.
-    fn name_origination(&self, here: &Party<'w>, to: &Target<'w>, connection: &Connection, checks: &mut [Check]) {
+    fn name_origination(&self, here: &Peer<'w>, to: &Target<'w>, connection: &Connection, checks: &mut [Check]) {
         let Target::ServiceEntry { namespace, host, port, .. } = to else { return };
         let rule = self.originates(here, namespace, host, *port, connection);
         if let (Some(check), Some(rule)) = (checks.last_mut(), rule) {
@@ -92,7 +92,7 @@ impl<'w> Engine<'w> {
 
     fn originates(
         &self,
-        here: &Party<'w>,
+        here: &Peer<'w>,
         entry: &str,
         host: &str,
         port: u16,
@@ -105,8 +105,8 @@ impl<'w> Engine<'w> {
     /// HTTPRoutes that name the Service as parent (GAMMA) are the waypoint's to follow; none if it goes its own way.
     fn waypoint_route(
         &self,
-        from: &Party<'w>,
-        here: &Party<'w>,
+        from: &Peer<'w>,
+        here: &Peer<'w>,
         to: &Target<'w>,
         connection: &Connection,
     ) -> Option<Routed> {
@@ -133,7 +133,7 @@ impl<'w> Engine<'w> {
     }
 
     /// The waypoint's own choice of an endpoint.
-    fn onward(&self, here: &Party<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Branch> {
+    fn onward(&self, here: &Peer<'w>, to: &Target<'w>, connection: &Connection) -> Vec<Branch> {
         match to {
             Target::ServiceEntry { namespace, name, host, port } => {
                 self.to_service_entry(here, (namespace, name), host, *port, connection)
@@ -147,7 +147,7 @@ impl<'w> Engine<'w> {
     /// A host outside, as the ServiceEntry and its DestinationRule say: its port there, and TLS from here on.
     fn to_service_entry(
         &self,
-        here: &Party<'w>,
+        here: &Peer<'w>,
         entry: (&str, &str),
         host: &str,
         port: u16,
@@ -169,8 +169,8 @@ impl<'w> Engine<'w> {
     #[expect(clippy::too_many_arguments, reason = "the two legs of one turn")]
     pub(super) fn at_gateway(
         &self,
-        from: &Party<'w>,
-        here: &Party<'w>,
+        from: &Peer<'w>,
+        here: &Peer<'w>,
         key: &GatewayKey,
         port: u16,
         wire: Wire,
@@ -200,7 +200,7 @@ impl<'w> Engine<'w> {
     }
 
     /// A proxy load-balances to pods by itself, so a Service's waypoint is not on its way.
-    fn to_backend(&self, here: &Party<'w>, backend: &RoutedBackend, connection: &Connection) -> Vec<Branch> {
+    fn to_backend(&self, here: &Peer<'w>, backend: &RoutedBackend, connection: &Connection) -> Vec<Branch> {
         let connection = Connection { request: Some(backend.request.clone()), ..connection.clone() };
         match &backend.target {
             BackendTarget::Service { namespace, name, port } => {
@@ -214,7 +214,7 @@ impl<'w> Engine<'w> {
         }
     }
 
-    fn to_named(&self, here: &Party<'w>, host: &str, port: u16, tls: bool, connection: &Connection) -> Vec<Branch> {
+    fn to_named(&self, here: &Peer<'w>, host: &str, port: u16, tls: bool, connection: &Connection) -> Vec<Branch> {
         if let Some(service) = self.service_named(host) {
             return self.to_service_pods(here, (&service.namespace, &service.name), port, connection);
         }
@@ -227,7 +227,7 @@ impl<'w> Engine<'w> {
 
     fn to_service_pods(
         &self,
-        here: &Party<'w>,
+        here: &Peer<'w>,
         service: (&str, &str),
         port: u16,
         connection: &Connection,
@@ -274,10 +274,10 @@ impl<'w> Engine<'w> {
         self.waypoint_gateways.iter().find(|gateway| gateway.key == *key)
     }
 
-    fn missing_proxy(from: &Party<'w>, key: &GatewayKey, picked: Check, connection: &Connection) -> Branch {
+    fn missing_proxy(from: &Peer<'w>, key: &GatewayKey, picked: Check, connection: &Connection) -> Branch {
         let why = format!("no proxy runs for Gateway {}/{}", key.0, key.1);
         let decision = Decision::deny(Reason::WaypointUnavailable, Outcome::Reset, why);
-        let end = Party { label: format!("{}/{}", key.0, key.1), ..from.clone() };
+        let end = Peer { label: format!("{}/{}", key.0, key.1), ..from.clone() };
         let wire = Wire::Plain { protocol: connection.protocol, port: None };
         Branch::ending(
             vec![hop(from, &end, wire, vec![picked, check(Checkpoint::ZtunnelOutbound, decision)], connection)],

@@ -11,7 +11,7 @@ use super::grid::{Grid, Place, Row, Who};
 use super::ground::{GroundId, Grounds};
 use crate::path::engine::Engine;
 use crate::path::hop::{Sight, check};
-use crate::path::party::Party;
+use crate::path::peer::Peer;
 use crate::path::trace::Wire;
 use crate::policy::cni::{CniHop, Groups, Payload, PodPeers};
 use crate::policy::waypoint::Binding;
@@ -152,13 +152,13 @@ impl<'a, 'w> Straight<'a, 'w> {
         let Who::Class(class) = row.who else { return None };
         let peer = self.peer_of[class.0 as usize]?;
         let pod = self.engine.world.pod(self.grid.class(class).pods[0]);
-        let party = Party::pod(pod);
+        let sender = Peer::pod(pod);
         Some(Start {
             class,
             peer,
             pod,
-            certified: Caller::of(party.mesh_source(self.engine.world)),
-            anonymous: Caller::of(party.anonymous()),
+            certified: Caller::of(sender.mesh_source(self.engine.world)),
+            anonymous: Caller::of(sender.anonymous()),
             doubts: self.doubts_about(pod, grounds),
             egress: HashMap::new(),
         })

@@ -12,7 +12,7 @@ use super::travel::bare;
 use super::verdict::Verdict;
 use crate::path::doubt::doubt_about;
 use crate::path::engine::Engine;
-use crate::path::party::Party;
+use crate::path::peer::Peer;
 use crate::path::target::{representatives, target_port};
 use crate::policy::cni::NamePatterns;
 use crate::policy::waypoint::Binding;
@@ -155,7 +155,7 @@ fn plain(engine: &Engine<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId
 
 /// What the lookup of a name meets.
 fn look_up(engine: &Engine<'_>, start: &Start<'_>, ways: &Ways, grounds: &mut Grounds) -> Vec<GroundId> {
-    let lookup = engine.lookup(&Party::pod(start.pod()), &ways.name, &bare(ways.protocol));
+    let lookup = engine.lookup(&Peer::pod(start.pod()), &ways.name, &bare(ways.protocol));
     let mut met: Vec<GroundId> =
         doubt_about(engine.world, &lookup.hops).map(|rule| unmodelled(rule, grounds)).into_iter().collect();
     for hop in lookup.hops {

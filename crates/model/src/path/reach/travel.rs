@@ -9,7 +9,7 @@ use crate::path::branch::Branch;
 use crate::path::connection::{Connection, Relay};
 use crate::path::doubt::doubt_about;
 use crate::path::engine::Engine;
-use crate::path::party::Party;
+use crate::path::peer::Peer;
 use crate::path::target::Target;
 use crate::policy::waypoint::{Binding, WaypointTarget};
 use crate::policy::{Checkpoint, Effect, Layer, Request};
@@ -63,7 +63,7 @@ impl<'w> Traveller<'_, 'w> {
                 let (from, to) = self.grid.pods(self.engine.world, row, target)?;
                 Some(self.judged(self.engine.send(&from, &Target::Pod(to, Some(aim.port)), &bare(aim.protocol))))
             }
-            Place::Service(index) => Some(self.to_service(&self.party(row)?, &self.engine.world.services[*index], aim)),
+            Place::Service(index) => Some(self.to_service(&self.peer(row)?, &self.engine.world.services[*index], aim)),
             Place::Host(id) => Some(self.to_host(&self.inside(row)?, *id, aim.port)),
             Place::Gateway(key) => self.to_gateway(row, key, aim),
         }
@@ -77,24 +77,24 @@ impl<'w> Traveller<'_, 'w> {
         (verdict, branches)
     }
 
-    fn party(&self, row: usize) -> Option<Party<'w>> {
+    fn peer(&self, row: usize) -> Option<Peer<'w>> {
         let world = self.engine.world;
         match self.grid.rows[row].who {
-            Who::Class(class) => Some(Party::pod(world.pod(self.grid.class(class).pods[0]))),
-            Who::Node { control_plane } => nodes(world, control_plane).next().map(|node| Party::node(world, node)),
+            Who::Class(class) => Some(Peer::pod(world.pod(self.grid.class(class).pods[0]))),
+            Who::Node { control_plane } => nodes(world, control_plane).next().map(|node| Peer::node(world, node)),
             Who::Outside => None,
         }
     }
 
     /// A source in the cluster.
-    fn inside(&self, row: usize) -> Option<Party<'w>> {
+    fn inside(&self, row: usize) -> Option<Peer<'w>> {
         match self.grid.rows[row].who {
-            Who::Class(_) => self.party(row),
+            Who::Class(_) => self.peer(row),
             Who::Node { .. } | Who::Outside => None,
         }
     }
 
-    fn to_service(&self, from: &Party<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Branch>) {
+    fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Branch>) {
         let engine = self.engine;
         let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
         let send = |connection: &Connection| {
@@ -134,7 +134,7 @@ impl<'w> Traveller<'_, 'w> {
         self.engine.waypoints.reads_requests(self.engine.world, waypoint, &target)
     }
 
-    fn to_host(&self, from: &Party<'w>, id: HostId, port: u16) -> (Verdict, Vec<Branch>) {
+    fn to_host(&self, from: &Peer<'w>, id: HostId, port: u16) -> (Verdict, Vec<Branch>) {
         let (engine, world) = (self.engine, self.engine.world);
         let host = world.host(id);
         let name = host_name(world, id);
@@ -159,7 +159,7 @@ impl<'w> Traveller<'_, 'w> {
         let world = self.engine.world;
         let service = world.service(&key.0, &key.1)?;
         let branches =
-            self.engine.send(&Party::outside(world), &Target::Service(service, aim.port), &bare(aim.protocol));
+            self.engine.send(&Peer::outside(world), &Target::Service(service, aim.port), &bare(aim.protocol));
         Some(self.judged(branches))
     }
 }
