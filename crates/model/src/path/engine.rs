@@ -124,7 +124,7 @@ impl<'w> Engine<'w> {
     #[must_use]
     pub fn findings(&self) -> Vec<Diagnostic> {
         let mut findings = self.cni.findings().to_vec();
-        findings.extend(self.cni.traps(self.world));
+        findings.extend(self.cni.lint(self.world));
         findings.extend(self.gateways.findings());
         findings.extend(ztunnel::lint(self.world));
         findings.extend(waypoint::lint(self.world, &self.bindings, &self.waypoint_gateways));
