@@ -11,7 +11,7 @@ use crate::world::{Endpoint, HostId, Pod, Protocol};
 
 /// What the destination's ztunnel sees of a hop.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Sight {
+pub(super) enum Interception {
     /// A tunnel that ends at it (or at the pod itself, if that speaks HBONE), with the certificate of who opened it.
     Tunnel,
     /// A connection in clear text.
@@ -60,22 +60,22 @@ impl Engine<'_> {
     pub(super) fn ztunnel_check(&self, from: &Peer<'_>, to: &Pod, wire: Wire, port: Option<u16>) -> Option<Check> {
         let port = port?;
         let inbound = |source: &MeshSource| self.ztunnel.inbound(self.world, to.id, port, source);
-        let decision = match self.sight(from.endpoint, to, wire) {
-            Sight::Tunnel => inbound(&from.mesh_source(self.world)),
-            Sight::Plaintext => inbound(&from.anonymous()),
-            Sight::Bypassed(why) => Decision::allow(Reason::ProbeBypass, why.to_string()),
-            Sight::Nothing => return None,
+        let decision = match self.interception(from.endpoint, to, wire) {
+            Interception::Tunnel => inbound(&from.mesh_source(self.world)),
+            Interception::Plaintext => inbound(&from.anonymous()),
+            Interception::Bypassed(why) => Decision::allow(Reason::ProbeBypass, why.to_string()),
+            Interception::Nothing => return None,
         };
         Some(check(Checkpoint::ZtunnelInbound, decision))
     }
 
     /// What the destination's ztunnel sees of a hop.
-    pub(super) fn sight(&self, from: Endpoint, to: &Pod, wire: Wire) -> Sight {
+    pub(super) fn interception(&self, from: Endpoint, to: &Pod, wire: Wire) -> Interception {
         match (wire, inbound_capture(self.world, to.id, from)) {
-            (Wire::Hbone { .. }, _) => Sight::Tunnel,
-            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Plaintext) => Sight::Plaintext,
-            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Bypass(why)) => Sight::Bypassed(why),
-            (Wire::Plain { .. }, _) => Sight::Nothing,
+            (Wire::Hbone { .. }, _) => Interception::Tunnel,
+            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Plaintext) => Interception::Plaintext,
+            (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Bypass(why)) => Interception::Bypassed(why),
+            (Wire::Plain { .. }, _) => Interception::Nothing,
         }
     }
 

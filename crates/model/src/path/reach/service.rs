@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::basis::{Bases, BasisId};
 use super::cells::Cells;
 use super::class::ClassId;
 use super::direct::{Address, SLOTS, Start, Straight};
 use super::doubts::unmodelled;
 use super::grid::{Grid, Place, Target as Aim};
-use super::ground::{GroundId, Grounds};
 use super::travel::bare;
 use super::verdict::Verdict;
 use crate::path::doubt::doubt_about;
@@ -31,20 +31,20 @@ pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
         .map(|aim| match aim.place {
             Place::Service(index) => {
                 let service = &engine.world.services[index];
-                let grounds = &mut cells.grounds;
-                Ways::of(engine, &classes, service, aim, &mut straight, &mut signatures, grounds)
+                let bases = &mut cells.bases;
+                Ways::of(engine, &classes, service, aim, &mut straight, &mut signatures, bases)
             }
             Place::Class(_) | Place::Host(_) | Place::Gateway(_) => None,
         })
         .collect();
     for row in 0..grid.rows.len() {
-        let Some(mut start) = straight.start(grid.rows[row], &mut cells.grounds) else { continue };
+        let Some(mut start) = straight.start(grid.rows[row], &mut cells.bases) else { continue };
         let mut lookups = HashMap::new();
         for (target, ways) in ways.iter().enumerate() {
             let Some(ways) = ways.as_ref().filter(|_| grid.wanted(row, target)) else { continue };
             let Some(backends) = ways.from(&start) else { continue };
             let looked_up =
-                lookups.entry(ways.signature).or_insert_with(|| look_up(engine, &start, ways, &mut cells.grounds));
+                lookups.entry(ways.signature).or_insert_with(|| look_up(engine, &start, ways, &mut cells.bases));
             if let Some((verdict, met)) = travel(&mut straight, &mut start, backends, looked_up, cells) {
                 cells.settle(row, target, verdict, &met);
             }
@@ -78,13 +78,13 @@ impl Ways {
         aim: &Aim,
         straight: &mut Straight<'_, '_>,
         signatures: &mut Signatures,
-        grounds: &mut Grounds,
+        bases: &mut Bases,
     ) -> Option<Self> {
         let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
         let mut ends = |pods: Option<Vec<(PodId, u16)>>| -> Option<Vec<usize>> {
             let distinct: BTreeSet<(ClassId, u16)> =
                 pods?.into_iter().map(|(pod, port)| Some((*classes.get(&pod)?, port))).collect::<Option<_>>()?;
-            distinct.into_iter().map(|(class, port)| straight.end(class, aim.protocol, port, grounds)).collect()
+            distinct.into_iter().map(|(class, port)| straight.end(class, aim.protocol, port, bases)).collect()
         };
         let captured = ends(captured(engine, service, aim));
         let plain = ends(plain(engine, service, aim));
@@ -154,16 +154,16 @@ fn plain(engine: &Engine<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId
 }
 
 /// What the lookup of a name meets.
-fn look_up(engine: &Engine<'_>, start: &Start<'_>, ways: &Ways, grounds: &mut Grounds) -> Vec<GroundId> {
+fn look_up(engine: &Engine<'_>, start: &Start<'_>, ways: &Ways, bases: &mut Bases) -> Vec<BasisId> {
     let lookup = engine.lookup(&Peer::pod(start.pod()), &ways.name, &bare(ways.protocol));
-    let mut met: Vec<GroundId> =
-        doubt_about(engine.world, &lookup.hops).map(|rule| unmodelled(rule, grounds)).into_iter().collect();
+    let mut met: Vec<BasisId> =
+        doubt_about(engine.world, &lookup.hops).map(|rule| unmodelled(rule, bases)).into_iter().collect();
     for hop in lookup.hops {
         for check in hop.checkpoints {
             let idle = check.decision.effect == Effect::Allow
                 && (check.decision.rules.is_empty() || check.checkpoint == Checkpoint::Application);
             if !idle {
-                met.push(grounds.add(hop.wire, check));
+                met.push(bases.add(hop.wire, check));
             }
         }
     }
@@ -175,15 +175,15 @@ fn travel<'w>(
     straight: &mut Straight<'_, 'w>,
     start: &mut Start<'w>,
     backends: &[usize],
-    looked_up: &[GroundId],
+    looked_up: &[BasisId],
     cells: &mut Cells,
-) -> Option<(Verdict, Vec<GroundId>)> {
-    let mut grounds = looked_up.to_vec();
+) -> Option<(Verdict, Vec<BasisId>)> {
+    let mut bases = looked_up.to_vec();
     let mut verdicts = Vec::with_capacity(backends.len());
     for end in backends {
-        let met: [GroundId; SLOTS] = straight.travel(start, *end, Address::Service, &mut cells.grounds)?;
+        let met: [BasisId; SLOTS] = straight.travel(start, *end, Address::Service, &mut cells.bases)?;
         verdicts.push(cells.weigh(looked_up.iter().chain(&met)));
-        grounds.extend(met);
+        bases.extend(met);
     }
-    Some((Verdict::whichever(verdicts), grounds))
+    Some((Verdict::whichever(verdicts), bases))
 }

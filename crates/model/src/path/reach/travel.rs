@@ -1,9 +1,9 @@
 //! Ways that are travelled hop by hop, as a trace travels them, once for each cell.
 
+use super::basis::BasisId;
 use super::cells::Cells;
 use super::doubts::unmodelled;
 use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
-use super::ground::GroundId;
 use super::verdict::Verdict;
 use crate::path::branch::Branch;
 use crate::path::connection::{Connection, Relay};
@@ -24,29 +24,29 @@ pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
                 continue;
             }
             if let Some((verdict, branches)) = traveller.travel(row, target) {
-                let grounds = grounds(engine, &branches, cells);
-                cells.settle(row, target, verdict, &grounds);
+                let bases = bases(engine, &branches, cells);
+                cells.settle(row, target, verdict, &bases);
             }
         }
     }
 }
 
-/// The grounds of all branches, each once, and that of a doubt.
-fn grounds(engine: &Engine<'_>, branches: &[Branch], cells: &mut Cells) -> Vec<GroundId> {
-    let mut grounds = Vec::new();
+/// The bases of all branches, each once, and that of a doubt.
+fn bases(engine: &Engine<'_>, branches: &[Branch], cells: &mut Cells) -> Vec<BasisId> {
+    let mut bases = Vec::new();
     for branch in branches {
         if let Some(rule) = doubt_about(engine.world, &branch.hops) {
-            grounds.push(unmodelled(rule, &mut cells.grounds));
+            bases.push(unmodelled(rule, &mut cells.bases));
         }
         for hop in &branch.hops {
             let telling = hop.checkpoints.iter().filter(|check| {
                 check.decision.effect != Effect::Allow
                     || (!check.decision.rules.is_empty() && check.checkpoint != Checkpoint::Application)
             });
-            grounds.extend(telling.map(|check| cells.grounds.add(hop.wire, check.clone())));
+            bases.extend(telling.map(|check| cells.bases.add(hop.wire, check.clone())));
         }
     }
-    grounds
+    bases
 }
 
 struct Traveller<'a, 'w> {
