@@ -8,7 +8,7 @@ mod context;
 mod denials;
 pub mod draft;
 mod event;
-mod foresight;
+mod predictions;
 mod record;
 mod rounds;
 mod runner;
@@ -19,7 +19,7 @@ mod trial;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{Coverage, RunContext};
 pub use event::{Event, Subscriber};
-pub use foresight::Foresight;
+pub use predictions::Predictions;
 pub use record::{
     CanaryRecord, CaseRecord, EvidenceRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary,
     ToolRecord,

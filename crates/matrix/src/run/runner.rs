@@ -11,7 +11,7 @@ use super::audience::Audience;
 use super::context::RunContext;
 use super::denials::adapted;
 use super::event::{Event, Subscriber};
-use super::foresight::{Foresight, disagreements};
+use super::predictions::{Predictions, disagreements};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
 use super::rounds::{apart, rounds};
 use super::trial::Trial;
@@ -156,7 +156,7 @@ struct Cases<'p> {
     round: usize,
     today: jiff::civil::Date,
     clock: &'p dyn super::clock::Clock,
-    foresight: &'p Foresight,
+    predictions: &'p Predictions,
     records: Vec<Option<CaseRecord>>,
     /// How many leading records were told.
     told: usize,
@@ -170,7 +170,7 @@ impl<'p> Cases<'p> {
             round: context.round,
             today: started.to_zoned(jiff::tz::TimeZone::UTC).date(),
             clock: context.clock,
-            foresight: &context.foresight,
+            predictions: &context.predictions,
             records: vec![None; plan.cases.len()],
             told: 0,
         }
@@ -284,7 +284,7 @@ impl<'p> Cases<'p> {
         let flows: Vec<_> = round.iter().map(|index| &self.case(*index).flow).collect();
         let mut seen = trial.observe(&flows);
         for (index, seen) in round.iter().zip(&mut seen) {
-            self.foresight.complete(&self.case(*index).id, seen);
+            self.predictions.complete(&self.case(*index).id, seen);
         }
         let share = self.share(begin, round.len());
         let mut twins: BTreeMap<&str, (&Case, Judgement)> = BTreeMap::new();
@@ -311,7 +311,7 @@ impl<'p> Cases<'p> {
         let PlannedCase { case, support, .. } = &self.plan.cases[index];
         let (case, observation, prediction) = (case.clone(), Some(observation), None);
         let mut record = CaseRecord { case, support: *support, observation, prediction, judgement, duration_us: share };
-        record.prediction = self.foresight.beside(&record);
+        record.prediction = self.predictions.beside(&record);
         record
     }
 
