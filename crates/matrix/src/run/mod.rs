@@ -2,7 +2,6 @@
 
 pub mod ablation;
 mod affected;
-mod audience;
 mod clock;
 mod context;
 mod denials;
@@ -13,6 +12,7 @@ mod record;
 mod rounds;
 mod runner;
 mod schema;
+mod subscribers;
 mod tally;
 mod trial;
 

@@ -7,13 +7,13 @@ use airtight_manifest::{Diagnostic, digest};
 use airtight_model::policy::Layer;
 use serde_json::json;
 
-use super::audience::Audience;
 use super::context::RunContext;
 use super::denials::adapted;
 use super::event::{Event, Subscriber};
 use super::predictions::{Predictions, disagreements};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
 use super::rounds::{apart, rounds};
+use super::subscribers::Subscribers;
 use super::trial::Trial;
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
 use crate::scenario::{Case, Expectation, Plan, PlannedCase};
@@ -33,29 +33,29 @@ pub fn run(
 ) -> RunRecord {
     let started = context.clock.now();
     let begin = context.clock.elapsed();
-    let mut audience = Audience::new(subscribers);
+    let mut subscribers = Subscribers::new(subscribers);
     let mut trial = Trial::new(testbed);
     let plan = &adapted(plan, trial.denials().as_ref());
     let testbed = trial.name();
     let (stack, manifests, cases) = (&context.stack, context.manifests.as_str(), plan.cases.len());
-    audience.tell(&Event::Started { testbed, stack, cases, manifests });
+    subscribers.tell(&Event::Started { testbed, stack, cases, manifests });
     for finding in &context.findings {
-        audience.tell(&Event::Finding(finding));
+        subscribers.tell(&Event::Finding(finding));
     }
     let mut findings = context.findings.clone();
-    let canary = try_canary(plan, &mut trial, &mut findings, &mut audience);
+    let canary = try_canary(plan, &mut trial, &mut findings, &mut subscribers);
     let records = if canary.enforces {
-        Cases::new(plan, &context, started).run(&mut trial, &mut audience)
+        Cases::new(plan, &context, started).run(&mut trial, &mut subscribers)
     } else {
-        skip_all(plan, &canary, &mut audience)
+        skip_all(plan, &canary, &mut subscribers)
     };
     for finding in disagreements(&records) {
-        audience.tell(&Event::Finding(&finding));
+        subscribers.tell(&Event::Finding(&finding));
         findings.push(finding);
     }
     let coverage = context.coverage;
     let policies = coverage(&records);
-    findings.append(&mut audience.failures);
+    findings.append(&mut subscribers.failures);
     let mut record = RunRecord {
         schema: RUN_SCHEMA.to_owned(),
         id: context.id.unwrap_or_else(|| run_id(started, &context.inputs, plan)),
@@ -73,9 +73,9 @@ pub fn run(
         inputs: context.inputs,
         evidence: None,
     };
-    audience.tell(&Event::Finished(&record));
-    if !audience.failures.is_empty() {
-        record.findings.append(&mut audience.failures);
+    subscribers.tell(&Event::Finished(&record));
+    if !subscribers.failures.is_empty() {
+        record.findings.append(&mut subscribers.failures);
         record.summary = Summary::of(&record.cases, &record.canary, &record.findings);
     }
     record
@@ -88,7 +88,7 @@ pub fn judge_all(plan: &Plan, testbed: &mut dyn Testbed) -> Vec<CaseRecord> {
     let clock = super::clock::SystemClock::default();
     let context = RunContext::new(StackRecord { name: String::new(), versions: Vec::new() }, &clock);
     let started = context.clock.now();
-    Cases::new(plan, &context, started).run(&mut Trial::new(testbed), &mut Audience::new(&mut []))
+    Cases::new(plan, &context, started).run(&mut Trial::new(testbed), &mut Subscribers::new(&mut []))
 }
 
 /// Unique by its nanosecond, and the same for the same inputs at the same time.
@@ -103,7 +103,7 @@ fn try_canary(
     plan: &Plan,
     trial: &mut Trial<'_>,
     findings: &mut Vec<Diagnostic>,
-    audience: &mut Audience<'_, '_>,
+    subscribers: &mut Subscribers<'_, '_>,
 ) -> CanaryRecord {
     if plan.cases.is_empty() {
         return CanaryRecord { enforces: false, detail: "not tried, since no case was selected".to_owned() };
@@ -115,21 +115,21 @@ fn try_canary(
             CanaryRecord { enforces: canary.enforces(), detail: seen }
         }
         Err(finding) => {
-            audience.tell(&Event::Finding(&finding));
+            subscribers.tell(&Event::Finding(&finding));
             let detail = finding.message.clone();
             findings.push(finding);
             CanaryRecord { enforces: false, detail }
         }
     };
-    audience.tell(&Event::Canary(&record));
+    subscribers.tell(&Event::Canary(&record));
     record
 }
 
-fn skip_all(plan: &Plan, canary: &CanaryRecord, audience: &mut Audience<'_, '_>) -> Vec<CaseRecord> {
+fn skip_all(plan: &Plan, canary: &CanaryRecord, subscribers: &mut Subscribers<'_, '_>) -> Vec<CaseRecord> {
     let why = format!("the testbed was not shown to enforce: {}", canary.detail);
     let records: Vec<_> = plan.cases.iter().map(|planned| skipped(planned, why.clone())).collect();
     for record in &records {
-        audience.tell(&Event::CaseFinished(record));
+        subscribers.tell(&Event::CaseFinished(record));
     }
     records
 }
@@ -176,13 +176,13 @@ impl<'p> Cases<'p> {
         }
     }
 
-    fn run(mut self, trial: &mut Trial<'_>, audience: &mut Audience<'_, '_>) -> Vec<CaseRecord> {
+    fn run(mut self, trial: &mut Trial<'_>, subscribers: &mut Subscribers<'_, '_>) -> Vec<CaseRecord> {
         let tried = self.skip_refused(trial);
         for round in rounds(&self.plan.cases, &tried, self.round) {
             self.try_round(trial, &round);
-            self.tell(audience);
+            self.tell(subscribers);
         }
-        self.tell(audience);
+        self.tell(subscribers);
         self.records.into_iter().flatten().collect()
     }
 
@@ -322,9 +322,9 @@ impl<'p> Cases<'p> {
     }
 
     /// Tells what is finished, as far as it is without a gap.
-    fn tell(&mut self, audience: &mut Audience<'_, '_>) {
+    fn tell(&mut self, subscribers: &mut Subscribers<'_, '_>) {
         while let Some(Some(record)) = self.records.get(self.told) {
-            audience.tell(&Event::CaseFinished(record));
+            subscribers.tell(&Event::CaseFinished(record));
             self.told += 1;
         }
     }
