@@ -7,6 +7,7 @@ mod context;
 mod denials;
 pub mod draft;
 mod event;
+mod guarded_testbed;
 mod predictions;
 mod record;
 mod rounds;
@@ -14,7 +15,6 @@ mod runner;
 mod schema;
 mod subscribers;
 mod tally;
-mod trial;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{Coverage, RunContext};
