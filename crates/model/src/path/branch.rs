@@ -23,10 +23,9 @@ impl Branch {
         Self { hops, success, answer: None }
     }
 
-    /// The same branch with `hops` before its own.
-    pub(super) fn after(mut self, hops: &[Hop]) -> Self {
+    /// Puts `hops` before its own.
+    pub(super) fn begin_with(&mut self, hops: &[Hop]) {
         self.hops.splice(0..0, hops.iter().cloned());
-        self
     }
 
     fn checks(&self) -> impl Iterator<Item = &Check> {

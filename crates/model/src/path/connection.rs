@@ -63,14 +63,16 @@ impl Connection {
     pub(super) fn success(&self) -> Outcome {
         if self.request.is_some() { Outcome::Http(200) } else { Outcome::Connected }
     }
+}
 
+impl Relay {
     /// How the client sees something that befell the hop.
-    pub(super) fn seen_by_client(&self, symptom: Outcome) -> Outcome {
-        match self.relay {
-            Relay::Client => symptom,
-            Relay::Ztunnel => behind_ztunnel(symptom),
-            Relay::HttpProxy => behind_proxy(symptom, Outcome::Http(503)),
-            Relay::TcpProxy => behind_proxy(symptom, Outcome::Reset),
+    pub(super) fn shows(self, symptom: Outcome) -> Outcome {
+        match self {
+            Self::Client => symptom,
+            Self::Ztunnel => behind_ztunnel(symptom),
+            Self::HttpProxy => behind_proxy(symptom, Outcome::Http(503)),
+            Self::TcpProxy => behind_proxy(symptom, Outcome::Reset),
         }
     }
 }

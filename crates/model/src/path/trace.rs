@@ -132,6 +132,16 @@ impl Trace {
     }
 }
 
+impl Wire {
+    /// Protocol and destination port as the CNI sees them.
+    pub(super) fn seen_by_cni(self) -> (Protocol, Option<u16>) {
+        match self {
+            Self::Plain { protocol, port } => (protocol, port),
+            Self::Hbone { .. } => (Protocol::Tcp, Some(15008)),
+        }
+    }
+}
+
 impl fmt::Display for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

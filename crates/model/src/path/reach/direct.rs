@@ -9,9 +9,9 @@ use super::cells::Cells;
 use super::class::ClassId;
 use super::doubts::Doubts;
 use super::grid::{Grid, Place, Row, Who};
-use crate::path::engine::Engine;
-use crate::path::hop::{Interception, check};
+use crate::path::checks::{Interception, application_check, check, doubt, interception};
 use crate::path::peer::Peer;
+use crate::path::policies::Policies;
 use crate::path::trace::Wire;
 use crate::policy::cni::{CniHop, Groups, Payload, PodPeers};
 use crate::policy::waypoint::Binding;
@@ -24,8 +24,8 @@ use crate::world::{Endpoint, Enrolment, Pod, Protocol};
 pub(super) const SLOTS: usize = 8;
 
 /// Settles every cell of the grid that is such a flow.
-pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
-    let mut straight = Straight::new(engine, grid);
+pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
+    let mut straight = Straight::new(policies, grid);
     let ends: Vec<Option<usize>> = grid
         .targets
         .iter()
@@ -116,7 +116,7 @@ struct End<'w> {
 
 /// Travels straight ways.
 pub(super) struct Straight<'a, 'w> {
-    engine: &'a Engine<'w>,
+    policies: &'a Policies<'w>,
     grid: &'a Grid,
     /// Indices among `peers` of classes in network namespaces of their own.
     peer_of: Vec<Option<usize>>,
@@ -127,7 +127,7 @@ pub(super) struct Straight<'a, 'w> {
 }
 
 impl<'a, 'w> Straight<'a, 'w> {
-    pub(super) fn new(engine: &'a Engine<'w>, grid: &'a Grid) -> Self {
+    pub(super) fn new(policies: &'a Policies<'w>, grid: &'a Grid) -> Self {
         let mut pods = Vec::new();
         let peer_of = grid.classes.iter().map(|class| {
             (!class.host_network).then(|| {
@@ -137,8 +137,8 @@ impl<'a, 'w> Straight<'a, 'w> {
         });
         let peer_of = peer_of.collect();
         Self {
-            peers: engine.cni.pod_peers(engine.world, &pods),
-            engine,
+            peers: policies.cni.pod_peers(policies.world, &pods),
+            policies,
             grid,
             peer_of,
             ends: Vec::new(),
@@ -151,13 +151,13 @@ impl<'a, 'w> Straight<'a, 'w> {
     pub(super) fn start(&mut self, row: Row, bases: &mut Bases) -> Option<Start<'w>> {
         let Who::Class(class) = row.who else { return None };
         let peer = self.peer_of[class.0 as usize]?;
-        let pod = self.engine.world.pod(self.grid.class(class).pods[0]);
+        let pod = self.policies.world.pod(self.grid.class(class).pods[0]);
         let sender = Peer::pod(pod);
         Some(Start {
             class,
             peer,
             pod,
-            certified: Caller::of(sender.mesh_source(self.engine.world)),
+            certified: Caller::of(sender.mesh_source(self.policies.world)),
             anonymous: Caller::of(sender.anonymous()),
             doubts: self.doubts_about(pod, bases),
             egress: HashMap::new(),
@@ -170,8 +170,8 @@ impl<'a, 'w> Straight<'a, 'w> {
         if let Some(index) = self.known.get(&(class, protocol, port)) {
             return Some(*index);
         }
-        let pod = self.engine.world.pod(self.grid.class(class).pods[0]);
-        let answer = self.engine.application_check(pod, protocol, Some(port));
+        let pod = self.policies.world.pod(self.grid.class(class).pods[0]);
+        let answer = application_check(pod, protocol, Some(port));
         let application = match answer.decision.effect {
             Effect::Allow => BasisId::NONE,
             Effect::Deny | Effect::Unknown => bases.add(Wire::Plain { protocol, port: Some(port) }, answer),
@@ -184,9 +184,9 @@ impl<'a, 'w> Straight<'a, 'w> {
     }
 
     fn doubts_about(&mut self, pod: &Pod, bases: &mut Bases) -> [BasisId; 2] {
-        let world = self.engine.world;
+        let world = self.policies.world;
         let wire = Wire::Plain { protocol: Protocol::Tcp, port: None };
-        let admission = self.engine.doubt(pod).map(|check| bases.add(wire, check));
+        let admission = doubt(world, pod).map(|check| bases.add(wire, check));
         let unmodelled = self.doubts.about(world, &pod.namespace, bases);
         [unmodelled.unwrap_or(BasisId::NONE), admission.unwrap_or(BasisId::NONE)]
     }
@@ -199,20 +199,21 @@ impl<'a, 'w> Straight<'a, 'w> {
         address: Address,
         bases: &mut Bases,
     ) -> Option<[BasisId; SLOTS]> {
-        let Self { engine, grid, peers, ends, .. } = self;
+        let Self { policies, grid, peers, ends, .. } = self;
         let end = &mut ends[end];
-        let wire = wire(engine, start.pod, end, address)?;
+        let wire = wire(policies, start.pod, end, address)?;
         let other = if start.class == end.class { grid.pair(start.class, end.class)?.1 } else { end.pod.id };
-        let pair = Pair { engine, from: start.pod, to: engine.world.pod(other), wire };
-        let (protocol, port) = seen_by_cni(wire, end.port);
+        let pair = Pair { policies, from: start.pod, to: policies.world.pod(other), wire };
+        let (protocol, port) = wire.seen_by_cni();
+        let port = port.unwrap_or(end.port);
         let size = peers.len();
         let egress = start.egress.entry((protocol, port)).or_insert_with(|| {
-            Side::of(&engine.cni.groups(Direction::Egress, start.pod, (protocol, port), peers), size)
+            Side::of(&policies.cni.groups(Direction::Egress, start.pod, (protocol, port), peers), size)
         });
         let egress = egress.basis(end.peer, || pair.cni(Direction::Egress, protocol, port, bases));
         let subject = end.pod;
         let ingress = end.ingress.entry((protocol, port)).or_insert_with(|| {
-            Side::of(&engine.cni.groups(Direction::Ingress, subject, (protocol, port), peers), size)
+            Side::of(&policies.cni.groups(Direction::Ingress, subject, (protocol, port), peers), size)
         });
         let ingress = ingress.basis(start.peer, || pair.cni(Direction::Ingress, protocol, port, bases));
         let ztunnel = pair.ztunnel(start, end, bases);
@@ -223,10 +224,10 @@ impl<'a, 'w> Straight<'a, 'w> {
 }
 
 /// How a flow looks to the CNI if it goes straight; a pod's own waypoint stands before its address only.
-fn wire(engine: &Engine<'_>, from: &Pod, end: &End<'_>, address: Address) -> Option<Wire> {
+fn wire(policies: &Policies<'_>, from: &Pod, end: &End<'_>, address: Address) -> Option<Wire> {
     let hbone = match (from.enrolment, end.protocol) {
         (Enrolment::Ambient | Enrolment::AmbientOutbound, Protocol::Tcp) if address == Address::Pod => {
-            match engine.bindings.pod(end.pod.id) {
+            match policies.bindings.pod(end.pod.id) {
                 Binding::None | Binding::Unset { .. } => end.pod.enrolment.accepts_hbone(),
                 Binding::Bound { .. } | Binding::Unknown { .. } => return None,
             }
@@ -248,16 +249,9 @@ fn wire(engine: &Engine<'_>, from: &Pod, end: &End<'_>, address: Address) -> Opt
     })
 }
 
-fn seen_by_cni(wire: Wire, port: u16) -> (Protocol, u16) {
-    match wire {
-        Wire::Hbone { .. } => (Protocol::Tcp, 15008),
-        Wire::Plain { protocol, .. } => (protocol, port),
-    }
-}
-
 /// Two pods, and how the traffic between them looks.
 struct Pair<'a, 'w> {
-    engine: &'a Engine<'w>,
+    policies: &'a Policies<'w>,
     from: &'a Pod,
     to: &'a Pod,
     wire: Wire,
@@ -277,25 +271,25 @@ impl Pair<'_, '_> {
             },
             resolved: None,
         };
-        let world = self.engine.world;
+        let world = self.policies.world;
         let check = match direction {
-            Direction::Egress => check(Checkpoint::CniEgress, self.engine.cni.egress(world, &hop)),
-            Direction::Ingress => check(Checkpoint::CniIngress, self.engine.cni.ingress(world, &hop)),
+            Direction::Egress => check(Checkpoint::CniEgress, self.policies.cni.egress(world, &hop)),
+            Direction::Ingress => check(Checkpoint::CniIngress, self.policies.cni.ingress(world, &hop)),
         };
         bases.add(self.wire, check)
     }
 
     fn ztunnel(&self, start: &Start<'_>, end: &mut End<'_>, bases: &mut Bases) -> BasisId {
-        let world = self.engine.world;
+        let world = self.policies.world;
         let from = Endpoint::Pod(self.from.id);
-        let caller = match self.engine.interception(from, self.to, self.wire) {
+        let caller = match interception(world, from, self.to, self.wire) {
             Interception::Tunnel => &start.certified,
             Interception::Plaintext => &start.anonymous,
             Interception::Bypassed(_) | Interception::Nothing => return BasisId::NONE,
         };
-        let ruling = self.engine.ztunnel.ruling(world, self.to.id, end.port, caller);
+        let ruling = self.policies.ztunnel.ruling(world, self.to.id, end.port, caller);
         *end.rulings.entry(ruling).or_insert_with(|| {
-            let decision = self.engine.ztunnel.inbound(world, self.to.id, end.port, caller.source());
+            let decision = self.policies.ztunnel.inbound(world, self.to.id, end.port, caller.source());
             bases.add(self.wire, check(Checkpoint::ZtunnelInbound, decision))
         })
     }

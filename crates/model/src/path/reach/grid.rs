@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::class::{Class, ClassId, classes};
 use super::scope::{Scope, View};
-use crate::path::engine::Engine;
 use crate::path::peer::Peer;
+use crate::path::policies::Policies;
 use crate::world::{GatewayKey, HostId, NodeId, Pod, PodId, Protocol, Role, World};
 
 /// Where the ends of a cell run, if that makes a difference: one of them is in a node's network namespace.
@@ -80,10 +80,10 @@ pub(super) struct Grid {
 const BOTH: [Option<Nearness>; 2] = [Some(Nearness::SameNode), Some(Nearness::OtherNode)];
 
 impl Grid {
-    pub(super) fn of(engine: &Engine<'_>, scope: &Scope) -> Self {
-        let world = engine.world;
+    pub(super) fn of(policies: &Policies<'_>, scope: &Scope) -> Self {
+        let world = policies.world;
         let mut grid = Self {
-            classes: classes(engine),
+            classes: classes(policies),
             rows: Vec::new(),
             targets: Vec::new(),
             scope: scope.clone(),

@@ -64,13 +64,14 @@ impl<'e, 'w> Reachability<'e, 'w> {
     /// ```
     #[must_use]
     pub fn compute(engine: &'e Engine<'w>, scope: &Scope) -> Self {
-        let grid = Grid::of(engine, scope);
+        let policies = &engine.policies;
+        let grid = Grid::of(policies, scope);
         let mut cells = Cells::new(grid.rows.len(), grid.targets.len());
         match scope.view {
-            View::Pod => direct::fill(engine, &grid, &mut cells),
-            View::Service => service::fill(engine, &grid, &mut cells),
+            View::Pod => direct::fill(policies, &grid, &mut cells),
+            View::Service => service::fill(policies, &grid, &mut cells),
         }
-        travel::fill(engine, &grid, &mut cells);
+        travel::fill(policies, &grid, &mut cells);
         Self { engine, grid, cells }
     }
 

@@ -7,24 +7,27 @@ use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
 use super::verdict::Verdict;
 use crate::path::branch::Branch;
 use crate::path::connection::{Connection, Relay};
+use crate::path::destination::by_name;
 use crate::path::doubt::doubt_about;
-use crate::path::engine::Engine;
+use crate::path::names;
 use crate::path::peer::Peer;
+use crate::path::policies::Policies;
 use crate::path::target::Target;
+use crate::path::walk::Walk;
 use crate::policy::waypoint::{Binding, WaypointTarget};
 use crate::policy::{Checkpoint, Effect, Layer, Request};
 use crate::world::{GatewayKey, HostId, Protocol, Service};
 
 /// Settles every cell that is open yet.
-pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
-    let traveller = Traveller { engine, grid };
+pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
+    let traveller = Traveller { policies, walk: Walk::through(policies), grid };
     for row in 0..grid.rows.len() {
         for target in 0..grid.targets.len() {
             if !cells.is_open(row, target) || !grid.wanted(row, target) {
                 continue;
             }
             if let Some((verdict, branches)) = traveller.travel(row, target) {
-                let bases = bases(engine, &branches, cells);
+                let bases = bases(policies, &branches, cells);
                 cells.settle(row, target, verdict, &bases);
             }
         }
@@ -32,10 +35,10 @@ pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
 }
 
 /// The bases of all branches, each once, and that of a doubt.
-fn bases(engine: &Engine<'_>, branches: &[Branch], cells: &mut Cells) -> Vec<BasisId> {
+fn bases(policies: &Policies<'_>, branches: &[Branch], cells: &mut Cells) -> Vec<BasisId> {
     let mut bases = Vec::new();
     for branch in branches {
-        if let Some(rule) = doubt_about(engine.world, &branch.hops) {
+        if let Some(rule) = doubt_about(policies.world, &branch.hops) {
             bases.push(unmodelled(rule, &mut cells.bases));
         }
         for hop in &branch.hops {
@@ -50,7 +53,8 @@ fn bases(engine: &Engine<'_>, branches: &[Branch], cells: &mut Cells) -> Vec<Bas
 }
 
 struct Traveller<'a, 'w> {
-    engine: &'a Engine<'w>,
+    policies: &'a Policies<'w>,
+    walk: Walk<'a, 'w>,
     grid: &'a Grid,
 }
 
@@ -60,10 +64,12 @@ impl<'w> Traveller<'_, 'w> {
         let aim = &self.grid.targets[target];
         match &aim.place {
             Place::Class(_) => {
-                let (from, to) = self.grid.pods(self.engine.world, row, target)?;
-                Some(self.judged(self.engine.send(&from, &Target::Pod(to, Some(aim.port)), &bare(aim.protocol))))
+                let (from, to) = self.grid.pods(self.policies.world, row, target)?;
+                Some(self.judged(self.walk.dial(&from, &Target::Pod(to, Some(aim.port)), bare(aim.protocol))))
             }
-            Place::Service(index) => Some(self.to_service(&self.peer(row)?, &self.engine.world.services[*index], aim)),
+            Place::Service(index) => {
+                Some(self.to_service(&self.peer(row)?, &self.policies.world.services[*index], aim))
+            }
             Place::Host(id) => Some(self.to_host(&self.inside(row)?, *id, aim.port)),
             Place::Gateway(key) => self.to_gateway(row, key, aim),
         }
@@ -71,14 +77,14 @@ impl<'w> Traveller<'_, 'w> {
 
     /// A flow whose ways end differently depends on the choice; one in doubt is open.
     fn judged(&self, branches: Vec<Branch>) -> (Verdict, Vec<Branch>) {
-        let doubtful = branches.iter().any(|branch| doubt_about(self.engine.world, &branch.hops).is_some());
+        let doubtful = branches.iter().any(|branch| doubt_about(self.policies.world, &branch.hops).is_some());
         let verdict =
             if doubtful { Verdict::Unknown } else { Verdict::whichever(branches.iter().map(Verdict::of_branch)) };
         (verdict, branches)
     }
 
     fn peer(&self, row: usize) -> Option<Peer<'w>> {
-        let world = self.engine.world;
+        let world = self.policies.world;
         match self.grid.rows[row].who {
             Who::Class(class) => Some(Peer::pod(world.pod(self.grid.class(class).pods[0]))),
             Who::Node { control_plane } => nodes(world, control_plane).next().map(|node| Peer::node(world, node)),
@@ -95,10 +101,9 @@ impl<'w> Traveller<'_, 'w> {
     }
 
     fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Branch>) {
-        let engine = self.engine;
         let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
         let send = |connection: &Connection| {
-            self.judged(engine.after_lookup(from, &name, Target::Service(service, aim.port), connection))
+            self.judged(self.look_up(from, &name, Target::Service(service, aim.port), connection))
         };
         let (verdict, branches) = send(&bare(aim.protocol));
         if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&branches) {
@@ -126,16 +131,21 @@ impl<'w> Traveller<'_, 'w> {
 
     /// Whether a Service's waypoint decides by more than who calls.
     fn reads_requests(&self, service: &'w Service, port: u16) -> bool {
-        let Binding::Bound { gateway, .. } = self.engine.bindings.service(&service.namespace, &service.name) else {
+        let Binding::Bound { gateway, .. } = self.policies.bindings.service(&service.namespace, &service.name) else {
             return true;
         };
-        let Some(waypoint) = self.engine.waypoint_gateway(gateway) else { return true };
+        let Some(waypoint) = self.policies.waypoint(gateway) else { return true };
         let target = WaypointTarget::Service { service, port };
-        self.engine.waypoints.reads_requests(self.engine.world, waypoint, &target)
+        self.policies.waypoints.reads_requests(self.policies.world, waypoint, &target)
+    }
+
+    /// A lookup, and on to what the name stands for.
+    fn look_up(&self, from: &Peer<'w>, name: &str, to: Target<'w>, connection: &Connection) -> Vec<Branch> {
+        self.walk.from(by_name(self.policies, from.clone(), name, to, connection))
     }
 
     fn to_host(&self, from: &Peer<'w>, id: HostId, port: u16) -> (Verdict, Vec<Branch>) {
-        let (engine, world) = (self.engine, self.engine.world);
+        let world = self.policies.world;
         let host = world.host(id);
         let name = host_name(world, id);
         let tls = host.tls_ports.contains(&port).then(|| name.clone());
@@ -144,11 +154,11 @@ impl<'w> Traveller<'_, 'w> {
             let branches = host
                 .addresses
                 .first()
-                .map(|address| engine.send(from, &Target::at(world, *address, Some(port)), &connection));
+                .map(|address| self.walk.dial(from, &Target::at(world, *address, Some(port)), connection));
             return self.judged(branches.unwrap_or_default());
         }
-        let target = engine.named(from, &name, Some(port));
-        self.judged(engine.after_lookup(from, &name, target, &connection))
+        let target = names::target(world, from, &name, Some(port));
+        self.judged(self.look_up(from, &name, target, &connection))
     }
 
     /// Only users come to a Gateway's own address.
@@ -156,10 +166,9 @@ impl<'w> Traveller<'_, 'w> {
         if self.grid.rows[row].who != Who::Outside {
             return None;
         }
-        let world = self.engine.world;
+        let world = self.policies.world;
         let service = world.service(&key.0, &key.1)?;
-        let branches =
-            self.engine.send(&Peer::outside(world), &Target::Service(service, aim.port), &bare(aim.protocol));
+        let branches = self.walk.dial(&Peer::outside(world), &Target::Service(service, aim.port), bare(aim.protocol));
         Some(self.judged(branches))
     }
 }
@@ -170,6 +179,6 @@ fn judged_by_waypoint(branches: &[Branch]) -> bool {
 }
 
 /// A bare connection.
-pub(super) fn bare(protocol: Protocol) -> Connection {
+fn bare(protocol: Protocol) -> Connection {
     Connection { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
 }
