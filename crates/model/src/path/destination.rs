@@ -61,7 +61,7 @@ pub(super) fn by_name<'w>(
 ) -> Step<'w> {
     let lookup = lookup(policies, &from, name, connection.relay);
     let connection = Connection { resolved: lookup.learned.then(|| name.to_owned()), ..connection.clone() };
-    Step::Goes(Box::new(Leg { hops: lookup.hops, from, to, connection }))
+    Step::Goes(Leg { hops: lookup.hops, from, to, connection })
 }
 
 /// A lookup for its own sake.

@@ -34,7 +34,7 @@ fn kubelets<'w>(world: &'w World, flow: &Flow) -> Result<Vec<Peer<'w>>, FlowErro
     Ok(kubelets.collect())
 }
 
-fn distinct<'w>(pods: Vec<&'w Pod>) -> impl Iterator<Item = &'w Pod> {
+fn distinct(pods: Vec<&Pod>) -> impl Iterator<Item = &Pod> {
     let mut seen = BTreeSet::new();
     pods.into_iter().filter(move |pod| seen.insert((pod.node, &pod.labels)))
 }

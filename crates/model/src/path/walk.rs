@@ -12,7 +12,7 @@ use super::target::Target;
 
 /// Walks flows through the policies of a world: each step asks the checkpoints of one hop, and says where the flow
 /// ends or who sends it on. Nothing else comes back to an earlier step.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Walk<'p, 'w> {
     policies: &'p Policies<'w>,
 }
@@ -62,7 +62,7 @@ impl<'p, 'w> Walk<'p, 'w> {
         match step {
             Step::Ends(branch) => branches.push(branch),
             Step::Goes(leg) => {
-                let Leg { hops, from, to, connection } = *leg;
+                let Leg { hops, from, to, connection } = leg;
                 let known = branches.len();
                 self.send(&from, &to, connection, branches);
                 branches[known..].iter_mut().for_each(|branch| branch.begin_with(&hops));

@@ -63,7 +63,7 @@ impl<'w> Sender<'_, 'w> {
         leg.hops.extend(lookup.hops);
         leg.connection.tls = tls.then(|| host.to_owned());
         leg.connection.resolved = lookup.learned.then(|| host.to_owned());
-        vec![Step::Goes(Box::new(leg))]
+        vec![Step::Goes(leg)]
     }
 
     /// A proxy load-balances to pods by itself, so a Service's waypoint is not on its way.
@@ -78,6 +78,6 @@ impl<'w> Sender<'_, 'w> {
             }
             Some(_) | None => vec![Target::Service(service, port)],
         };
-        targets.into_iter().map(|to| Step::Goes(Box::new(self.leg(to)))).collect()
+        targets.into_iter().map(|to| Step::Goes(self.leg(to))).collect()
     }
 }

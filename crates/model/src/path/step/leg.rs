@@ -12,7 +12,7 @@ pub(in crate::path) enum Step<'w> {
     /// The flow ends on this branch.
     Ends(Branch),
     /// The flow goes on.
-    Goes(Box<Leg<'w>>),
+    Goes(Leg<'w>),
 }
 
 /// The hops up to whoever sends the flow on, and what is sent.
@@ -27,7 +27,7 @@ pub(in crate::path) struct Leg<'w> {
 impl<'w> Leg<'w> {
     /// The step of a sender behind whom there is no hop.
     pub(in crate::path) fn first(from: Peer<'w>, to: Target<'w>, connection: &Connection) -> Step<'w> {
-        Step::Goes(Box::new(Self { hops: Vec::new(), from, to, connection: connection.clone() }))
+        Step::Goes(Self { hops: Vec::new(), from, to, connection: connection.clone() })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A process on a node, or a `NodePort`.
+//! A process on a node, or a NodePort.
 
 use airtight_manifest::stack;
 
@@ -11,7 +11,7 @@ use crate::path::trace::Check;
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
 use crate::world::{NodeId, Protocol, Service, ServicePort, World};
 
-/// A process on a node, or what stands behind a `NodePort`.
+/// A process on a node, or what stands behind a NodePort.
 pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> Vec<Step<'w>> {
     let world = dial.world();
     let protocol = dial.connection.protocol;
@@ -25,8 +25,8 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> 
     vec![Step::Ends(dial.answered(&to, wire, checks))]
 }
 
-/// Up to Cilium 1.19 the policy of a pod that dials a `NodePort` sees the node; from 1.20 on it is
-/// translated at the source (Cilium upgrade notes, "`NodePort`").
+/// Up to Cilium 1.19 the policy of a pod that dials a NodePort sees the node; from 1.20 on it is
+/// translated at the source (Cilium upgrade notes, "NodePort").
 fn through_node_port<'w>(
     dial: Dial<'_, 'w>,
     node: &Peer<'w>,

@@ -75,7 +75,7 @@ fn beyond<'w>(
             let backends = routed.backends.iter();
             backends.flat_map(|backend| backend::steps(policies, &here, &hop, backend, &onward)).collect()
         }
-        None => vec![Step::Goes(Box::new(own_choice(policies, here, hop, to, onward)))],
+        None => vec![Step::Goes(own_choice(policies, here, hop, to, onward))],
     }
 }
 
