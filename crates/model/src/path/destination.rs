@@ -12,7 +12,7 @@ use super::policies::Policies;
 use super::step::{Leg, Step};
 use super::target::{Target, sort};
 use crate::policy::Outcome;
-use crate::world::{Pod, World};
+use crate::world::{Pod, World, service_host};
 
 /// What `from` does first: it asks for the name, if the flow gives one, and dials.
 pub(super) fn steps<'w>(
@@ -27,7 +27,7 @@ pub(super) fn steps<'w>(
         Destination::Service(namespace, name) => {
             let service = world.service(namespace, name);
             let service = service.ok_or_else(|| FlowError::UnknownService(namespace.clone(), name.clone()))?;
-            let host = format!("{name}.{namespace}.svc.cluster.local");
+            let host = service_host(namespace, name);
             return Ok(vec![by_name(policies, from, &host, Target::Service(service, port), connection)]);
         }
         Destination::Host(name) => {

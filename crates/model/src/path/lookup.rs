@@ -11,7 +11,7 @@ use super::target::{host_named, representatives, service_port, target_port};
 use super::trace::{Check, Hop, Wire};
 use crate::policy::waypoint::dns_captured;
 use crate::policy::{Checkpoint, Decision, Effect, Outcome, Rcode, Reason};
-use crate::world::{Pod, Protocol, Service, World};
+use crate::world::{API_SERVER_HOST, Pod, Protocol, Service, World};
 
 /// What a lookup came to.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ fn resolver(world: &World) -> Option<&Service> {
 fn existence(world: &World, name: &str) -> Check {
     let known = names::service(world, name).is_some()
         || host_named(world, name).is_some()
-        || name.trim_end_matches('.') == "kubernetes.default.svc.cluster.local";
+        || name.trim_end_matches('.') == API_SERVER_HOST;
     let decision = if known {
         Decision::allow(Reason::Listening, format!("{name} exists"))
     } else {

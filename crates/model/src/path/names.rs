@@ -7,7 +7,7 @@ use super::peer::Peer;
 use super::service_entry::service_entry_named;
 use super::target::{Target, host_named};
 use crate::policy::waypoint::dns_captured;
-use crate::world::{GatewayKey, NodeId, Pod, Proxy, Role, Service, World};
+use crate::world::{GatewayKey, NodeId, Pod, Proxy, Role, Service, World, service_of_host};
 
 /// The pods of a workload, or the pod of this name; there is at least one.
 pub(super) fn workload<'w>(world: &'w World, namespace: &str, name: &str) -> Result<Vec<&'w Pod>, FlowError> {
@@ -25,10 +25,8 @@ pub(super) fn node(world: &World, name: &str) -> Result<NodeId, FlowError> {
 
 /// The Service of a cluster name such as `api.ns.svc.cluster.local`.
 pub(super) fn service<'w>(world: &'w World, name: &str) -> Option<&'w Service> {
-    let name = name.trim_end_matches('.');
-    let inner = name.strip_suffix(".svc.cluster.local").or_else(|| name.strip_suffix(".svc"))?;
-    let (service, namespace) = inner.split_once('.')?;
-    world.service(namespace, service)
+    let (namespace, name) = service_of_host(name)?;
+    world.service(namespace, name)
 }
 
 /// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.

@@ -7,7 +7,7 @@ use airtight_manifest::{Labels, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 use super::flow::Flow;
-use crate::policy::{Checkpoint, Decision, Effect, Layer, Outcome, Request};
+use crate::policy::{Checkpoint, Decision, Effect, HBONE, Layer, Outcome, Request};
 use crate::world::Protocol;
 
 /// The way of one flow, and how it ends.
@@ -85,7 +85,7 @@ pub enum Wire {
         /// Destination port behind any Service; none for ICMP.
         port: Option<u16>,
     },
-    /// Mutual TLS in HTTP/2 CONNECT on TCP 15008.
+    /// Mutual TLS in HTTP/2 CONNECT on TCP [`HBONE`].
     Hbone {
         /// The application port inside the tunnel.
         inner: u16,
@@ -137,7 +137,7 @@ impl Wire {
     pub(super) fn seen_by_cni(self) -> (Protocol, Option<u16>) {
         match self {
             Self::Plain { protocol, port } => (protocol, port),
-            Self::Hbone { .. } => (Protocol::Tcp, Some(15008)),
+            Self::Hbone { .. } => (Protocol::Tcp, Some(HBONE)),
         }
     }
 }
@@ -147,7 +147,7 @@ impl fmt::Display for Wire {
         match self {
             Self::Plain { protocol, port: Some(port) } => write!(f, "plain {protocol} {port}"),
             Self::Plain { protocol, port: None } => write!(f, "plain {protocol}"),
-            Self::Hbone { inner } => write!(f, "HBONE TCP 15008 (inside: TCP {inner})"),
+            Self::Hbone { inner } => write!(f, "HBONE TCP {HBONE} (inside: TCP {inner})"),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::policy::cni::NamePatterns;
 use crate::policy::waypoint::Binding;
 use crate::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, route};
 use crate::policy::{Checkpoint, Effect};
-use crate::world::{Endpoint, PodId, Protocol, Service};
+use crate::world::{Endpoint, PodId, Protocol, Service, service_host};
 
 /// Settles every cell of the grid that is such a flow.
 pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
@@ -81,7 +81,7 @@ impl Ways {
         signatures: &mut Signatures,
         bases: &mut Bases,
     ) -> Option<Self> {
-        let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
+        let name = service_host(&service.namespace, &service.name);
         let mut ends = |pods: Option<Vec<(PodId, u16)>>| -> Option<Vec<usize>> {
             let distinct: BTreeSet<(ClassId, u16)> =
                 pods?.into_iter().map(|(pod, port)| Some((*classes.get(&pod)?, port))).collect::<Option<_>>()?;

@@ -16,7 +16,7 @@ use crate::path::target::Target;
 use crate::path::walk::Walk;
 use crate::policy::waypoint::{Binding, WaypointTarget};
 use crate::policy::{Checkpoint, Effect, Layer, Request};
-use crate::world::{GatewayKey, HostId, Protocol, Service};
+use crate::world::{GatewayKey, HostId, Protocol, Service, service_host};
 
 /// Settles every cell that is open yet.
 pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
@@ -101,7 +101,7 @@ impl<'w> Traveller<'_, 'w> {
     }
 
     fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Branch>) {
-        let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
+        let name = service_host(&service.namespace, &service.name);
         let send = |connection: &Connection| {
             self.judged(self.look_up(from, &name, Target::Service(service, aim.port), connection))
         };
