@@ -162,7 +162,7 @@ fn run_case(vector: &Vector, case: &Case, version: &str, out: &mut String) {
         let source = cni_world::endpoint(&world, &lookup.from);
         compare("dns", case.dns.as_ref(), || policy.dns(&world, source, &lookup.name), case, out);
     }
-    let found: Vec<Diagnostic> = policy.findings().iter().cloned().chain(policy.traps(&world)).collect();
+    let found: Vec<Diagnostic> = policy.findings().iter().cloned().chain(policy.lint(&world)).collect();
     compare_findings("findings", &case.findings, &found, out);
     for part in &case.no_findings {
         if let Some(finding) = found.iter().find(|finding| finding.to_string().contains(part.as_str())) {

@@ -11,7 +11,7 @@ use std::io;
 use airtight_manifest::Diagnostic;
 use airtight_manifest::Failure;
 use airtight_matrix::judge::{Agreement, Evidence, Observation, Verdict, Wrong};
-use airtight_matrix::run::{ExitStatus, Foresight, RunContext, RunRecord, judge_all, run, schema};
+use airtight_matrix::run::{ExitStatus, Predictions, RunContext, RunRecord, judge_all, run, schema};
 use airtight_matrix::scenario::{DenyExpectation, Expectation, Plan, Waiver};
 use airtight_matrix::testbed::Canary;
 use airtight_model::path::Source;
@@ -58,7 +58,7 @@ fn a_testbed_that_lies_never_makes_a_denied_case_pass() {
     for lie in lies {
         for retries in [0, 2] {
             // What the model foresaw makes no lie true.
-            let context = RunContext { retries, foresight: foresight(&small(), Scripted::good()), ..context() };
+            let context = RunContext { retries, predictions: predictions(&small(), Scripted::good()), ..context() };
             let record = run(&small(), &mut Lying(lie), context, &mut []);
             assert_eq!(record.cases.len(), 3, "{lie:?}");
             let passed = record.cases.iter().filter(|record| record.judgement.verdict == Verdict::Pass);
@@ -71,8 +71,8 @@ fn a_testbed_that_lies_never_makes_a_denied_case_pass() {
 }
 
 /// What a model would say that sees what `model` plays.
-fn foresight(plan: &Plan, mut model: Scripted) -> Foresight {
-    Foresight::of(judge_all(plan, &mut model))
+fn predictions(plan: &Plan, mut model: Scripted) -> Predictions {
+    Predictions::of(judge_all(plan, &mut model))
 }
 
 fn wrong(record: &RunRecord, index: usize) -> Option<Wrong> {
@@ -87,7 +87,7 @@ fn a_disagreement_with_the_model_says_who_is_wrong() {
     let leaks = Scripted::new(&[("A", &[connected()]), ("D", &[connected()]), ("E", &[dropped()])]);
     let play = |cluster: Scripted, model: Scripted| {
         let mut cluster = cluster;
-        let context = RunContext { foresight: foresight(&small(), model), ..context() };
+        let context = RunContext { predictions: predictions(&small(), model), ..context() };
         run(&small(), &mut cluster, context, &mut [])
     };
     let cluster_wrong = play(leaks, Scripted::good());
@@ -117,7 +117,7 @@ fn layers_are_lent_by_the_model_only_where_both_agree() {
     };
     let play = |seen: Observation, model: Scripted| {
         let mut cluster = Scripted::new(&[("A", &[connected()]), ("D", &[seen])]);
-        let context = RunContext { foresight: foresight(&two(), model), ..context() };
+        let context = RunContext { predictions: predictions(&two(), model), ..context() };
         run(&two(), &mut cluster, context, &mut []).cases[0].judgement.verdict.clone()
     };
     assert_eq!(play(dropped(), model(dropped())), Verdict::Pass);

@@ -138,8 +138,8 @@ fn denying(trace: &Trace) -> Denying {
 }
 
 fn cell_denying(cell: &airtight_model::path::reach::Cell<'_>) -> Denying {
-    let grounds = cell.grounds().filter(|ground| !ground.allows());
-    grounds.map(|ground| (ground.checkpoint, ground.rules.iter().map(ToString::to_string).collect())).collect()
+    let bases = cell.bases().filter(|basis| !basis.allows());
+    bases.map(|basis| (basis.checkpoint, basis.rules.iter().map(ToString::to_string).collect())).collect()
 }
 
 mod small_worlds {

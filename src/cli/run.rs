@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use airtight_matrix::model::Model;
 #[cfg(feature = "live")]
-use airtight_matrix::run::{CaseRecord, Coverage, Foresight, judge_all};
+use airtight_matrix::run::{CaseRecord, Coverage, Predictions, judge_all};
 use airtight_matrix::run::{ExitStatus, RunContext, RunRecord, StackRecord, SystemClock, ablation};
 use airtight_matrix::scenario::{Filter, Plan, Selection};
 use airtight_matrix::testbed::Testbed;
@@ -144,7 +144,7 @@ fn beside(context: RunContext<'_>, foreseen: Vec<CaseRecord>, retries: u32) -> R
     let RunContext { coverage, .. } = context;
     let cases = foreseen.clone();
     let coverage: Coverage<'_> = Box::new(move |_| coverage(&cases));
-    RunContext { coverage, foresight: Foresight::of(foreseen), retries, ..context }
+    RunContext { coverage, predictions: Predictions::of(foreseen), retries, ..context }
 }
 
 /// An error once the user wants to end.

@@ -2,7 +2,7 @@
 
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Request, Token};
-use airtight_model::world::Protocol;
+use airtight_model::world::{Protocol, service_host};
 use airtight_probe::wire;
 
 use crate::options::Options;
@@ -71,7 +71,7 @@ fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Missing> {
 
 fn host(to: &Destination, places: &Places) -> Result<String, Missing> {
     match to {
-        Destination::Service(namespace, name) => Ok(format!("{name}.{namespace}.svc.cluster.local")),
+        Destination::Service(namespace, name) => Ok(service_host(namespace, name)),
         Destination::Pod(namespace, name) => places.pod_address(namespace, name).map(|address| address.to_string()),
         Destination::Host(name) | Destination::Name(name) => Ok(name.clone()),
         Destination::Address(address) => Ok(address.to_string()),

@@ -73,6 +73,7 @@ pub(super) fn is_port_name(name: &str) -> bool {
 }
 
 /// An IANA service name: letters, digits and single inner hyphens, one letter at least.
+#[must_use]
 pub fn is_service_name(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         && name.chars().any(|c| c.is_ascii_alphabetic())

@@ -1,13 +1,12 @@
 //! What one line of an observer says, in one form for all observers.
 
+pub use airtight_model::policy::HBONE;
+
 use std::net::{IpAddr, SocketAddr};
 
 use airtight_model::policy::{Checkpoint, Reason};
 use airtight_model::world::Protocol;
 use serde::Serialize;
-
-/// TCP port of HBONE, the tunnel of Istio's ambient mode.
-pub const HBONE: u16 = 15008;
 
 /// A stretch of time, both ends included, in microseconds since 1970 (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use airtight_manifest::{ObjectRef, Resource};
 use airtight_model::path::{Destination, Engine, Source};
 use airtight_model::policy::Checkpoint;
+use airtight_model::world::is_service_host;
 
 use super::record::CaseRecord;
 use crate::scenario::{CaseId, Plan};
@@ -54,7 +55,7 @@ impl Reach {
             | Resource::DirectResponse(_)
             | Resource::AgentgatewayBackend(_)
             | Resource::AgentgatewayPolicy(_) => Self::Proxies,
-            Resource::ServiceEntry(entry) if !entry.body.spec.hosts.iter().any(|host| is_cluster_name(host)) => {
+            Resource::ServiceEntry(entry) if !entry.body.spec.hosts.iter().any(|host| is_service_host(host)) => {
                 Self::Outward
             }
             _ => Self::Everywhere,
@@ -133,10 +134,6 @@ fn named(cases: &[CaseRecord], engine: &Engine<'_>) -> BTreeMap<ObjectRef, BTree
         }
     }
     named
-}
-
-fn is_cluster_name(host: &str) -> bool {
-    host.trim_end_matches('.').ends_with(".svc.cluster.local")
 }
 
 /// Whether a case passes one of these checkpoints; nobody knows it of a case without a trace.

@@ -6,7 +6,7 @@ use airtight_manifest::Diagnostic;
 use airtight_manifest::stack::{Stack, Versions};
 
 use super::clock::Clock;
-use super::foresight::Foresight;
+use super::predictions::Predictions;
 use super::record::{CaseRecord, PolicyRecord, StackRecord, ToolRecord};
 
 /// Computes the coverage of policies from the judged cases.
@@ -25,7 +25,7 @@ pub struct RunContext<'a> {
     /// Coverage of policies, asked for once all cases are judged.
     pub coverage: Coverage<'a>,
     /// What the model says of the cases, on a testbed that is not the model.
-    pub foresight: Foresight,
+    pub predictions: Predictions,
     /// The clock.
     pub clock: &'a dyn Clock,
     /// Id of the run; none makes one of the time and the inputs.
@@ -46,7 +46,7 @@ impl<'a> RunContext<'a> {
             findings: Vec::new(),
             inputs: BTreeMap::new(),
             coverage: Box::new(|_| Vec::new()),
-            foresight: Foresight::default(),
+            predictions: Predictions::default(),
             clock,
             id: None,
             retries: 0,

@@ -2,24 +2,24 @@
 
 pub mod ablation;
 mod affected;
-mod audience;
 mod clock;
 mod context;
 mod denials;
 pub mod draft;
 mod event;
-mod foresight;
+mod guarded_testbed;
+mod predictions;
 mod record;
 mod rounds;
 mod runner;
 mod schema;
+mod subscribers;
 mod tally;
-mod trial;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{Coverage, RunContext};
 pub use event::{Event, Subscriber};
-pub use foresight::Foresight;
+pub use predictions::Predictions;
 pub use record::{
     CanaryRecord, CaseRecord, EvidenceRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary,
     ToolRecord,

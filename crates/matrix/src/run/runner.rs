@@ -7,14 +7,14 @@ use airtight_manifest::{Diagnostic, digest};
 use airtight_model::policy::Layer;
 use serde_json::json;
 
-use super::audience::Audience;
 use super::context::RunContext;
 use super::denials::adapted;
 use super::event::{Event, Subscriber};
-use super::foresight::{Foresight, disagreements};
+use super::guarded_testbed::GuardedTestbed;
+use super::predictions::{Predictions, disagreements};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
 use super::rounds::{apart, rounds};
-use super::trial::Trial;
+use super::subscribers::Subscribers;
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
 use crate::scenario::{Case, Expectation, Plan, PlannedCase};
 use crate::testbed::Testbed;
@@ -23,8 +23,9 @@ use crate::testbed::Testbed;
 ///
 /// The canary comes first: on a testbed that does not enforce no case is tried. Cases are tried in rounds, each denied
 /// one in that of its twin. On a live testbed a case that did not pass is tried again, together with its twin, up to
-/// `context.retries` times, the last time apart from others of the same ends; a denied flow that got through is not, because no later denial could undo it. Events of
-/// cases come in the order of the matrix. A report that cannot be written is a finding, and fails the run.
+/// `context.retries` times, the last time apart from others of the same ends; a denied flow that got through is not,
+/// because no later denial could undo it. Events of cases come in the order of the matrix. A report that cannot be written
+/// is a finding, and fails the run.
 pub fn run(
     plan: &Plan,
     testbed: &mut dyn Testbed,
@@ -33,29 +34,29 @@ pub fn run(
 ) -> RunRecord {
     let started = context.clock.now();
     let begin = context.clock.elapsed();
-    let mut audience = Audience::new(subscribers);
-    let mut trial = Trial::new(testbed);
-    let plan = &adapted(plan, trial.denials().as_ref());
-    let testbed = trial.name();
+    let mut subscribers = Subscribers::new(subscribers);
+    let mut guarded = GuardedTestbed::new(testbed);
+    let plan = &adapted(plan, guarded.denials().as_ref());
+    let testbed = guarded.name();
     let (stack, manifests, cases) = (&context.stack, context.manifests.as_str(), plan.cases.len());
-    audience.tell(&Event::Started { testbed, stack, cases, manifests });
+    subscribers.tell(&Event::Started { testbed, stack, cases, manifests });
     for finding in &context.findings {
-        audience.tell(&Event::Finding(finding));
+        subscribers.tell(&Event::Finding(finding));
     }
     let mut findings = context.findings.clone();
-    let canary = try_canary(plan, &mut trial, &mut findings, &mut audience);
+    let canary = try_canary(plan, &mut guarded, &mut findings, &mut subscribers);
     let records = if canary.enforces {
-        Cases::new(plan, &context, started).run(&mut trial, &mut audience)
+        Cases::new(plan, &context, started).run(&mut guarded, &mut subscribers)
     } else {
-        skip_all(plan, &canary, &mut audience)
+        skip_all(plan, &canary, &mut subscribers)
     };
     for finding in disagreements(&records) {
-        audience.tell(&Event::Finding(&finding));
+        subscribers.tell(&Event::Finding(&finding));
         findings.push(finding);
     }
     let coverage = context.coverage;
     let policies = coverage(&records);
-    findings.append(&mut audience.failures);
+    findings.append(&mut subscribers.failures);
     let mut record = RunRecord {
         schema: RUN_SCHEMA.to_owned(),
         id: context.id.unwrap_or_else(|| run_id(started, &context.inputs, plan)),
@@ -73,9 +74,9 @@ pub fn run(
         inputs: context.inputs,
         evidence: None,
     };
-    audience.tell(&Event::Finished(&record));
-    if !audience.failures.is_empty() {
-        record.findings.append(&mut audience.failures);
+    subscribers.tell(&Event::Finished(&record));
+    if !subscribers.failures.is_empty() {
+        record.findings.append(&mut subscribers.failures);
         record.summary = Summary::of(&record.cases, &record.canary, &record.findings);
     }
     record
@@ -88,7 +89,7 @@ pub fn judge_all(plan: &Plan, testbed: &mut dyn Testbed) -> Vec<CaseRecord> {
     let clock = super::clock::SystemClock::default();
     let context = RunContext::new(StackRecord { name: String::new(), versions: Vec::new() }, &clock);
     let started = context.clock.now();
-    Cases::new(plan, &context, started).run(&mut Trial::new(testbed), &mut Audience::new(&mut []))
+    Cases::new(plan, &context, started).run(&mut GuardedTestbed::new(testbed), &mut Subscribers::new(&mut []))
 }
 
 /// Unique by its nanosecond, and the same for the same inputs at the same time.
@@ -101,35 +102,35 @@ fn run_id(started: jiff::Timestamp, inputs: &BTreeMap<String, String>, plan: &Pl
 
 fn try_canary(
     plan: &Plan,
-    trial: &mut Trial<'_>,
+    guarded: &mut GuardedTestbed<'_>,
     findings: &mut Vec<Diagnostic>,
-    audience: &mut Audience<'_, '_>,
+    subscribers: &mut Subscribers<'_, '_>,
 ) -> CanaryRecord {
     if plan.cases.is_empty() {
         return CanaryRecord { enforces: false, detail: "not tried, since no case was selected".to_owned() };
     }
-    let record = match trial.canary() {
+    let record = match guarded.canary() {
         Ok(canary) => {
             let seen =
                 format!("{}: {} with the policy, {} without", canary.detail, canary.with_policy, canary.without_policy);
             CanaryRecord { enforces: canary.enforces(), detail: seen }
         }
         Err(finding) => {
-            audience.tell(&Event::Finding(&finding));
+            subscribers.tell(&Event::Finding(&finding));
             let detail = finding.message.clone();
             findings.push(finding);
             CanaryRecord { enforces: false, detail }
         }
     };
-    audience.tell(&Event::Canary(&record));
+    subscribers.tell(&Event::Canary(&record));
     record
 }
 
-fn skip_all(plan: &Plan, canary: &CanaryRecord, audience: &mut Audience<'_, '_>) -> Vec<CaseRecord> {
+fn skip_all(plan: &Plan, canary: &CanaryRecord, subscribers: &mut Subscribers<'_, '_>) -> Vec<CaseRecord> {
     let why = format!("the testbed was not shown to enforce: {}", canary.detail);
     let records: Vec<_> = plan.cases.iter().map(|planned| skipped(planned, why.clone())).collect();
     for record in &records {
-        audience.tell(&Event::CaseFinished(record));
+        subscribers.tell(&Event::CaseFinished(record));
     }
     records
 }
@@ -156,7 +157,7 @@ struct Cases<'p> {
     round: usize,
     today: jiff::civil::Date,
     clock: &'p dyn super::clock::Clock,
-    foresight: &'p Foresight,
+    predictions: &'p Predictions,
     records: Vec<Option<CaseRecord>>,
     /// How many leading records were told.
     told: usize,
@@ -170,19 +171,19 @@ impl<'p> Cases<'p> {
             round: context.round,
             today: started.to_zoned(jiff::tz::TimeZone::UTC).date(),
             clock: context.clock,
-            foresight: &context.foresight,
+            predictions: &context.predictions,
             records: vec![None; plan.cases.len()],
             told: 0,
         }
     }
 
-    fn run(mut self, trial: &mut Trial<'_>, audience: &mut Audience<'_, '_>) -> Vec<CaseRecord> {
-        let tried = self.skip_refused(trial);
+    fn run(mut self, guarded: &mut GuardedTestbed<'_>, subscribers: &mut Subscribers<'_, '_>) -> Vec<CaseRecord> {
+        let tried = self.skip_refused(guarded);
         for round in rounds(&self.plan.cases, &tried, self.round) {
-            self.try_round(trial, &round);
-            self.tell(audience);
+            self.try_round(guarded, &round);
+            self.tell(subscribers);
         }
-        self.tell(audience);
+        self.tell(subscribers);
         self.records.into_iter().flatten().collect()
     }
 
@@ -191,12 +192,12 @@ impl<'p> Cases<'p> {
     }
 
     /// Skips what the testbed cannot try, and what would be without its twin; returns the rest.
-    fn skip_refused(&mut self, trial: &mut Trial<'_>) -> Vec<usize> {
+    fn skip_refused(&mut self, guarded: &mut GuardedTestbed<'_>) -> Vec<usize> {
         let mut refused = BTreeMap::new();
-        let lacks = trial.lacks();
+        let lacks = guarded.lacks();
         for planned in &self.plan.cases {
             let lacking = needs(&planned.case).find_map(|layer| lacks.get(&layer).cloned());
-            if let Some(why) = lacking.or_else(|| trial.refuses(&planned.case.flow)) {
+            if let Some(why) = lacking.or_else(|| guarded.refuses(&planned.case.flow)) {
                 refused.insert(planned.case.id.as_str(), why);
             }
         }
@@ -216,26 +217,26 @@ impl<'p> Cases<'p> {
         tried
     }
 
-    fn try_round(&mut self, trial: &mut Trial<'_>, round: &[usize]) {
-        for (index, record) in self.observe(trial, round) {
+    fn try_round(&mut self, guarded: &mut GuardedTestbed<'_>, round: &[usize]) {
+        for (index, record) in self.observe(guarded, round) {
             self.records[index] = Some(record);
         }
         for retry in 1..=self.retries {
             let again: Vec<_> = round.iter().copied().filter(|index| self.wants_retry(*index)).collect();
-            if again.is_empty() || !trial.is_live() {
+            if again.is_empty() || !guarded.is_live() {
                 return;
             }
             // The last time, what stands in each other's way is tried one after the other.
             let parts = if retry == self.retries { apart(&self.plan.cases, &again) } else { vec![again] };
             for part in parts {
-                self.retry(trial, round, &part);
+                self.retry(guarded, round, &part);
             }
         }
     }
 
-    fn retry(&mut self, trial: &mut Trial<'_>, round: &[usize], again: &[usize]) {
+    fn retry(&mut self, guarded: &mut GuardedTestbed<'_>, round: &[usize], again: &[usize]) {
         let with_twins = self.with_twins(round, again);
-        for (index, record) in self.observe(trial, &with_twins) {
+        for (index, record) in self.observe(guarded, &with_twins) {
             if again.contains(&index) {
                 self.update(index, record);
             }
@@ -279,12 +280,12 @@ impl<'p> Cases<'p> {
     }
 
     /// Tries flows at the same moment and judges them: allowed cases first, then each denied one by its twin.
-    fn observe(&self, trial: &mut Trial<'_>, round: &[usize]) -> Vec<(usize, CaseRecord)> {
+    fn observe(&self, guarded: &mut GuardedTestbed<'_>, round: &[usize]) -> Vec<(usize, CaseRecord)> {
         let begin = self.clock.elapsed();
         let flows: Vec<_> = round.iter().map(|index| &self.case(*index).flow).collect();
-        let mut seen = trial.observe(&flows);
+        let mut seen = guarded.observe(&flows);
         for (index, seen) in round.iter().zip(&mut seen) {
-            self.foresight.complete(&self.case(*index).id, seen);
+            self.predictions.complete(&self.case(*index).id, seen);
         }
         let share = self.share(begin, round.len());
         let mut twins: BTreeMap<&str, (&Case, Judgement)> = BTreeMap::new();
@@ -311,7 +312,7 @@ impl<'p> Cases<'p> {
         let PlannedCase { case, support, .. } = &self.plan.cases[index];
         let (case, observation, prediction) = (case.clone(), Some(observation), None);
         let mut record = CaseRecord { case, support: *support, observation, prediction, judgement, duration_us: share };
-        record.prediction = self.foresight.beside(&record);
+        record.prediction = self.predictions.beside(&record);
         record
     }
 
@@ -322,9 +323,9 @@ impl<'p> Cases<'p> {
     }
 
     /// Tells what is finished, as far as it is without a gap.
-    fn tell(&mut self, audience: &mut Audience<'_, '_>) {
+    fn tell(&mut self, subscribers: &mut Subscribers<'_, '_>) {
         while let Some(Some(record)) = self.records.get(self.told) {
-            audience.tell(&Event::CaseFinished(record));
+            subscribers.tell(&Event::CaseFinished(record));
             self.told += 1;
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use airtight_manifest::{Diagnostic, Document, Located, Position};
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Request, Token};
-use airtight_model::world::{ApiRequest, ApiUser, Protocol, TargetPort, World};
+use airtight_model::world::{ApiRequest, ApiUser, Protocol, TargetPort, World, service_host};
 
 use super::change::ChangeForm;
 use super::directory::Directory;
@@ -366,7 +366,7 @@ fn build_request(
 /// The host that a client would put into a URL for the target; none where there is no natural one.
 fn default_host(world: &World, destination: &Destination) -> Option<String> {
     match destination {
-        Destination::Service(namespace, name) => Some(format!("{name}.{namespace}.svc.cluster.local")),
+        Destination::Service(namespace, name) => Some(service_host(namespace, name)),
         Destination::Pod(namespace, name) => {
             let address = world.workload(namespace, name).find_map(|pod| pod.addresses.first().copied())?;
             Some(bracketed(address))

@@ -9,8 +9,8 @@
 use airtight_kyverno::{Refusal, Review};
 use airtight_manifest::{Document, Node, ObjectRef, RuleRef};
 
+use super::checks::check;
 use super::flow::Flow;
-use super::hop::check;
 use super::trace::{Admitted, Answer, Check, End, Hop, Trace, Wire};
 use crate::policy::{Checkpoint, Decision, Effect, Outcome, Reason};
 use crate::world::{ApiAnswer, ApiRequest, ApiUser, Change, Objection, Protocol, World};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Request;
-use crate::world::{ApiRequest, ApiUser, Change, Protocol};
+use crate::world::{ApiRequest, ApiUser, Change, Protocol, Unmet};
 
 /// One attempted communication.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -38,6 +38,11 @@ impl Flow {
         self.request.is_some() || self.attempt().is_some()
     }
 
+    /// Whether it means nothing without a port.
+    pub(super) fn needs_port(&self) -> bool {
+        self.protocol != Protocol::Icmp && !matches!(self.to, Destination::Name(_) | Destination::Object(_))
+    }
+
     /// The change that is attempted, if this is an attempt to change an object.
     #[must_use]
     pub fn attempt(&self) -> Option<&Change> {
@@ -52,6 +57,35 @@ impl Flow {
             | Destination::Name(_) => None,
         }
     }
+}
+
+/// A flow that does not fit the world.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FlowError {
+    /// No such workload.
+    #[error("there is no workload {0}/{1}")]
+    UnknownWorkload(String, String),
+    /// No such Service.
+    #[error("there is no Service {0}/{1}")]
+    UnknownService(String, String),
+    /// No such Gateway, or no controller made a proxy for it.
+    #[error("there is no Gateway {0}/{1} with a proxy")]
+    UnknownGateway(String, String),
+    /// No such node.
+    #[error("there is no node {0}")]
+    UnknownNode(String),
+    /// The kubelet probes pods only.
+    #[error("the kubelet probes pods; the destination must be one")]
+    KubeletProbesPods,
+    /// A TCP or UDP flow without a port.
+    #[error("this flow needs a port")]
+    NoPort,
+    /// Users attempt to change objects, and only they do.
+    #[error("users change objects, and workloads do not: {0} cannot aim at {1}")]
+    NotAnAttempt(String, String),
+    /// What was to happen before the flow did not.
+    #[error(transparent)]
+    Unmet(#[from] Unmet),
 }
 
 /// The server name that a TLS client asks for.

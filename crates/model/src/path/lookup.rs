@@ -1,14 +1,17 @@
 //! Name lookups: who answers, and what the CNI makes of the query.
 
-use super::cargo::{Cargo, Relay};
-use super::engine::Engine;
-use super::hop::{check, hop};
-use super::party::Party;
+use super::checks::{application_check, check, cni_checks};
+use super::connection::{Connection, Relay};
+use super::dial::Dial;
+use super::names;
+use super::peer::Peer;
+use super::policies::Policies;
+use super::service_entry::service_entry_named;
 use super::target::{host_named, representatives, service_port, target_port};
 use super::trace::{Check, Hop, Wire};
 use crate::policy::waypoint::dns_captured;
 use crate::policy::{Checkpoint, Decision, Effect, Outcome, Rcode, Reason};
-use crate::world::{Protocol, Service};
+use crate::world::{API_SERVER_HOST, Pod, Protocol, Service, World};
 
 /// What a lookup came to.
 #[derive(Debug, Clone)]
@@ -19,115 +22,109 @@ pub(super) struct Lookup {
     pub(super) learned: bool,
 }
 
-impl<'w> Engine<'w> {
-    /// The lookup of `name` by `from`.
-    ///
-    /// ztunnel answers names of the mesh itself; everything else goes to the cluster's resolver from
-    /// the pod's own network namespace (ztunnel `src/dns/forwarder.rs`), so that the CNI sees the pod.
-    pub(super) fn lookup(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Lookup {
-        let nothing = Lookup { hops: Vec::new(), learned: false };
-        let Some(pod) = from.pod.filter(|pod| !pod.host_network) else { return nothing };
-        if self.answered_by_ztunnel(pod, name) {
-            return nothing;
+/// Where resolvers listen that are not traced any further.
+const DNS: Wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
+
+/// The lookup of `name` by `from`, before a connection that `relay` opens.
+///
+/// ztunnel answers names of the mesh itself; everything else goes to the cluster's resolver from
+/// the pod's own network namespace (ztunnel `src/dns/forwarder.rs`), so that the CNI sees the pod.
+pub(super) fn lookup<'w>(policies: &Policies<'w>, from: &Peer<'w>, name: &str, relay: Relay) -> Lookup {
+    let world = policies.world;
+    let nothing = Lookup { hops: Vec::new(), learned: false };
+    let Some(pod) = from.pod.filter(|pod| !pod.host_network) else { return nothing };
+    if answered_by_ztunnel(world, pod, name) {
+        return nothing;
+    }
+    let Some(resolver) = resolver(world) else { return nothing };
+    let query = query(relay);
+    let dial = Dial { policies, from, connection: &query };
+    if resolver.backends.is_empty() {
+        return Lookup { hops: vec![unanswered(dial, resolver, name)], learned: false };
+    }
+    let Some(server) = representatives(world, resolver, from.endpoint).into_iter().next() else { return nothing };
+    let port = service_port(resolver, Protocol::Udp, 53).and_then(|port| target_port(port, server));
+    let (wire, to) = (dial.plain(port), Peer::pod(server));
+    let mut checks = cni_checks(dial, &to, wire);
+    let proxy = policies.cni.dns(world, from.endpoint, name);
+    let learned = proxy.reason == Reason::NameAllowed;
+    checks.insert(1.min(checks.len()), check(Checkpoint::DnsProxy, proxy));
+    checks.push(application_check(server, Protocol::Udp, port));
+    checks.push(existence(world, name));
+    let checks = checks.into_iter().map(as_lookup_failure).collect();
+    Lookup { hops: vec![dial.hop(&to.label, wire, checks)], learned }
+}
+
+/// A lookup that does not leave for the cluster's resolver: ztunnel answers, or it is one by a peer without a
+/// pod's network, whose own resolver knows the names outside; whether it knows the
+/// cluster's is a matter of the node's configuration.
+pub(super) fn elsewhere(policies: &Policies<'_>, from: &Peer<'_>, name: &str, relay: Relay) -> Hop {
+    let world = policies.world;
+    let query = query(relay);
+    let dial = Dial { policies, from, connection: &query };
+    let on_pod_network = from.pod.filter(|pod| !pod.host_network);
+    if on_pod_network.is_some_and(|pod| answered_by_ztunnel(world, pod, name)) {
+        return captured(dial, name);
+    }
+    let decision = match names::service(world, name) {
+        Some(service) => {
+            let detail = format!("whether the resolver of {} knows {name} is not known", from.label);
+            check(Checkpoint::Application, Decision::unknown(vec![service.origin.clone()], detail))
         }
-        let Some(resolver) = self.resolver() else { return nothing };
-        if resolver.backends.is_empty() {
-            return Lookup { hops: vec![unanswered(from, resolver, name, cargo)], learned: false };
+        None if on_pod_network.is_some() => {
+            let rules = on_pod_network.map(|pod| pod.origin.clone()).into_iter().collect();
+            let detail = format!("no resolver of this world answers the lookup of {name}");
+            check(Checkpoint::Application, Decision::unknown(rules, detail))
         }
-        let mut learned = false;
-        let query = Cargo { protocol: Protocol::Udp, request: None, tls: None, resolved: None, relay: cargo.relay };
-        let hops = representatives(self.world, resolver, from.endpoint)
-            .into_iter()
-            .take(1)
-            .map(|server| {
-                let port = service_port(resolver, Protocol::Udp, 53).and_then(|port| target_port(port, server));
-                let wire = Wire::Plain { protocol: Protocol::Udp, port };
-                let to = Party::pod(server);
-                let mut checks = self.cni_checks(from, &to, wire, &query);
-                let proxy = self.cni.dns(self.world, from.endpoint, name);
-                learned = proxy.reason == Reason::NameAllowed;
-                checks.insert(1.min(checks.len()), check(Checkpoint::DnsProxy, proxy));
-                checks.push(self.application_check(server, Protocol::Udp, port));
-                checks.push(self.existence(name));
-                let checks = checks.into_iter().map(as_lookup_failure).collect();
-                hop(from, &to, wire, checks, &Cargo { relay: relay_of_lookup(cargo.relay), ..query.clone() })
-            })
-            .collect();
-        Lookup { hops, learned }
-    }
+        None => existence(world, name),
+    };
+    dial.hop("its own resolver", DNS, vec![decision])
+}
 
-    /// A lookup that does not leave for the cluster's resolver: ztunnel answers, or it is one by a party without a
-    /// pod's network, whose own resolver knows the names outside; whether it knows the
-    /// cluster's is a matter of the node's configuration.
-    pub(super) fn lookup_elsewhere(&self, from: &Party<'w>, name: &str, cargo: &Cargo) -> Vec<Hop> {
-        let on_pod_network = from.pod.filter(|pod| !pod.host_network);
-        if on_pod_network.is_some_and(|pod| self.answered_by_ztunnel(pod, name)) {
-            return vec![captured_lookup(from, name, cargo)];
-        }
-        let decision = match self.service_named(name) {
-            Some(service) => {
-                let detail = format!("whether the resolver of {} knows {name} is not known", from.label);
-                check(Checkpoint::Application, Decision::unknown(vec![service.origin.clone()], detail))
-            }
-            None if on_pod_network.is_some() => {
-                let rules = on_pod_network.map(|pod| pod.origin.clone()).into_iter().collect();
-                let detail = format!("no resolver of this world answers the lookup of {name}");
-                check(Checkpoint::Application, Decision::unknown(rules, detail))
-            }
-            None => self.existence(name),
-        };
-        let to = Party { label: "its own resolver".to_owned(), ..from.clone() };
-        let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-        vec![hop(from, &to, wire, vec![decision], cargo)]
-    }
+fn answered_by_ztunnel(world: &World, pod: &Pod, name: &str) -> bool {
+    dns_captured(&world.stack, pod)
+        && (names::service(world, name).is_some() || service_entry_named(world, name, None).is_some())
+}
 
-    fn answered_by_ztunnel(&self, pod: &crate::world::Pod, name: &str) -> bool {
-        dns_captured(&self.world.stack, pod)
-            && (self.service_named(name).is_some() || self.service_entry_named(name, None).is_some())
-    }
+fn resolver(world: &World) -> Option<&Service> {
+    world.service("kube-system", "kube-dns")
+}
 
-    /// The Service of a cluster name such as `api.ns.svc.cluster.local`.
-    pub(super) fn service_named(&self, name: &str) -> Option<&'w Service> {
-        let name = name.trim_end_matches('.');
-        let inner = name.strip_suffix(".svc.cluster.local").or_else(|| name.strip_suffix(".svc"))?;
-        let (service, namespace) = inner.split_once('.')?;
-        self.world.service(namespace, service)
-    }
-
-    fn resolver(&self) -> Option<&'w Service> {
-        self.world.service("kube-system", "kube-dns")
-    }
-
-    fn existence(&self, name: &str) -> Check {
-        let known = self.service_named(name).is_some()
-            || host_named(self.world, name).is_some()
-            || name.trim_end_matches('.') == "kubernetes.default.svc.cluster.local";
-        let decision = if known {
-            Decision::allow(Reason::Listening, format!("{name} exists"))
-        } else {
-            Decision::deny(Reason::NoSuchName, Outcome::DnsFailure(Rcode::Nxdomain), format!("{name} does not exist"))
-        };
-        check(Checkpoint::Application, decision)
-    }
+fn existence(world: &World, name: &str) -> Check {
+    let known = names::service(world, name).is_some()
+        || host_named(world, name).is_some()
+        || name.trim_end_matches('.') == API_SERVER_HOST;
+    let decision = if known {
+        Decision::allow(Reason::Listening, format!("{name} exists"))
+    } else {
+        Decision::deny(Reason::NoSuchName, Outcome::DnsFailure(Rcode::Nxdomain), format!("{name} does not exist"))
+    };
+    check(Checkpoint::Application, decision)
 }
 
 /// A lookup that nobody can answer: the resolver's Service has no backend, so that the node rejects the query.
-fn unanswered(from: &Party<'_>, resolver: &Service, name: &str, cargo: &Cargo) -> Hop {
+fn unanswered(dial: Dial<'_, '_>, resolver: &Service, name: &str) -> Hop {
     let detail = format!("the resolver has no backend that could answer for {name}");
     let outcome = Outcome::DnsFailure(Rcode::Timeout);
     let decision = Decision::deny(Reason::NoHealthyUpstream, outcome, detail).by(vec![resolver.origin.clone()]);
-    let to = Party { label: format!("{}/{}", resolver.namespace, resolver.name), ..from.clone() };
-    let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-    hop(from, &to, wire, vec![check(Checkpoint::Application, decision)], cargo)
+    let to = format!("{}/{}", resolver.namespace, resolver.name);
+    dial.hop(&to, DNS, vec![check(Checkpoint::Application, decision)])
 }
 
 /// A lookup that the pod's own ztunnel answers, for whoever asks nothing but the name.
-fn captured_lookup(from: &Party<'_>, name: &str, cargo: &Cargo) -> Hop {
-    let detail = format!("ztunnel answers the lookup of {name} itself");
-    let decision = Decision::allow(Reason::Direct, detail);
-    let to = Party { label: "its own ztunnel".to_owned(), ..from.clone() };
-    let wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
-    hop(from, &to, wire, vec![check(Checkpoint::ZtunnelOutbound, decision)], cargo)
+fn captured(dial: Dial<'_, '_>, name: &str) -> Hop {
+    let decision = Decision::allow(Reason::Direct, format!("ztunnel answers the lookup of {name} itself"));
+    dial.hop("its own ztunnel", DNS, vec![check(Checkpoint::ZtunnelOutbound, decision)])
+}
+
+/// UDP is never captured, so ztunnel does not change how a client sees a lookup fail.
+fn query(relay: Relay) -> Connection {
+    let relay = match relay {
+        Relay::Client | Relay::Ztunnel => Relay::Client,
+        Relay::HttpProxy => Relay::HttpProxy,
+        Relay::TcpProxy => Relay::TcpProxy,
+    };
+    Connection { protocol: Protocol::Udp, request: None, tls: None, resolved: None, relay }
 }
 
 /// A lookup fails as a lookup, whatever befell its packets.
@@ -143,13 +140,4 @@ fn as_lookup_failure(mut check: Check) -> Check {
         });
     }
     check
-}
-
-/// UDP is never captured, so ztunnel does not change how a client sees a lookup fail.
-fn relay_of_lookup(relay: Relay) -> Relay {
-    match relay {
-        Relay::Client | Relay::Ztunnel => Relay::Client,
-        Relay::HttpProxy => Relay::HttpProxy,
-        Relay::TcpProxy => Relay::TcpProxy,
-    }
 }

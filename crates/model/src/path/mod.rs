@@ -1,21 +1,26 @@
 //! The way of a flow through hops and checkpoints.
 
 mod attempt;
-mod cargo;
-mod course;
+mod branch;
+mod checks;
+mod connection;
+mod destination;
+mod dial;
 mod doubt;
 mod engine;
 mod flow;
-mod hop;
-mod journey;
 mod lookup;
-mod outward;
-mod party;
-mod proxies;
+mod names;
+mod peer;
+mod policies;
 pub mod reach;
+mod sender;
+mod service_entry;
+mod step;
 mod target;
 mod trace;
+mod walk;
 
-pub use engine::{Engine, FlowError};
-pub use flow::{Destination, Flow, ServerName, Source};
+pub use engine::Engine;
+pub use flow::{Destination, Flow, FlowError, ServerName, Source};
 pub use trace::{Admitted, Answer, Check, End, Hop, Trace, Wire};

@@ -1,4 +1,4 @@
-//! Targets: what a party dials, once names are resolved.
+//! Targets: what a peer dials, once names are resolved.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use airtight_manifest::Labels;
 
 use crate::world::{Endpoint, HostId, NodeId, Pod, Protocol, Service, ServicePort, TargetPort, World};
 
-/// What a party dials, once names are resolved.
+/// What a peer dials, once names are resolved.
 #[derive(Debug, Clone)]
 pub(super) enum Target<'w> {
     /// A Service's virtual address and port.

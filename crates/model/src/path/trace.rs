@@ -7,7 +7,7 @@ use airtight_manifest::{Labels, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 use super::flow::Flow;
-use crate::policy::{Checkpoint, Decision, Effect, Layer, Outcome, Request};
+use crate::policy::{Checkpoint, Decision, Effect, HBONE, Layer, Outcome, Request};
 use crate::world::Protocol;
 
 /// The way of one flow, and how it ends.
@@ -85,7 +85,7 @@ pub enum Wire {
         /// Destination port behind any Service; none for ICMP.
         port: Option<u16>,
     },
-    /// Mutual TLS in HTTP/2 CONNECT on TCP 15008.
+    /// Mutual TLS in HTTP/2 CONNECT on TCP [`HBONE`].
     Hbone {
         /// The application port inside the tunnel.
         inner: u16,
@@ -132,12 +132,22 @@ impl Trace {
     }
 }
 
+impl Wire {
+    /// Protocol and destination port as the CNI sees them.
+    pub(super) fn seen_by_cni(self) -> (Protocol, Option<u16>) {
+        match self {
+            Self::Plain { protocol, port } => (protocol, port),
+            Self::Hbone { .. } => (Protocol::Tcp, Some(HBONE)),
+        }
+    }
+}
+
 impl fmt::Display for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain { protocol, port: Some(port) } => write!(f, "plain {protocol} {port}"),
             Self::Plain { protocol, port: None } => write!(f, "plain {protocol}"),
-            Self::Hbone { inner } => write!(f, "HBONE TCP 15008 (inside: TCP {inner})"),
+            Self::Hbone { inner } => write!(f, "HBONE TCP {HBONE} (inside: TCP {inner})"),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod cni;
 mod decision;
 pub mod gateway;
+mod hbone;
 mod outcome;
 mod request;
 mod spiffe;
@@ -10,6 +11,7 @@ pub mod waypoint;
 pub mod ztunnel;
 
 pub use decision::{Checkpoint, Decision, Effect, Layer, Reason};
+pub use hbone::HBONE;
 pub use outcome::{Outcome, Rcode};
 pub use request::{Request, Token, TokenState};
 pub use spiffe::{MeshSource, SpiffeId};

@@ -37,7 +37,7 @@ pub use objects::Objects;
 pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
 pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};
 pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
-pub use service::{Service, ServicePort, TargetPort};
+pub use service::{API_SERVER_HOST, Service, ServicePort, TargetPort, is_service_host, service_host, service_of_host};
 pub use succession::Unmet;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,45 @@ use airtight_manifest::{Labels, RuleRef};
 use super::Protocol;
 use super::pod::PodId;
 
+/// What the names of all Services end in.
+const DOMAIN: &str = ".svc.cluster.local";
+
+/// The name by which pods look up the API server.
+pub const API_SERVER_HOST: &str = "kubernetes.default.svc.cluster.local";
+
+/// The name by which a Service is looked up.
+///
+/// ```
+/// assert_eq!(airtight_model::world::service_host("shop", "api"), "api.shop.svc.cluster.local");
+/// ```
+#[must_use]
+pub fn service_host(namespace: &str, name: &str) -> String {
+    format!("{name}.{namespace}{DOMAIN}")
+}
+
+/// Whether it is (or could be) the full name of a Service.
+///
+/// ```
+/// assert!(airtight_model::world::is_service_host("api.shop.svc.cluster.local."));
+/// assert!(!airtight_model::world::is_service_host("example.com"));
+/// ```
+#[must_use]
+pub fn is_service_host(host: &str) -> bool {
+    host.trim_end_matches('.').ends_with(DOMAIN)
+}
+
+/// Namespace and name of the Service whose name, up to the cluster's domain or to `.svc`, is `host`.
+///
+/// ```
+/// assert_eq!(airtight_model::world::service_of_host("api.shop.svc"), Some(("shop", "api")));
+/// ```
+#[must_use]
+pub fn service_of_host(host: &str) -> Option<(&str, &str)> {
+    let host = host.trim_end_matches('.');
+    let inner = host.strip_suffix(DOMAIN).or_else(|| host.strip_suffix(".svc"))?;
+    inner.split_once('.').map(|(name, namespace)| (namespace, name))
+}
+
 /// A Service with its backends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {

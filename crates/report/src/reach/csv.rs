@@ -15,7 +15,7 @@ use crate::text::one_line;
 pub fn csv(out: &mut dyn Write, reach: &Reachability<'_, '_>) -> io::Result<()> {
     out.write_all(b"from,to,verdict,layer,rules\r\n")?;
     for cell in reach.cells() {
-        let rules: Vec<String> = cell.deciding().flat_map(|ground| &ground.rules).map(ToString::to_string).collect();
+        let rules: Vec<String> = cell.deciding().flat_map(|basis| &basis.rules).map(ToString::to_string).collect();
         let fields = [
             reach.row_name(cell.row),
             reach.target_name(cell.target),

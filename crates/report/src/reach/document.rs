@@ -112,7 +112,7 @@ struct CellView {
 impl<'a> Cells<'a> {
     fn view(&self, cell: &Cell<'a>) -> CellView {
         let mut rules: Vec<usize> =
-            cell.deciding().flat_map(|ground| &ground.rules).map(|rule| self.rules.id(rule)).collect();
+            cell.deciding().flat_map(|basis| &basis.rules).map(|rule| self.rules.id(rule)).collect();
         rules.sort_unstable();
         rules.dedup();
         CellView {

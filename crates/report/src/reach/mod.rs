@@ -42,7 +42,7 @@ const NAMED: usize = 2;
 /// The rules that decided a cell, each once, the first few by name.
 fn deciding(cell: &Cell<'_>) -> String {
     let mut rules: Vec<String> = Vec::new();
-    for rule in cell.deciding().flat_map(|ground| &ground.rules) {
+    for rule in cell.deciding().flat_map(|basis| &basis.rules) {
         let text = match &rule.rule {
             Some(path) => format!("{} {path}", rule.object),
             None => rule.object.to_string(),

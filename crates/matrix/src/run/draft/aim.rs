@@ -7,13 +7,10 @@ use airtight_manifest::gateway_api::{HttpRouteMatch, HttpRouteRule, Listener};
 use airtight_manifest::{Meta, Object};
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::Request;
-use airtight_model::world::{Pod, Protocol, Role, World};
+use airtight_model::world::{API_SERVER_HOST, Pod, Protocol, Role, World, service_host};
 
 use super::sample;
 use super::wanted::{self, Requests, Wanted};
-
-/// A name that every cluster resolves.
-pub(super) const API_SERVER: &str = "kubernetes.default.svc.cluster.local";
 
 /// Something to aim at: all of a flow but its source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +112,7 @@ pub(super) fn aims(world: &World) -> Vec<Aim> {
         let made_for_proxy = world.proxies.iter().any(|proxy| proxy.origin == service.origin);
         for port in service.ports.iter().filter(|_| !made_for_proxy) {
             let to = Destination::Service(service.namespace.to_string(), service.name.to_string());
-            let host = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
+            let host = service_host(&service.namespace, &service.name);
             aims.endpoint(&to, port.protocol, port.port, &host, Some(&service.namespace));
         }
     }
@@ -225,7 +222,7 @@ impl Aims<'_> {
     /// Lookups: of the API server, of every host, of what DNS rules name, and of a Service in each namespace.
     fn names(&mut self) {
         let hosts = self.world.hosts.iter().flat_map(|host| &host.names).map(ToString::to_string);
-        let mut names: BTreeSet<String> = hosts.chain([API_SERVER.to_owned()]).collect();
+        let mut names: BTreeSet<String> = hosts.chain([API_SERVER_HOST.to_owned()]).collect();
         let objects = &self.world.objects;
         for object in objects.cilium_policies.iter().chain(&objects.cilium_clusterwide_policies) {
             for (_, rule) in object.body.rules() {
@@ -240,7 +237,7 @@ impl Aims<'_> {
         }
         // One Service stands for all of its namespace: rules about names tell namespaces apart, if anything.
         let firsts: BTreeMap<&str, &str> = self.world.services.iter().map(|s| (&*s.namespace, &*s.name)).collect();
-        names.extend(firsts.into_iter().map(|(namespace, name)| format!("{name}.{namespace}.svc.cluster.local")));
+        names.extend(firsts.into_iter().map(|(namespace, name)| service_host(namespace, name)));
         for name in names {
             self.bare(Destination::Name(name), Protocol::Udp, Some(53), None);
         }

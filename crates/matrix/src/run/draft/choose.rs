@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_manifest::{ObjectRef, RuleRef};
 use airtight_model::path::{Destination, Source};
+use airtight_model::world::API_SERVER_HOST;
 
-use super::aim::{API_SERVER, Aim};
+use super::aim::Aim;
 use super::allow_rule::covers;
 use super::survey::{Ending, PROXY, RuleId, Survey, TriedId};
 
@@ -168,7 +169,7 @@ fn plainness(aim: &Aim) -> u8 {
 
 fn target_rank(to: &Destination) -> u8 {
     match to {
-        Destination::Name(name) if name == API_SERVER => 0,
+        Destination::Name(name) if name == API_SERVER_HOST => 0,
         Destination::Gateway(..) => 0,
         Destination::Name(_) | Destination::Service(..) | Destination::Host(_) => 1,
         Destination::Pod(..) | Destination::Address(_) => 2,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use airtight_model::path::{Destination, Flow};
 use airtight_model::policy::{Outcome, Request, Token, TokenState};
-use airtight_model::world::{Protocol, World};
+use airtight_model::world::{Protocol, World, service_host};
 
 use super::{Drafted, DraftedCase, Expected};
 use crate::scenario::{API_VERSION, KIND, default_denials};
@@ -131,7 +131,7 @@ fn token_fields(token: &Token) -> String {
 /// The host that is understood where a request names none.
 fn default_host(flow: &Flow, world: &World) -> Option<String> {
     let host = match &flow.to {
-        Destination::Service(namespace, name) => format!("{name}.{namespace}.svc.cluster.local"),
+        Destination::Service(namespace, name) => service_host(namespace, name),
         Destination::Pod(namespace, name) => {
             let address = world.workload(namespace, name).find_map(|pod| pod.addresses.first().copied())?;
             if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }

@@ -1,6 +1,6 @@
-//! Cells: a verdict and its grounds for each row and target, a few bytes each.
+//! Cells: a verdict and its bases for each row and target, a few bytes each.
 
-use super::ground::{Ground, GroundId, Grounds};
+use super::basis::{Bases, Basis, BasisId};
 use super::verdict::Verdict;
 
 /// The cells of a grid; the index of a cell is that of its row times the number of targets, plus that of its target.
@@ -8,10 +8,10 @@ use super::verdict::Verdict;
 pub(super) struct Cells {
     targets: usize,
     verdicts: Vec<Option<Verdict>>,
-    /// Where the grounds of a cell begin and end in `listed`.
+    /// Where the bases of a cell begin and end in `listed`.
     spans: Vec<(u32, u8)>,
-    listed: Vec<GroundId>,
-    pub(super) grounds: Grounds,
+    listed: Vec<BasisId>,
+    pub(super) bases: Bases,
 }
 
 impl Cells {
@@ -22,7 +22,7 @@ impl Cells {
             verdicts: vec![None; size],
             spans: vec![(0, 0); size],
             listed: Vec::new(),
-            grounds: Grounds::default(),
+            bases: Bases::default(),
         }
     }
 
@@ -38,28 +38,28 @@ impl Cells {
         self.verdicts[self.index(row, target)].is_none()
     }
 
-    /// Settles a cell. Grounds beyond 255 are left out: no way has that many checkpoints.
-    pub(super) fn settle(&mut self, row: usize, target: usize, verdict: Verdict, grounds: &[GroundId]) {
+    /// Settles a cell. Bases beyond 255 are left out: no way has that many checkpoints.
+    pub(super) fn settle(&mut self, row: usize, target: usize, verdict: Verdict, bases: &[BasisId]) {
         let index = self.index(row, target);
         self.verdicts[index] = Some(verdict);
         let start = u32::try_from(self.listed.len()).unwrap_or(u32::MAX);
-        let present = grounds.iter().copied().filter(|id| *id != GroundId::NONE).take(usize::from(u8::MAX));
+        let present = bases.iter().copied().filter(|id| *id != BasisId::NONE).take(usize::from(u8::MAX));
         self.listed.extend(present);
         let length = self.listed.len() - start as usize;
         self.spans[index] = (start, u8::try_from(length).unwrap_or(u8::MAX));
     }
 
-    /// The verdict of grounds in the order of their checkpoints.
-    pub(super) fn weigh<'a>(&self, grounds: impl IntoIterator<Item = &'a GroundId>) -> Verdict {
-        Verdict::of_stamps(grounds.into_iter().filter_map(|id| self.grounds.stamp(*id)))
+    /// The verdict of bases in the order of their checkpoints.
+    pub(super) fn weigh<'a>(&self, bases: impl IntoIterator<Item = &'a BasisId>) -> Verdict {
+        Verdict::of_stamps(bases.into_iter().filter_map(|id| self.bases.stamp(*id)))
     }
 
-    pub(super) fn ground_ids(&self, row: usize, target: usize) -> &[GroundId] {
+    pub(super) fn basis_ids(&self, row: usize, target: usize) -> &[BasisId] {
         let (start, length) = self.spans[self.index(row, target)];
         &self.listed[start as usize..start as usize + usize::from(length)]
     }
 
-    pub(super) fn grounds(&self, row: usize, target: usize) -> impl Iterator<Item = &Ground> {
-        self.ground_ids(row, target).iter().filter_map(|id| self.grounds.get(*id))
+    pub(super) fn bases(&self, row: usize, target: usize) -> impl Iterator<Item = &Basis> {
+        self.basis_ids(row, target).iter().filter_map(|id| self.bases.get(*id))
     }
 }

@@ -8,7 +8,7 @@ use airtight_manifest::RuleRef;
 use airtight_manifest::istio::Rule;
 use ipnet::IpNet;
 
-use crate::path::engine::Engine;
+use crate::path::policies::Policies;
 use crate::policy::waypoint::Binding;
 use crate::policy::ztunnel::Workload;
 use crate::world::{ContainerPort, Enrolment, Pod, PodId, Role, World};
@@ -52,13 +52,13 @@ struct Traits<'a> {
 }
 
 /// The classes of a world in the order of namespaces and names.
-pub(super) fn classes(engine: &Engine<'_>) -> Vec<Class> {
-    let world = engine.world;
-    let networks = networks(engine);
+pub(super) fn classes(policies: &Policies<'_>) -> Vec<Class> {
+    let world = policies.world;
+    let networks = networks(policies);
     let mut known: HashMap<Traits<'_>, usize> = HashMap::new();
     let mut classes: Vec<Class> = Vec::new();
     for pod in world.pods.iter() {
-        let index = *known.entry(traits(engine, &networks, pod)).or_insert_with(|| {
+        let index = *known.entry(traits(policies, &networks, pod)).or_insert_with(|| {
             classes.push(class(pod));
             classes.len() - 1
         });
@@ -91,13 +91,13 @@ fn number(classes: &mut [Class]) {
     }
 }
 
-fn traits<'a>(engine: &'a Engine<'_>, networks: &[IpNet], pod: &'a Pod) -> Traits<'a> {
-    let world: &'a World = engine.world;
-    let binding = engine.bindings.pod(pod.id);
+fn traits<'a>(policies: &'a Policies<'_>, networks: &[IpNet], pod: &'a Pod) -> Traits<'a> {
+    let world: &'a World = policies.world;
+    let binding = policies.bindings.pod(pod.id);
     Traits {
         home: (&pod.namespace, &pod.workload),
-        cni_identity: engine.cni.identity_of(pod.id),
-        listed: engine.ztunnel.listed_on(pod.id),
+        cni_identity: policies.cni.identity_of(pod.id),
+        listed: policies.ztunnel.listed_on(pod.id),
         waypoint: match binding {
             Binding::Bound { gateway, .. } | Binding::Unset { gateway, .. } => Some(gateway),
             Binding::None | Binding::Unknown { .. } => None,
@@ -128,11 +128,11 @@ fn seen(address: IpAddr, networks: &[IpNet]) -> (bool, Vec<u32>) {
 }
 
 /// Every prefix by which a rule could tell two pods apart.
-fn networks(engine: &Engine<'_>) -> Vec<IpNet> {
-    let rules = engine.world.objects.authorization_policies.iter().flat_map(|policy| policy.body.spec.rules());
+fn networks(policies: &Policies<'_>) -> Vec<IpNet> {
+    let rules = policies.world.objects.authorization_policies.iter().flat_map(|policy| policy.body.spec.rules());
     let written = rules.flat_map(|rule| addresses_of(rule));
     let ranges = written.filter_map(|text| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)));
-    let mut networks: Vec<IpNet> = ranges.chain(engine.cni.networks()).collect();
+    let mut networks: Vec<IpNet> = ranges.chain(policies.cni.networks()).collect();
     networks.sort();
     networks.dedup();
     networks

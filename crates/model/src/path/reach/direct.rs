@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use airtight_manifest::cilium::Direction;
 
+use super::basis::{Bases, BasisId};
 use super::cells::Cells;
 use super::class::ClassId;
 use super::doubts::Doubts;
 use super::grid::{Grid, Place, Row, Who};
-use super::ground::{GroundId, Grounds};
-use crate::path::engine::Engine;
-use crate::path::hop::{Sight, check};
-use crate::path::party::Party;
+use crate::path::checks::{Interception, application_check, check, doubt, interception};
+use crate::path::peer::Peer;
+use crate::path::policies::Policies;
 use crate::path::trace::Wire;
 use crate::policy::cni::{CniHop, Groups, Payload, PodPeers};
 use crate::policy::waypoint::Binding;
@@ -24,21 +24,21 @@ use crate::world::{Endpoint, Enrolment, Pod, Protocol};
 pub(super) const SLOTS: usize = 8;
 
 /// Settles every cell of the grid that is such a flow.
-pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
-    let mut straight = Straight::new(engine, grid);
+pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
+    let mut straight = Straight::new(policies, grid);
     let ends: Vec<Option<usize>> = grid
         .targets
         .iter()
         .map(|target| match target.place {
-            Place::Class(class) => straight.end(class, target.protocol, target.port, &mut cells.grounds),
+            Place::Class(class) => straight.end(class, target.protocol, target.port, &mut cells.bases),
             Place::Service(_) | Place::Host(_) | Place::Gateway(_) => None,
         })
         .collect();
     for row in 0..grid.rows.len() {
-        let Some(mut start) = straight.start(grid.rows[row], &mut cells.grounds) else { continue };
+        let Some(mut start) = straight.start(grid.rows[row], &mut cells.bases) else { continue };
         for (target, end) in ends.iter().enumerate() {
             let Some(end) = end.filter(|_| grid.wanted(row, target)) else { continue };
-            if let Some(met) = straight.travel(&mut start, end, Address::Pod, &mut cells.grounds) {
+            if let Some(met) = straight.travel(&mut start, end, Address::Pod, &mut cells.bases) {
                 let verdict = cells.weigh(&met);
                 cells.settle(row, target, verdict, &met);
             }
@@ -59,7 +59,7 @@ pub(super) enum Address {
 #[derive(Debug)]
 struct Side {
     group_of: Vec<u32>,
-    grounds: Vec<GroundId>,
+    bases: Vec<BasisId>,
 }
 
 impl Side {
@@ -68,15 +68,15 @@ impl Side {
         for (group, set) in (0_u32..).zip(&groups.sets) {
             set.iter().for_each(|peer| group_of[peer] = group);
         }
-        Self { group_of, grounds: vec![GroundId::NONE; groups.sets.len()] }
+        Self { group_of, bases: vec![BasisId::NONE; groups.sets.len()] }
     }
 
-    fn ground(&mut self, peer: usize, decide: impl FnOnce() -> GroundId) -> GroundId {
-        let ground = &mut self.grounds[self.group_of[peer] as usize];
-        if *ground == GroundId::NONE {
-            *ground = decide();
+    fn basis(&mut self, peer: usize, decide: impl FnOnce() -> BasisId) -> BasisId {
+        let basis = &mut self.bases[self.group_of[peer] as usize];
+        if *basis == BasisId::NONE {
+            *basis = decide();
         }
-        *ground
+        *basis
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Start<'w> {
     pod: &'w Pod,
     certified: Caller,
     anonymous: Caller,
-    doubts: [GroundId; 2],
+    doubts: [BasisId; 2],
     egress: HashMap<(Protocol, u16), Side>,
 }
 
@@ -108,15 +108,15 @@ struct End<'w> {
     pod: &'w Pod,
     protocol: Protocol,
     port: u16,
-    doubts: [GroundId; 2],
-    application: GroundId,
+    doubts: [BasisId; 2],
+    application: BasisId,
     ingress: HashMap<(Protocol, u16), Side>,
-    rulings: HashMap<Ruling, GroundId>,
+    rulings: HashMap<Ruling, BasisId>,
 }
 
 /// Travels straight ways.
 pub(super) struct Straight<'a, 'w> {
-    engine: &'a Engine<'w>,
+    policies: &'a Policies<'w>,
     grid: &'a Grid,
     /// Indices among `peers` of classes in network namespaces of their own.
     peer_of: Vec<Option<usize>>,
@@ -127,7 +127,7 @@ pub(super) struct Straight<'a, 'w> {
 }
 
 impl<'a, 'w> Straight<'a, 'w> {
-    pub(super) fn new(engine: &'a Engine<'w>, grid: &'a Grid) -> Self {
+    pub(super) fn new(policies: &'a Policies<'w>, grid: &'a Grid) -> Self {
         let mut pods = Vec::new();
         let peer_of = grid.classes.iter().map(|class| {
             (!class.host_network).then(|| {
@@ -137,8 +137,8 @@ impl<'a, 'w> Straight<'a, 'w> {
         });
         let peer_of = peer_of.collect();
         Self {
-            peers: engine.cni.pod_peers(engine.world, &pods),
-            engine,
+            peers: policies.cni.pod_peers(policies.world, &pods),
+            policies,
             grid,
             peer_of,
             ends: Vec::new(),
@@ -148,53 +148,47 @@ impl<'a, 'w> Straight<'a, 'w> {
     }
 
     /// The source of a row; none if its flows do not go straight.
-    pub(super) fn start(&mut self, row: Row, grounds: &mut Grounds) -> Option<Start<'w>> {
+    pub(super) fn start(&mut self, row: Row, bases: &mut Bases) -> Option<Start<'w>> {
         let Who::Class(class) = row.who else { return None };
         let peer = self.peer_of[class.0 as usize]?;
-        let pod = self.engine.world.pod(self.grid.class(class).pods[0]);
-        let party = Party::pod(pod);
+        let pod = self.policies.world.pod(self.grid.class(class).pods[0]);
+        let sender = Peer::pod(pod);
         Some(Start {
             class,
             peer,
             pod,
-            certified: Caller::of(party.mesh_source(self.engine.world)),
-            anonymous: Caller::of(party.anonymous()),
-            doubts: self.doubts_about(pod, grounds),
+            certified: Caller::of(sender.mesh_source(self.policies.world)),
+            anonymous: Caller::of(sender.anonymous()),
+            doubts: self.doubts_about(pod, bases),
             egress: HashMap::new(),
         })
     }
 
     /// The index of a destination; none if flows to it do not go straight.
-    pub(super) fn end(
-        &mut self,
-        class: ClassId,
-        protocol: Protocol,
-        port: u16,
-        grounds: &mut Grounds,
-    ) -> Option<usize> {
+    pub(super) fn end(&mut self, class: ClassId, protocol: Protocol, port: u16, bases: &mut Bases) -> Option<usize> {
         let peer = self.peer_of[class.0 as usize]?;
         if let Some(index) = self.known.get(&(class, protocol, port)) {
             return Some(*index);
         }
-        let pod = self.engine.world.pod(self.grid.class(class).pods[0]);
-        let answer = self.engine.application_check(pod, protocol, Some(port));
+        let pod = self.policies.world.pod(self.grid.class(class).pods[0]);
+        let answer = application_check(pod, protocol, Some(port));
         let application = match answer.decision.effect {
-            Effect::Allow => GroundId::NONE,
-            Effect::Deny | Effect::Unknown => grounds.add(Wire::Plain { protocol, port: Some(port) }, answer),
+            Effect::Allow => BasisId::NONE,
+            Effect::Deny | Effect::Unknown => bases.add(Wire::Plain { protocol, port: Some(port) }, answer),
         };
-        let doubts = self.doubts_about(pod, grounds);
+        let doubts = self.doubts_about(pod, bases);
         let (ingress, rulings) = (HashMap::new(), HashMap::new());
         self.ends.push(End { class, peer, pod, protocol, port, doubts, application, ingress, rulings });
         self.known.insert((class, protocol, port), self.ends.len() - 1);
         Some(self.ends.len() - 1)
     }
 
-    fn doubts_about(&mut self, pod: &Pod, grounds: &mut Grounds) -> [GroundId; 2] {
-        let world = self.engine.world;
+    fn doubts_about(&mut self, pod: &Pod, bases: &mut Bases) -> [BasisId; 2] {
+        let world = self.policies.world;
         let wire = Wire::Plain { protocol: Protocol::Tcp, port: None };
-        let admission = self.engine.doubt(pod).map(|check| grounds.add(wire, check));
-        let unmodelled = self.doubts.about(world, &pod.namespace, grounds);
-        [unmodelled.unwrap_or(GroundId::NONE), admission.unwrap_or(GroundId::NONE)]
+        let admission = doubt(world, pod).map(|check| bases.add(wire, check));
+        let unmodelled = self.doubts.about(world, &pod.namespace, bases);
+        [unmodelled.unwrap_or(BasisId::NONE), admission.unwrap_or(BasisId::NONE)]
     }
 
     /// What a flow meets on its way; none if it does not go straight, or there is no pair of pods.
@@ -203,25 +197,26 @@ impl<'a, 'w> Straight<'a, 'w> {
         start: &mut Start<'w>,
         end: usize,
         address: Address,
-        grounds: &mut Grounds,
-    ) -> Option<[GroundId; SLOTS]> {
-        let Self { engine, grid, peers, ends, .. } = self;
+        bases: &mut Bases,
+    ) -> Option<[BasisId; SLOTS]> {
+        let Self { policies, grid, peers, ends, .. } = self;
         let end = &mut ends[end];
-        let wire = wire(engine, start.pod, end, address)?;
+        let wire = wire(policies, start.pod, end, address)?;
         let other = if start.class == end.class { grid.pair(start.class, end.class)?.1 } else { end.pod.id };
-        let pair = Pair { engine, from: start.pod, to: engine.world.pod(other), wire };
-        let (protocol, port) = seen_by_cni(wire, end.port);
+        let pair = Pair { policies, from: start.pod, to: policies.world.pod(other), wire };
+        let (protocol, port) = wire.seen_by_cni();
+        let port = port.unwrap_or(end.port);
         let size = peers.len();
         let egress = start.egress.entry((protocol, port)).or_insert_with(|| {
-            Side::of(&engine.cni.groups(Direction::Egress, start.pod, (protocol, port), peers), size)
+            Side::of(&policies.cni.groups(Direction::Egress, start.pod, (protocol, port), peers), size)
         });
-        let egress = egress.ground(end.peer, || pair.cni(Direction::Egress, protocol, port, grounds));
+        let egress = egress.basis(end.peer, || pair.cni(Direction::Egress, protocol, port, bases));
         let subject = end.pod;
         let ingress = end.ingress.entry((protocol, port)).or_insert_with(|| {
-            Side::of(&engine.cni.groups(Direction::Ingress, subject, (protocol, port), peers), size)
+            Side::of(&policies.cni.groups(Direction::Ingress, subject, (protocol, port), peers), size)
         });
-        let ingress = ingress.ground(start.peer, || pair.cni(Direction::Ingress, protocol, port, grounds));
-        let ztunnel = pair.ztunnel(start, end, grounds);
+        let ingress = ingress.basis(start.peer, || pair.cni(Direction::Ingress, protocol, port, bases));
+        let ztunnel = pair.ztunnel(start, end, bases);
         let [unmodelled, admission] = start.doubts;
         let [unmodelled_there, admission_there] = end.doubts;
         Some([unmodelled, unmodelled_there, admission, admission_there, egress, ingress, ztunnel, end.application])
@@ -229,10 +224,10 @@ impl<'a, 'w> Straight<'a, 'w> {
 }
 
 /// How a flow looks to the CNI if it goes straight; a pod's own waypoint stands before its address only.
-fn wire(engine: &Engine<'_>, from: &Pod, end: &End<'_>, address: Address) -> Option<Wire> {
+fn wire(policies: &Policies<'_>, from: &Pod, end: &End<'_>, address: Address) -> Option<Wire> {
     let hbone = match (from.enrolment, end.protocol) {
         (Enrolment::Ambient | Enrolment::AmbientOutbound, Protocol::Tcp) if address == Address::Pod => {
-            match engine.bindings.pod(end.pod.id) {
+            match policies.bindings.pod(end.pod.id) {
                 Binding::None | Binding::Unset { .. } => end.pod.enrolment.accepts_hbone(),
                 Binding::Bound { .. } | Binding::Unknown { .. } => return None,
             }
@@ -254,23 +249,16 @@ fn wire(engine: &Engine<'_>, from: &Pod, end: &End<'_>, address: Address) -> Opt
     })
 }
 
-fn seen_by_cni(wire: Wire, port: u16) -> (Protocol, u16) {
-    match wire {
-        Wire::Hbone { .. } => (Protocol::Tcp, 15008),
-        Wire::Plain { protocol, .. } => (protocol, port),
-    }
-}
-
 /// Two pods, and how the traffic between them looks.
 struct Pair<'a, 'w> {
-    engine: &'a Engine<'w>,
+    policies: &'a Policies<'w>,
     from: &'a Pod,
     to: &'a Pod,
     wire: Wire,
 }
 
 impl Pair<'_, '_> {
-    fn cni(&self, direction: Direction, protocol: Protocol, port: u16, grounds: &mut Grounds) -> GroundId {
+    fn cni(&self, direction: Direction, protocol: Protocol, port: u16, bases: &mut Bases) -> BasisId {
         let hop = CniHop {
             source: Endpoint::Pod(self.from.id),
             destination: Endpoint::Pod(self.to.id),
@@ -283,26 +271,26 @@ impl Pair<'_, '_> {
             },
             resolved: None,
         };
-        let world = self.engine.world;
+        let world = self.policies.world;
         let check = match direction {
-            Direction::Egress => check(Checkpoint::CniEgress, self.engine.cni.egress(world, &hop)),
-            Direction::Ingress => check(Checkpoint::CniIngress, self.engine.cni.ingress(world, &hop)),
+            Direction::Egress => check(Checkpoint::CniEgress, self.policies.cni.egress(world, &hop)),
+            Direction::Ingress => check(Checkpoint::CniIngress, self.policies.cni.ingress(world, &hop)),
         };
-        grounds.add(self.wire, check)
+        bases.add(self.wire, check)
     }
 
-    fn ztunnel(&self, start: &Start<'_>, end: &mut End<'_>, grounds: &mut Grounds) -> GroundId {
-        let world = self.engine.world;
+    fn ztunnel(&self, start: &Start<'_>, end: &mut End<'_>, bases: &mut Bases) -> BasisId {
+        let world = self.policies.world;
         let from = Endpoint::Pod(self.from.id);
-        let caller = match self.engine.sight(from, self.to, self.wire) {
-            Sight::Tunnel => &start.certified,
-            Sight::Plaintext => &start.anonymous,
-            Sight::Bypassed(_) | Sight::Nothing => return GroundId::NONE,
+        let caller = match interception(world, from, self.to, self.wire) {
+            Interception::Tunnel => &start.certified,
+            Interception::Plaintext => &start.anonymous,
+            Interception::Bypassed(_) | Interception::Nothing => return BasisId::NONE,
         };
-        let ruling = self.engine.ztunnel.ruling(world, self.to.id, end.port, caller);
+        let ruling = self.policies.ztunnel.ruling(world, self.to.id, end.port, caller);
         *end.rulings.entry(ruling).or_insert_with(|| {
-            let decision = self.engine.ztunnel.inbound(world, self.to.id, end.port, caller.source());
-            grounds.add(self.wire, check(Checkpoint::ZtunnelInbound, decision))
+            let decision = self.policies.ztunnel.inbound(world, self.to.id, end.port, caller.source());
+            bases.add(self.wire, check(Checkpoint::ZtunnelInbound, decision))
         })
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::class::{Class, ClassId, classes};
 use super::scope::{Scope, View};
-use crate::path::engine::Engine;
-use crate::path::party::Party;
+use crate::path::peer::Peer;
+use crate::path::policies::Policies;
 use crate::world::{GatewayKey, HostId, NodeId, Pod, PodId, Protocol, Role, World};
 
 /// Where the ends of a cell run, if that makes a difference: one of them is in a node's network namespace.
@@ -80,10 +80,10 @@ pub(super) struct Grid {
 const BOTH: [Option<Nearness>; 2] = [Some(Nearness::SameNode), Some(Nearness::OtherNode)];
 
 impl Grid {
-    pub(super) fn of(engine: &Engine<'_>, scope: &Scope) -> Self {
-        let world = engine.world;
+    pub(super) fn of(policies: &Policies<'_>, scope: &Scope) -> Self {
+        let world = policies.world;
         let mut grid = Self {
-            classes: classes(engine),
+            classes: classes(policies),
             rows: Vec::new(),
             targets: Vec::new(),
             scope: scope.clone(),
@@ -192,7 +192,7 @@ impl Grid {
     }
 
     /// A pair of different pods in the cell, as near to each other as it says.
-    pub(super) fn pods<'w>(&self, world: &'w World, row: usize, target: usize) -> Option<(Party<'w>, &'w Pod)> {
+    pub(super) fn pods<'w>(&self, world: &'w World, row: usize, target: usize) -> Option<(Peer<'w>, &'w Pod)> {
         let (row, target) = (self.rows[row], &self.targets[target]);
         let Place::Class(to) = target.place else { return None };
         let near = match (row.near, target.near) {
@@ -208,11 +208,11 @@ impl Grid {
         match row.who {
             Who::Class(from) => self.class(from).pods.iter().map(|id| world.pod(*id)).find_map(|one| {
                 let other = ends().find(|other| other.id != one.id && fits(one.node, other.node))?;
-                Some((Party::pod(one), other))
+                Some((Peer::pod(one), other))
             }),
             Who::Node { control_plane } => nodes(world, control_plane).find_map(|node| {
                 let other = ends().find(|other| fits(node, other.node))?;
-                Some((Party::node(world, node), other))
+                Some((Peer::node(world, node), other))
             }),
             Who::Outside => None,
         }

@@ -7,20 +7,20 @@
 //! as a trace travels it, once for each pair of classes. Time and memory grow with classes and rules, never with
 //! pairs of pods.
 
+mod basis;
 mod cells;
 mod class;
 mod direct;
 mod doubts;
 mod grid;
-mod ground;
 mod scope;
 mod service;
 mod travel;
 mod verdict;
 
+pub use basis::Basis;
 pub use class::{Class, ClassId};
 pub use grid::{Nearness, Place, Row, Target, Who};
-pub use ground::Ground;
 pub use scope::{Scope, View};
 pub use verdict::Verdict;
 
@@ -64,13 +64,14 @@ impl<'e, 'w> Reachability<'e, 'w> {
     /// ```
     #[must_use]
     pub fn compute(engine: &'e Engine<'w>, scope: &Scope) -> Self {
-        let grid = Grid::of(engine, scope);
+        let policies = &engine.policies;
+        let grid = Grid::of(policies, scope);
         let mut cells = Cells::new(grid.rows.len(), grid.targets.len());
         match scope.view {
-            View::Pod => direct::fill(engine, &grid, &mut cells),
-            View::Service => service::fill(engine, &grid, &mut cells),
+            View::Pod => direct::fill(policies, &grid, &mut cells),
+            View::Service => service::fill(policies, &grid, &mut cells),
         }
-        travel::fill(engine, &grid, &mut cells);
+        travel::fill(policies, &grid, &mut cells);
         Self { engine, grid, cells }
     }
 
@@ -130,13 +131,13 @@ impl<'e, 'w> Reachability<'e, 'w> {
 impl<'a> Cell<'a> {
     /// What every checkpoint on the way decided and by which rules, in order; checkpoints that no rule moved
     /// may be left out.
-    pub fn grounds(&self) -> impl Iterator<Item = &'a Ground> + use<'a> {
-        self.cells.grounds(self.row, self.target)
+    pub fn bases(&self) -> impl Iterator<Item = &'a Basis> + use<'a> {
+        self.cells.bases(self.row, self.target)
     }
 
     /// What decided: for a flow that gets through every checkpoint with a rule, else the checkpoints that end it.
-    pub fn deciding(&self) -> impl Iterator<Item = &'a Ground> + use<'a> {
+    pub fn deciding(&self) -> impl Iterator<Item = &'a Basis> + use<'a> {
         let allowed = self.verdict.is_allowed();
-        self.grounds().filter(move |ground| ground.allows() == allowed)
+        self.bases().filter(move |basis| basis.allows() == allowed)
     }
 }

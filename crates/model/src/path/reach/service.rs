@@ -2,49 +2,50 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::basis::{Bases, BasisId};
 use super::cells::Cells;
 use super::class::ClassId;
 use super::direct::{Address, SLOTS, Start, Straight};
 use super::doubts::unmodelled;
 use super::grid::{Grid, Place, Target as Aim};
-use super::ground::{GroundId, Grounds};
-use super::travel::bare;
 use super::verdict::Verdict;
+use crate::path::connection::Relay;
 use crate::path::doubt::doubt_about;
-use crate::path::engine::Engine;
-use crate::path::party::Party;
+use crate::path::lookup::lookup;
+use crate::path::peer::Peer;
+use crate::path::policies::Policies;
 use crate::path::target::{representatives, target_port};
 use crate::policy::cni::NamePatterns;
 use crate::policy::waypoint::Binding;
 use crate::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, route};
 use crate::policy::{Checkpoint, Effect};
-use crate::world::{Endpoint, PodId, Protocol, Service};
+use crate::world::{Endpoint, PodId, Protocol, Service, service_host};
 
 /// Settles every cell of the grid that is such a flow.
-pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
-    let mut straight = Straight::new(engine, grid);
+pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
+    let mut straight = Straight::new(policies, grid);
     let classes = class_of(grid);
-    let mut signatures = Signatures { patterns: engine.cni.name_patterns(), known: HashMap::new() };
+    let mut signatures = Signatures { patterns: policies.cni.name_patterns(), known: HashMap::new() };
     let ways: Vec<Option<Ways>> = grid
         .targets
         .iter()
         .map(|aim| match aim.place {
             Place::Service(index) => {
-                let service = &engine.world.services[index];
-                let grounds = &mut cells.grounds;
-                Ways::of(engine, &classes, service, aim, &mut straight, &mut signatures, grounds)
+                let service = &policies.world.services[index];
+                let bases = &mut cells.bases;
+                Ways::of(policies, &classes, service, aim, &mut straight, &mut signatures, bases)
             }
             Place::Class(_) | Place::Host(_) | Place::Gateway(_) => None,
         })
         .collect();
     for row in 0..grid.rows.len() {
-        let Some(mut start) = straight.start(grid.rows[row], &mut cells.grounds) else { continue };
+        let Some(mut start) = straight.start(grid.rows[row], &mut cells.bases) else { continue };
         let mut lookups = HashMap::new();
         for (target, ways) in ways.iter().enumerate() {
             let Some(ways) = ways.as_ref().filter(|_| grid.wanted(row, target)) else { continue };
             let Some(backends) = ways.from(&start) else { continue };
             let looked_up =
-                lookups.entry(ways.signature).or_insert_with(|| look_up(engine, &start, ways, &mut cells.grounds));
+                lookups.entry(ways.signature).or_insert_with(|| look_up(policies, &start, ways, &mut cells.bases));
             if let Some((verdict, met)) = travel(&mut straight, &mut start, backends, looked_up, cells) {
                 cells.settle(row, target, verdict, &met);
             }
@@ -72,22 +73,22 @@ struct Ways {
 
 impl Ways {
     fn of(
-        engine: &Engine<'_>,
+        policies: &Policies<'_>,
         classes: &HashMap<PodId, ClassId>,
         service: &Service,
         aim: &Aim,
         straight: &mut Straight<'_, '_>,
         signatures: &mut Signatures,
-        grounds: &mut Grounds,
+        bases: &mut Bases,
     ) -> Option<Self> {
-        let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
+        let name = service_host(&service.namespace, &service.name);
         let mut ends = |pods: Option<Vec<(PodId, u16)>>| -> Option<Vec<usize>> {
             let distinct: BTreeSet<(ClassId, u16)> =
                 pods?.into_iter().map(|(pod, port)| Some((*classes.get(&pod)?, port))).collect::<Option<_>>()?;
-            distinct.into_iter().map(|(class, port)| straight.end(class, aim.protocol, port, grounds)).collect()
+            distinct.into_iter().map(|(class, port)| straight.end(class, aim.protocol, port, bases)).collect()
         };
-        let captured = ends(captured(engine, service, aim));
-        let plain = ends(plain(engine, service, aim));
+        let captured = ends(captured(policies, service, aim));
+        let plain = ends(plain(policies, service, aim));
         if captured.is_none() && plain.is_none() {
             return None;
         }
@@ -125,16 +126,16 @@ impl Signatures {
 }
 
 /// Pods and ports among which ztunnel chooses; none if a waypoint is in between, or an endpoint is no pod.
-fn captured(engine: &Engine<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId, u16)>> {
-    let world = engine.world;
-    match engine.bindings.service(&service.namespace, &service.name) {
+fn captured(policies: &Policies<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId, u16)>> {
+    let world = policies.world;
+    match policies.bindings.service(&service.namespace, &service.name) {
         Binding::None | Binding::Unset { .. } => {}
         Binding::Bound { .. } | Binding::Unknown { .. } => return None,
     }
     let source = world.pods.iter().find(|pod| pod.enrolment.sends_through_ztunnel())?;
     let target =
         OutboundTarget::ServiceVip { namespace: service.namespace.clone(), name: service.name.clone(), port: aim.port };
-    let (Route::Direct(upstreams), _) = route(world, &engine.bindings, source.id, &target) else { return None };
+    let (Route::Direct(upstreams), _) = route(world, &policies.bindings, source.id, &target) else { return None };
     let pods = upstreams.iter().map(|upstream| match upstream.to {
         UpstreamAddress::Pod(pod) => Some((pod, upstream.port)),
         UpstreamAddress::Address(_) | UpstreamAddress::Name(_) => None,
@@ -143,27 +144,27 @@ fn captured(engine: &Engine<'_>, service: &Service, aim: &Aim) -> Option<Vec<(Po
 }
 
 /// Pods and ports among which the kernel chooses; none if there is none, or an endpoint is no pod.
-fn plain(engine: &Engine<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId, u16)>> {
+fn plain(policies: &Policies<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId, u16)>> {
     let entry = service.port(aim.protocol, aim.port)?;
     let first = service.backends.first()?;
     if !service.external_endpoints.is_empty() {
         return None;
     }
-    let pods = representatives(engine.world, service, Endpoint::Pod(*first));
+    let pods = representatives(policies.world, service, Endpoint::Pod(*first));
     pods.into_iter().map(|pod| Some((pod.id, target_port(entry, pod)?))).collect()
 }
 
 /// What the lookup of a name meets.
-fn look_up(engine: &Engine<'_>, start: &Start<'_>, ways: &Ways, grounds: &mut Grounds) -> Vec<GroundId> {
-    let lookup = engine.lookup(&Party::pod(start.pod()), &ways.name, &bare(ways.protocol));
-    let mut met: Vec<GroundId> =
-        doubt_about(engine.world, &lookup.hops).map(|rule| unmodelled(rule, grounds)).into_iter().collect();
+fn look_up(policies: &Policies<'_>, start: &Start<'_>, ways: &Ways, bases: &mut Bases) -> Vec<BasisId> {
+    let lookup = lookup(policies, &Peer::pod(start.pod()), &ways.name, Relay::Client);
+    let mut met: Vec<BasisId> =
+        doubt_about(policies.world, &lookup.hops).map(|rule| unmodelled(rule, bases)).into_iter().collect();
     for hop in lookup.hops {
         for check in hop.checkpoints {
             let idle = check.decision.effect == Effect::Allow
                 && (check.decision.rules.is_empty() || check.checkpoint == Checkpoint::Application);
             if !idle {
-                met.push(grounds.add(hop.wire, check));
+                met.push(bases.add(hop.wire, check));
             }
         }
     }
@@ -175,15 +176,15 @@ fn travel<'w>(
     straight: &mut Straight<'_, 'w>,
     start: &mut Start<'w>,
     backends: &[usize],
-    looked_up: &[GroundId],
+    looked_up: &[BasisId],
     cells: &mut Cells,
-) -> Option<(Verdict, Vec<GroundId>)> {
-    let mut grounds = looked_up.to_vec();
+) -> Option<(Verdict, Vec<BasisId>)> {
+    let mut bases = looked_up.to_vec();
     let mut verdicts = Vec::with_capacity(backends.len());
     for end in backends {
-        let met: [GroundId; SLOTS] = straight.travel(start, *end, Address::Service, &mut cells.grounds)?;
+        let met: [BasisId; SLOTS] = straight.travel(start, *end, Address::Service, &mut cells.bases)?;
         verdicts.push(cells.weigh(looked_up.iter().chain(&met)));
-        grounds.extend(met);
+        bases.extend(met);
     }
-    Some((Verdict::whichever(verdicts), grounds))
+    Some((Verdict::whichever(verdicts), bases))
 }

@@ -1,107 +1,113 @@
 //! Ways that are travelled hop by hop, as a trace travels them, once for each cell.
 
+use super::basis::BasisId;
 use super::cells::Cells;
 use super::doubts::unmodelled;
 use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
-use super::ground::GroundId;
 use super::verdict::Verdict;
-use crate::path::cargo::{Cargo, Relay};
-use crate::path::course::Course;
+use crate::path::branch::Branch;
+use crate::path::connection::{Connection, Relay};
+use crate::path::destination::by_name;
 use crate::path::doubt::doubt_about;
-use crate::path::engine::Engine;
-use crate::path::party::Party;
+use crate::path::names;
+use crate::path::peer::Peer;
+use crate::path::policies::Policies;
 use crate::path::target::Target;
+use crate::path::walk::Walk;
 use crate::policy::waypoint::{Binding, WaypointTarget};
 use crate::policy::{Checkpoint, Effect, Layer, Request};
-use crate::world::{GatewayKey, HostId, Protocol, Service};
+use crate::world::{GatewayKey, HostId, Protocol, Service, service_host};
 
 /// Settles every cell that is open yet.
-pub(super) fn fill(engine: &Engine<'_>, grid: &Grid, cells: &mut Cells) {
-    let traveller = Traveller { engine, grid };
+pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
+    let traveller = Traveller { policies, walk: Walk::through(policies), grid };
     for row in 0..grid.rows.len() {
         for target in 0..grid.targets.len() {
             if !cells.is_open(row, target) || !grid.wanted(row, target) {
                 continue;
             }
-            if let Some((verdict, courses)) = traveller.travel(row, target) {
-                let grounds = grounds(engine, &courses, cells);
-                cells.settle(row, target, verdict, &grounds);
+            if let Some((verdict, branches)) = traveller.travel(row, target) {
+                let bases = bases(policies, &branches, cells);
+                cells.settle(row, target, verdict, &bases);
             }
         }
     }
 }
 
-/// The grounds of all courses, each once, and that of a doubt.
-fn grounds(engine: &Engine<'_>, courses: &[Course], cells: &mut Cells) -> Vec<GroundId> {
-    let mut grounds = Vec::new();
-    for course in courses {
-        if let Some(rule) = doubt_about(engine.world, &course.hops) {
-            grounds.push(unmodelled(rule, &mut cells.grounds));
+/// The bases of all branches, each once, and that of a doubt.
+fn bases(policies: &Policies<'_>, branches: &[Branch], cells: &mut Cells) -> Vec<BasisId> {
+    let mut bases = Vec::new();
+    for branch in branches {
+        if let Some(rule) = doubt_about(policies.world, &branch.hops) {
+            bases.push(unmodelled(rule, &mut cells.bases));
         }
-        for hop in &course.hops {
+        for hop in &branch.hops {
             let telling = hop.checkpoints.iter().filter(|check| {
                 check.decision.effect != Effect::Allow
                     || (!check.decision.rules.is_empty() && check.checkpoint != Checkpoint::Application)
             });
-            grounds.extend(telling.map(|check| cells.grounds.add(hop.wire, check.clone())));
+            bases.extend(telling.map(|check| cells.bases.add(hop.wire, check.clone())));
         }
     }
-    grounds
+    bases
 }
 
 struct Traveller<'a, 'w> {
-    engine: &'a Engine<'w>,
+    policies: &'a Policies<'w>,
+    walk: Walk<'a, 'w>,
     grid: &'a Grid,
 }
 
 impl<'w> Traveller<'_, 'w> {
-    /// The verdict of a cell and the courses behind it; none if there is no pair of ends.
-    fn travel(&self, row: usize, target: usize) -> Option<(Verdict, Vec<Course>)> {
+    /// The verdict of a cell and the branches behind it; none if there is no pair of ends.
+    fn travel(&self, row: usize, target: usize) -> Option<(Verdict, Vec<Branch>)> {
         let aim = &self.grid.targets[target];
         match &aim.place {
             Place::Class(_) => {
-                let (from, to) = self.grid.pods(self.engine.world, row, target)?;
-                Some(self.judged(self.engine.send(&from, &Target::Pod(to, Some(aim.port)), &bare(aim.protocol))))
+                let (from, to) = self.grid.pods(self.policies.world, row, target)?;
+                Some(self.judged(self.walk.dial(&from, &Target::Pod(to, Some(aim.port)), bare(aim.protocol))))
             }
-            Place::Service(index) => Some(self.to_service(&self.party(row)?, &self.engine.world.services[*index], aim)),
+            Place::Service(index) => {
+                Some(self.to_service(&self.peer(row)?, &self.policies.world.services[*index], aim))
+            }
             Place::Host(id) => Some(self.to_host(&self.inside(row)?, *id, aim.port)),
             Place::Gateway(key) => self.to_gateway(row, key, aim),
         }
     }
 
     /// A flow whose ways end differently depends on the choice; one in doubt is open.
-    fn judged(&self, courses: Vec<Course>) -> (Verdict, Vec<Course>) {
-        let doubtful = courses.iter().any(|course| doubt_about(self.engine.world, &course.hops).is_some());
+    fn judged(&self, branches: Vec<Branch>) -> (Verdict, Vec<Branch>) {
+        let doubtful = branches.iter().any(|branch| doubt_about(self.policies.world, &branch.hops).is_some());
         let verdict =
-            if doubtful { Verdict::Unknown } else { Verdict::whichever(courses.iter().map(Verdict::of_course)) };
-        (verdict, courses)
+            if doubtful { Verdict::Unknown } else { Verdict::whichever(branches.iter().map(Verdict::of_branch)) };
+        (verdict, branches)
     }
 
-    fn party(&self, row: usize) -> Option<Party<'w>> {
-        let world = self.engine.world;
+    fn peer(&self, row: usize) -> Option<Peer<'w>> {
+        let world = self.policies.world;
         match self.grid.rows[row].who {
-            Who::Class(class) => Some(Party::pod(world.pod(self.grid.class(class).pods[0]))),
-            Who::Node { control_plane } => nodes(world, control_plane).next().map(|node| Party::node(world, node)),
+            Who::Class(class) => Some(Peer::pod(world.pod(self.grid.class(class).pods[0]))),
+            Who::Node { control_plane } => nodes(world, control_plane).next().map(|node| Peer::node(world, node)),
             Who::Outside => None,
         }
     }
 
     /// A source in the cluster.
-    fn inside(&self, row: usize) -> Option<Party<'w>> {
+    fn inside(&self, row: usize) -> Option<Peer<'w>> {
         match self.grid.rows[row].who {
-            Who::Class(_) => self.party(row),
+            Who::Class(_) => self.peer(row),
             Who::Node { .. } | Who::Outside => None,
         }
     }
 
-    fn to_service(&self, from: &Party<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Course>) {
-        let engine = self.engine;
-        let name = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
-        let send =
-            |cargo: &Cargo| self.judged(engine.after_lookup(from, &name, Target::Service(service, aim.port), cargo));
-        let (verdict, courses) = send(&bare(aim.protocol));
-        if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&courses) {
-            return (verdict, courses);
+    fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Branch>) {
+        let name = service_host(&service.namespace, &service.name);
+        let send = |connection: &Connection| {
+            self.judged(self.look_up(from, &name, Target::Service(service, aim.port), connection))
+        };
+        let (verdict, branches) = send(&bare(aim.protocol));
+        if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&branches) {
+            return (verdict, branches);
         }
         let get = Request {
             method: "GET".to_owned(),
@@ -110,10 +116,10 @@ impl<'w> Traveller<'_, 'w> {
             headers: Vec::new(),
             token: None,
         };
-        let (requested, with_request) = send(&Cargo { request: Some(get), ..bare(aim.protocol) });
+        let (requested, with_request) = send(&Connection { request: Some(get), ..bare(aim.protocol) });
         match (verdict, requested) {
-            (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, courses),
-            (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, courses),
+            (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, branches),
+            (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, branches),
             (Verdict::ByRequest | Verdict::Denied(_), Verdict::Denied(Layer::Waypoint) | Verdict::Allowed)
                 if self.reads_requests(service, aim.port) =>
             {
@@ -125,50 +131,54 @@ impl<'w> Traveller<'_, 'w> {
 
     /// Whether a Service's waypoint decides by more than who calls.
     fn reads_requests(&self, service: &'w Service, port: u16) -> bool {
-        let Binding::Bound { gateway, .. } = self.engine.bindings.service(&service.namespace, &service.name) else {
+        let Binding::Bound { gateway, .. } = self.policies.bindings.service(&service.namespace, &service.name) else {
             return true;
         };
-        let Some(waypoint) = self.engine.waypoint_gateway(gateway) else { return true };
+        let Some(waypoint) = self.policies.waypoint(gateway) else { return true };
         let target = WaypointTarget::Service { service, port };
-        self.engine.waypoints.reads_requests(self.engine.world, waypoint, &target)
+        self.policies.waypoints.reads_requests(self.policies.world, waypoint, &target)
     }
 
-    fn to_host(&self, from: &Party<'w>, id: HostId, port: u16) -> (Verdict, Vec<Course>) {
-        let (engine, world) = (self.engine, self.engine.world);
+    /// A lookup, and on to what the name stands for.
+    fn look_up(&self, from: &Peer<'w>, name: &str, to: Target<'w>, connection: &Connection) -> Vec<Branch> {
+        self.walk.from(by_name(self.policies, from.clone(), name, to, connection))
+    }
+
+    fn to_host(&self, from: &Peer<'w>, id: HostId, port: u16) -> (Verdict, Vec<Branch>) {
+        let world = self.policies.world;
         let host = world.host(id);
         let name = host_name(world, id);
         let tls = host.tls_ports.contains(&port).then(|| name.clone());
-        let cargo = Cargo { tls, ..bare(Protocol::Tcp) };
+        let connection = Connection { tls, ..bare(Protocol::Tcp) };
         if host.names.is_empty() {
-            let courses = host
+            let branches = host
                 .addresses
                 .first()
-                .map(|address| engine.send(from, &Target::at(world, *address, Some(port)), &cargo));
-            return self.judged(courses.unwrap_or_default());
+                .map(|address| self.walk.dial(from, &Target::at(world, *address, Some(port)), connection));
+            return self.judged(branches.unwrap_or_default());
         }
-        let target = engine.named(from, &name, Some(port));
-        self.judged(engine.after_lookup(from, &name, target, &cargo))
+        let target = names::target(world, from, &name, Some(port));
+        self.judged(self.look_up(from, &name, target, &connection))
     }
 
     /// Only users come to a Gateway's own address.
-    fn to_gateway(&self, row: usize, key: &GatewayKey, aim: &Aim) -> Option<(Verdict, Vec<Course>)> {
+    fn to_gateway(&self, row: usize, key: &GatewayKey, aim: &Aim) -> Option<(Verdict, Vec<Branch>)> {
         if self.grid.rows[row].who != Who::Outside {
             return None;
         }
-        let world = self.engine.world;
+        let world = self.policies.world;
         let service = world.service(&key.0, &key.1)?;
-        let courses =
-            self.engine.send(&Party::outside(world), &Target::Service(service, aim.port), &bare(aim.protocol));
-        Some(self.judged(courses))
+        let branches = self.walk.dial(&Peer::outside(world), &Target::Service(service, aim.port), bare(aim.protocol));
+        Some(self.judged(branches))
     }
 }
 
-fn judged_by_waypoint(courses: &[Course]) -> bool {
-    let checks = courses.iter().flat_map(|course| &course.hops).flat_map(|hop| &hop.checkpoints);
+fn judged_by_waypoint(branches: &[Branch]) -> bool {
+    let checks = branches.iter().flat_map(|branch| &branch.hops).flat_map(|hop| &hop.checkpoints);
     checks.into_iter().any(|check| check.checkpoint == Checkpoint::Waypoint)
 }
 
 /// A bare connection.
-pub(super) fn bare(protocol: Protocol) -> Cargo {
-    Cargo { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
+fn bare(protocol: Protocol) -> Connection {
+    Connection { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::path::course::Course;
+use crate::path::branch::Branch;
 use crate::path::trace::{Check, Trace, Wire};
 use crate::policy::{Checkpoint, Effect, Layer, Reason};
 
@@ -35,8 +35,8 @@ impl Verdict {
         Self::of_checks(trace.hops.iter().flat_map(|hop| hop.checkpoints.iter().map(|check| (hop.wire, check))))
     }
 
-    pub(super) fn of_course(course: &Course) -> Self {
-        Self::of_checks(course.hops.iter().flat_map(|hop| hop.checkpoints.iter().map(|check| (hop.wire, check))))
+    pub(super) fn of_branch(branch: &Branch) -> Self {
+        Self::of_checks(branch.hops.iter().flat_map(|hop| hop.checkpoints.iter().map(|check| (hop.wire, check))))
     }
 
     fn of_checks<'a>(checks: impl Iterator<Item = (Wire, &'a Check)>) -> Self {

@@ -8,7 +8,7 @@ use super::entry::{Entry, PortEntry, Tier, Verdict};
 use super::hop::CniHop;
 use super::identity::{Bound, Class, Identity, Peer};
 use super::port::{Transport, container_port};
-use super::{CniPolicy, speak};
+use super::{CniPolicy, explain};
 use crate::policy::{Decision, Effect, Reason};
 use crate::world::{Pod, World};
 
@@ -121,7 +121,7 @@ impl<'a> Side<'a> {
     /// The decision of this side for the hop.
     pub(super) fn settle(&self, level4: Level4<'a>) -> Decision {
         match level4 {
-            Level4::Denied(by) => self.audited(speak::explicit_deny(self, &by)),
+            Level4::Denied(by) => self.audited(explain::explicit_deny(self, &by)),
             Level4::Allowed(by) => self.allowed(&by),
             Level4::Silent => self.silent(),
         }
@@ -129,12 +129,12 @@ impl<'a> Side<'a> {
 
     pub(super) fn silent(&self) -> Decision {
         if !self.isolated() {
-            return speak::unrestricted(self);
+            return explain::unrestricted(self);
         }
         if self.exempt() {
-            return speak::host_exemption(self);
+            return explain::host_exemption(self);
         }
-        self.audited(speak::default_deny(self))
+        self.audited(explain::default_deny(self))
     }
 
     /// Traffic from the pod's own node passes a default deny (`allow-localhost`). Since 1.20 the
@@ -148,7 +148,7 @@ impl<'a> Side<'a> {
     fn allowed(&self, by: &[Matched<'a>]) -> Decision {
         let from_own_node = self.direction == Direction::Ingress && self.peer_is_local_host();
         if from_own_node && !self.policy.dialect.host_exemption_is_last() {
-            return speak::allowed(self, by);
+            return explain::allowed(self, by);
         }
         match self.authentication(by) {
             Some(decision) => self.audited(decision),
@@ -166,7 +166,7 @@ impl<'a> Side<'a> {
             "authentication is demanded of a peer without identity of its own"
         } else {
             match (self.policy.dialect.authentication(), demanded) {
-                (Some(true), AuthenticationMode::TestAlwaysFail) => return Some(speak::unauthenticated(self, by)),
+                (Some(true), AuthenticationMode::TestAlwaysFail) => return Some(explain::unauthenticated(self, by)),
                 (Some(true), AuthenticationMode::Required | AuthenticationMode::Disabled) => return None,
                 (Some(false), _) => "authentication is demanded and switched off in Cilium",
                 (None, _) => "authentication is demanded, and the stack does not say whether Cilium's is set up",

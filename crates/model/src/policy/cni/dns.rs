@@ -4,9 +4,9 @@ use airtight_manifest::RuleRef;
 
 use super::CniPolicy;
 use super::decide::{Level4, Matched, Side, rules};
+use super::explain;
 use super::hop::{CniHop, Payload};
 use super::l7::Layer7;
-use super::speak;
 use crate::policy::{Decision, Effect, Outcome, Rcode};
 use crate::world::{Endpoint, Pod, Protocol, TargetPort, World};
 
@@ -132,17 +132,17 @@ fn proxied<'a>(side: &Side<'a>, by: &[Matched<'a>], name: &str) -> Decision {
         return decision;
     }
     if !lookup.taking.is_empty() {
-        return speak::name_allowed(side, name, lookup.taking);
+        return explain::name_allowed(side, name, lookup.taking);
     }
     if !side.isolated() && side.policy.dialect.l7_leaves_unisolated_alone() {
-        return speak::name_allowed(side, name, lookup.refusing);
+        return explain::name_allowed(side, name, lookup.refusing);
     }
     if !lookup.open.is_empty() {
-        return speak::name_allowed(side, name, lookup.open);
+        return explain::name_allowed(side, name, lookup.open);
     }
     if lookup.portless {
         let why = "a rule without ports allows the resolver, and the DNS proxy may not know of it:";
         return Decision::unknown(rules(by), format!("{why} lookup of {name}"));
     }
-    speak::name_refused(side, name, lookup.refusing)
+    explain::name_refused(side, name, lookup.refusing)
 }

@@ -35,7 +35,7 @@ impl<'w> Draft<'w> {
     }
 
     /// The object is in force, and probably does not mean what its author thinks.
-    pub(super) fn trap(&mut self, code: &str, meta: &Meta, at: Position, message: impl AsRef<str>, hint: &str) {
+    pub(super) fn warn(&mut self, code: &str, meta: &Meta, at: Position, message: impl AsRef<str>, hint: &str) {
         self.findings.push(
             Diagnostic::warning(code, format!("{}: {}", meta.object, message.as_ref()))
                 .at(Location::new(&meta.at.file, at))

@@ -152,7 +152,7 @@ impl Policy<'_> {
             return;
         }
         if draft.dialect.ip_block_admits_namespace() {
-            draft.trap(
+            draft.warn(
                 "cve-2026-56743",
                 &self.object.meta,
                 block.at,
@@ -183,7 +183,7 @@ impl Policy<'_> {
             && !lists(spec, wanted)
             && rules(spec, direction) > 0
         {
-            draft.trap(
+            draft.warn(
                 "policy-types",
                 &self.object.meta,
                 self.object.meta.at.position,

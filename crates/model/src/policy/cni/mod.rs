@@ -12,10 +12,12 @@ mod dialect;
 mod dns;
 mod draft;
 mod entry;
+mod explain;
 mod hop;
 mod identity;
 mod kubernetes;
 mod l7;
+mod lint;
 mod name;
 mod peers;
 mod port;
@@ -23,8 +25,6 @@ mod proxy;
 mod sanitize;
 mod selector;
 mod services;
-mod speak;
-mod traps;
 
 pub use bits::BitSet;
 pub use dns::lookup_hop;
@@ -110,7 +110,7 @@ impl CniPolicy {
 
     /// Policies that every agent ignores (errors), and rules that the version's faults change (warnings).
     ///
-    /// [`CniPolicy::traps`] finds more warnings, at more cost.
+    /// [`CniPolicy::lint`] finds more warnings, at more cost.
     #[must_use]
     pub fn findings(&self) -> &[Diagnostic] {
         &self.findings

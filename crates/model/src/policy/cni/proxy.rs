@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use airtight_manifest::stack::PathNormalization;
 
 use super::decide::{Matched, Side, rules};
+use super::explain;
 use super::hop::Payload;
 use super::l7::{HttpMatch, Layer7, Match};
 use super::name::NamePattern;
-use super::speak;
 use crate::policy::waypoint::normalize;
 use crate::policy::{Decision, Effect, Request};
 
@@ -51,7 +51,7 @@ fn by_demands<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
         return server_name(side, by, &demands);
     }
     // A DNS rule sends the port to the DNS proxy, whose word is asked for each name.
-    speak::allowed(side, by)
+    explain::allowed(side, by)
 }
 
 impl<'a> Demands<'a> {
@@ -98,24 +98,24 @@ fn http<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -> Decis
                 "an HTTP rule sends the port through Cilium's proxy although another rule opens it:",
             );
         }
-        Payload::Tls { .. } | Payload::Hbone | Payload::Opaque => return speak::unparseable(side, by),
+        Payload::Tls { .. } | Payload::Hbone | Payload::Opaque => return explain::unparseable(side, by),
     };
     let request = normalized(request);
     if has_escaped_slashes(&request) {
-        return speak::redirected(side, &request, by);
+        return explain::redirected(side, &request, by);
     }
     if demands.open {
-        return speak::allowed(side, by);
+        return explain::allowed(side, by);
     }
     let that = |wanted| demands.http.iter().copied().filter(|rule| rule.takes(&request) == wanted).collect::<Vec<_>>();
     let taking = that(Match::Yes);
     if !taking.is_empty() {
-        return speak::request_allowed(side, &request, &taking);
+        return explain::request_allowed(side, &request, &taking);
     }
     if !that(Match::Unknown).is_empty() {
         return unknown(side, by, "an HTTP rule depends on what is not known:");
     }
-    speak::request_denied(side, &request, &demands.http)
+    explain::request_denied(side, &request, &demands.http)
 }
 
 /// The proxy resolves dot segments and merges slashes before it looks (`http-normalize-path`, on by default).
@@ -142,11 +142,11 @@ fn server_name<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -
         Payload::Http(_) | Payload::Opaque => None,
     };
     if let Some(name) = name.filter(|name| demands.names.iter().any(|pattern| pattern.matches(name))) {
-        return speak::server_name_allowed(side, name, by);
+        return explain::server_name_allowed(side, name, by);
     }
     if demands.open {
         // Rules for the same peers merge so that the server name counts; others do not.
         return unknown(side, by, "one rule demands a server name and another does not:");
     }
-    speak::server_name_denied(side, name, by)
+    explain::server_name_denied(side, name, by)
 }

@@ -30,7 +30,7 @@ pub(super) fn follow(draft: &mut Draft<'_>, meta: &Meta, section: &Section<'_>) 
         }
         let found: Vec<&Service> = world.services.iter().filter(|service| names(wanted, service)).collect();
         if found.is_empty() {
-            draft.trap(
+            draft.warn(
                 "service-not-found",
                 meta,
                 wanted.at,
@@ -73,7 +73,7 @@ fn behind(draft: &mut Draft<'_>, meta: &Meta, wanted: &Located<ServicePeer>, ser
         return (!nets.is_empty()).then(|| within(nets, Vec::new()));
     };
     if !draft.dialect.services_by_selector() {
-        draft.trap(
+        draft.warn(
             "service-with-selector",
             meta,
             wanted.at,
@@ -83,7 +83,7 @@ fn behind(draft: &mut Draft<'_>, meta: &Meta, wanted: &Located<ServicePeer>, ser
         return Some(nobody());
     }
     if labels.keys().any(|key| key.contains('.')) && draft.dialect.dotted_selectors_broken() {
-        draft.trap(
+        draft.warn(
             "dotted-service-selector",
             meta,
             wanted.at,

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::grant::{Grant, Referent, Referrer, grant};
 use super::hostname::HostPattern;
 use super::status::ListenerReason;
+use crate::policy::HBONE;
 use crate::world::Implementation;
 
 /// A listener with its defaults filled in.
@@ -166,7 +167,7 @@ impl ListenerState {
             | Implementation::IstioEastWest
             | Implementation::IstioAgentgatewayWaypoint => &["HBONE"],
         };
-        let hbone_elsewhere = implementation?.is_istio() && self.protocol == "HBONE" && self.port != 15008;
+        let hbone_elsewhere = implementation?.is_istio() && self.protocol == "HBONE" && self.port != HBONE;
         (!supported.contains(&self.protocol.as_str()) || hbone_elsewhere).then_some(ListenerReason::UnsupportedProtocol)
     }
 }

@@ -4,6 +4,7 @@ use airtight_manifest::gateway_api::{FromNamespaces, Gateway, Listener};
 use airtight_manifest::{Object, RuleRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use crate::policy::HBONE;
 use crate::world::{Class, GatewayKey, INBOUND_BINDING, Implementation, World, gateway_classes};
 
 /// A Gateway as a waypoint that objects may name with `istio.io/use-waypoint`.
@@ -84,6 +85,6 @@ fn bound_listener(gateway: &Object<Gateway>, proxy_port: Option<u16>) -> Option<
     let mut listeners = gateway.body.spec.listeners.iter().map(|listener| &listener.value);
     match proxy_port {
         Some(port) => listeners.find(|listener| listener.port == port || listener.protocol == "istio.io/PROXY"),
-        None => listeners.find(|listener| listener.protocol == "HBONE" && listener.port == 15008),
+        None => listeners.find(|listener| listener.protocol == "HBONE" && listener.port == HBONE),
     }
 }

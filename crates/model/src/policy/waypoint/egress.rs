@@ -9,7 +9,7 @@ use airtight_manifest::{Object, RuleRef};
 use ipnet::IpNet;
 
 use crate::policy::ztunnel::parse_range;
-use crate::world::{Pod, World};
+use crate::world::{Pod, World, service_host};
 
 /// What the name of a ServiceEntry resolves to for a client whose DNS is captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,11 +103,7 @@ fn most_specific<'a>(
 /// A name without dots is short for a Service of the rule's namespace.
 fn fqdn(rule: &Object<DestinationRule>) -> String {
     let host = &rule.body.spec.host.value;
-    if host.contains('.') || host.starts_with('*') {
-        host.clone()
-    } else {
-        format!("{host}.{}.svc.cluster.local", rule.meta.namespace())
-    }
+    if host.contains('.') || host.starts_with('*') { host.clone() } else { service_host(rule.meta.namespace(), host) }
 }
 
 fn covers(pattern: &str, host: &str) -> bool {

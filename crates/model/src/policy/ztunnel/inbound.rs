@@ -12,11 +12,11 @@ use super::convert::{self, Scope};
 use super::mtls::{PeerAuthentications, STATIC_STRICT, static_strict};
 use super::rbac::{Authorization, Cause, Connection, Match, RbacAction, RbacRule, StringMatch, Values};
 use crate::policy::waypoint::{Binding, Bindings};
-use crate::policy::{Decision, MeshSource, Outcome, Reason, SpiffeId};
+use crate::policy::{Decision, HBONE, MeshSource, Outcome, Reason, SpiffeId};
 use crate::world::{Enrolment, GatewayKey, Pod, PodId, Role, World};
 
 /// Ports on which ztunnel itself listens in the pod; no connection may aim at them (ztunnel `src/config.rs`).
-const OWN_PORTS: [u16; 3] = [15001, 15006, 15008];
+const OWN_PORTS: [u16; 3] = [15001, 15006, HBONE];
 
 /// AuthorizationPolicy and PeerAuthentication objects as ztunnel enforces them.
 #[derive(Debug, Clone)]
@@ -307,7 +307,7 @@ fn access_log(pod: &Pod, connection: &Connection<'_>, error: Option<&str>) -> St
     let (identity, address) = match connection.identity {
         Some(id) => (
             format!(" src.identity=\"{id}\""),
-            format!("dst.addr={}:15008 dst.hbone_addr={target}", connection.destination),
+            format!("dst.addr={}:{HBONE} dst.hbone_addr={target}", connection.destination),
         ),
         None => (String::new(), format!("dst.addr={target}")),
     };

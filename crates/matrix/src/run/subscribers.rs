@@ -7,13 +7,13 @@ use airtight_manifest::Diagnostic;
 use super::event::{Event, Subscriber};
 
 /// Tells every subscriber every event, until it fails.
-pub(super) struct Audience<'s, 'a> {
+pub(super) struct Subscribers<'s, 'a> {
     members: Vec<Option<&'s mut (dyn Subscriber + 'a)>>,
     /// What subscribers could not write; a report that is missing must not look like a run that passed.
     pub(super) failures: Vec<Diagnostic>,
 }
 
-impl<'s, 'a> Audience<'s, 'a> {
+impl<'s, 'a> Subscribers<'s, 'a> {
     pub(super) fn new(subscribers: &'s mut [&'a mut dyn Subscriber]) -> Self
     where
         'a: 's,

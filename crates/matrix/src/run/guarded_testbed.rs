@@ -13,12 +13,12 @@ use crate::judge::Observation;
 use crate::testbed::{Canary, Testbed};
 
 /// A testbed, and whether its word still counts.
-pub(super) struct Trial<'t> {
+pub(super) struct GuardedTestbed<'t> {
     testbed: &'t mut dyn Testbed,
     broken: Option<String>,
 }
 
-impl<'t> Trial<'t> {
+impl<'t> GuardedTestbed<'t> {
     pub(super) fn new(testbed: &'t mut dyn Testbed) -> Self {
         Self { testbed, broken: None }
     }

@@ -1,4 +1,4 @@
-//! Courses: the ways that one flow can take, and how each ends.
+//! Branches: the ways that one flow can take, and how each ends.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::policy::{Effect, Layer, Outcome};
 
 /// One way that a flow can take: which backend a balancer picks makes the difference.
 #[derive(Debug, Clone)]
-pub(super) struct Course {
+pub(super) struct Branch {
     /// The legs, in order.
     pub(super) hops: Vec<Hop>,
     /// What the client sees if no checkpoint denies.
@@ -17,16 +17,15 @@ pub(super) struct Course {
     pub(super) answer: Option<Answer>,
 }
 
-impl Course {
-    /// A course on which nothing is sent any further.
+impl Branch {
+    /// A branch on which nothing is sent any further.
     pub(super) fn ending(hops: Vec<Hop>, success: Outcome) -> Self {
         Self { hops, success, answer: None }
     }
 
-    /// The same course with `hops` before its own.
-    pub(super) fn after(mut self, hops: &[Hop]) -> Self {
+    /// Puts `hops` before its own.
+    pub(super) fn begin_with(&mut self, hops: &[Hop]) {
         self.hops.splice(0..0, hops.iter().cloned());
-        self
     }
 
     fn checks(&self) -> impl Iterator<Item = &Check> {
@@ -55,9 +54,9 @@ impl Course {
     }
 }
 
-/// The trace of a flow with these courses: one, if they all end alike; unknown, if they do not.
-pub(super) fn combine(flow: &Flow, courses: Vec<Course>) -> Trace {
-    let mut traces: Vec<Trace> = courses.into_iter().map(|course| course.trace(flow)).collect();
+/// The trace of a flow with these branches: one, if they all end alike; unknown, if they do not.
+pub(super) fn combine(flow: &Flow, branches: Vec<Branch>) -> Trace {
+    let mut traces: Vec<Trace> = branches.into_iter().map(|branch| branch.trace(flow)).collect();
     if traces.is_empty() {
         let end = End::Unknown("the flow leads nowhere".to_owned());
         return Trace { flow: flow.clone(), hops: Vec::new(), end, answer: None };

@@ -10,9 +10,9 @@ use crate::scenario::CaseId;
 
 /// What the model says of every case of a plan.
 #[derive(Debug, Default)]
-pub struct Foresight(BTreeMap<CaseId, CaseRecord>);
+pub struct Predictions(BTreeMap<CaseId, CaseRecord>);
 
-impl Foresight {
+impl Predictions {
     /// From the cases as the model judged them.
     #[must_use]
     pub fn of(records: Vec<CaseRecord>) -> Self {
@@ -22,18 +22,18 @@ impl Foresight {
     /// Lends an observation what only the model can tell, and only where both agree on what is known: which layers
     /// would each have denied alone. No client can see a layer behind the one that denied.
     pub(super) fn complete(&self, id: &CaseId, seen: &mut Observation) {
-        let Some(foreseen) = self.0.get(id).and_then(|record| record.observation.as_ref()) else { return };
-        if seen.evidence.denying_layers.is_none() && seen.evidence.denied_by.is_some() && agree(seen, foreseen) {
-            seen.evidence.foreseen_layers.clone_from(&foreseen.evidence.denying_layers);
+        let Some(predicted) = self.0.get(id).and_then(|record| record.observation.as_ref()) else { return };
+        if seen.evidence.denying_layers.is_none() && seen.evidence.denied_by.is_some() && agree(seen, predicted) {
+            seen.evidence.foreseen_layers.clone_from(&predicted.evidence.denying_layers);
         }
     }
 
     /// The prediction for a judged case.
     pub(super) fn beside(&self, record: &CaseRecord) -> Option<Prediction> {
-        let foreseen = self.0.get(&record.case.id)?;
+        let predicted = self.0.get(&record.case.id)?;
         Some(Prediction::compare(
             (record.observation.as_ref()?, &record.judgement.verdict),
-            (foreseen.observation.as_ref()?, &foreseen.judgement.verdict),
+            (predicted.observation.as_ref()?, &predicted.judgement.verdict),
         ))
     }
 }

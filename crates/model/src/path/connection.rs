@@ -8,7 +8,7 @@ use crate::world::Protocol;
 
 /// What travels from one proxy (or the client) to the next.
 #[derive(Debug, Clone)]
-pub(super) struct Cargo {
+pub(super) struct Connection {
     pub(super) protocol: Protocol,
     pub(super) request: Option<Request>,
     /// The server name of a TLS session; empty for a session without one.
@@ -32,7 +32,7 @@ pub(super) enum Relay {
     TcpProxy,
 }
 
-impl Cargo {
+impl Connection {
     /// What the CNI can read of it on this wire.
     pub(super) fn cni_payload(&self, wire: Wire) -> Payload<'_> {
         match (wire, &self.tls, &self.request) {
@@ -54,7 +54,7 @@ impl Cargo {
         }
     }
 
-    /// The same cargo, sent on by `relay`.
+    /// The same connection, sent on by `relay`.
     pub(super) fn relayed(&self, relay: Relay) -> Self {
         Self { relay, ..self.clone() }
     }
@@ -63,14 +63,16 @@ impl Cargo {
     pub(super) fn success(&self) -> Outcome {
         if self.request.is_some() { Outcome::Http(200) } else { Outcome::Connected }
     }
+}
 
+impl Relay {
     /// How the client sees something that befell the hop.
-    pub(super) fn seen_by_client(&self, symptom: Outcome) -> Outcome {
-        match self.relay {
-            Relay::Client => symptom,
-            Relay::Ztunnel => behind_ztunnel(symptom),
-            Relay::HttpProxy => behind_proxy(symptom, Outcome::Http(503)),
-            Relay::TcpProxy => behind_proxy(symptom, Outcome::Reset),
+    pub(super) fn shows(self, symptom: Outcome) -> Outcome {
+        match self {
+            Self::Client => symptom,
+            Self::Ztunnel => behind_ztunnel(symptom),
+            Self::HttpProxy => behind_proxy(symptom, Outcome::Http(503)),
+            Self::TcpProxy => behind_proxy(symptom, Outcome::Reset),
         }
     }
 }

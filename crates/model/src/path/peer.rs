@@ -1,4 +1,4 @@
-//! Parties: one end of a hop with all that checkpoints ask about it.
+//! Peers: one end of a hop with all that checkpoints ask about it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,7 +7,7 @@ use crate::world::{Endpoint, Enrolment, HostId, NodeId, Pod, World};
 
 /// One end of a hop.
 #[derive(Debug, Clone)]
-pub(super) struct Party<'w> {
+pub(super) struct Peer<'w> {
     /// What the CNI sees.
     pub(super) endpoint: Endpoint,
     /// The pod, if it is one.
@@ -18,7 +18,7 @@ pub(super) struct Party<'w> {
     pub(super) label: String,
 }
 
-impl<'w> Party<'w> {
+impl<'w> Peer<'w> {
     pub(super) fn pod(pod: &'w Pod) -> Self {
         let endpoint = if pod.host_network { Endpoint::HostNetworkPod(pod.id) } else { Endpoint::Pod(pod.id) };
         Self {
@@ -71,8 +71,8 @@ impl<'w> Party<'w> {
         }
     }
 
-    /// What a peer's ztunnel or waypoint learns from the certificate of a connection that this party
-    /// makes over HBONE; none for a party outside the mesh.
+    /// What the other end's ztunnel or waypoint learns from the certificate of a connection that this peer
+    /// makes over HBONE; none for a peer outside the mesh.
     pub(super) fn mesh_source(&self, world: &World) -> MeshSource {
         match self.pod.filter(|pod| is_certified(pod)) {
             Some(pod) => MeshSource::authenticated(pod, &world.stack, self.address),
@@ -80,7 +80,7 @@ impl<'w> Party<'w> {
         }
     }
 
-    /// The same party over plaintext: nothing vouches for it.
+    /// The same peer over plaintext: nothing vouches for it.
     pub(super) fn anonymous(&self) -> MeshSource {
         MeshSource::plaintext(self.address)
     }

@@ -1,4 +1,4 @@
-//! Grounds: decisions without their words, shared by all cells that they decide.
+//! The basis of a verdict: decisions without their words, shared by all cells that they decide.
 
 use airtight_manifest::RuleRef;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::policy::{Checkpoint, Effect, Reason};
 
 /// What one checkpoint decided, and by which rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ground {
+pub struct Basis {
     /// Which checkpoint.
     pub checkpoint: Checkpoint,
     /// Which way.
@@ -20,7 +20,7 @@ pub struct Ground {
     pub rules: Vec<RuleRef>,
 }
 
-impl Ground {
+impl Basis {
     /// Whether it lets flows on.
     #[must_use]
     pub fn allows(&self) -> bool {
@@ -33,34 +33,34 @@ impl Ground {
     }
 }
 
-/// Index of a ground.
+/// Index of a basis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct GroundId(u32);
+pub(super) struct BasisId(u32);
 
-impl GroundId {
+impl BasisId {
     /// No checkpoint is there.
     pub(super) const NONE: Self = Self(u32::MAX);
 }
 
-/// All grounds of a computation.
+/// All bases of a computation.
 #[derive(Debug, Default)]
-pub(super) struct Grounds {
-    list: Vec<Ground>,
+pub(super) struct Bases {
+    list: Vec<Basis>,
     stamps: Vec<Stamp>,
 }
 
-impl Grounds {
-    pub(super) fn add(&mut self, wire: Wire, check: Check) -> GroundId {
+impl Bases {
+    pub(super) fn add(&mut self, wire: Wire, check: Check) -> BasisId {
         self.stamps.push(Stamp::of(wire, &check));
-        self.list.push(Ground::of(check));
-        GroundId(u32::try_from(self.list.len() - 1).unwrap_or(u32::MAX))
+        self.list.push(Basis::of(check));
+        BasisId(u32::try_from(self.list.len() - 1).unwrap_or(u32::MAX))
     }
 
-    pub(super) fn get(&self, id: GroundId) -> Option<&Ground> {
+    pub(super) fn get(&self, id: BasisId) -> Option<&Basis> {
         self.list.get(id.0 as usize)
     }
 
-    pub(super) fn stamp(&self, id: GroundId) -> Option<Stamp> {
+    pub(super) fn stamp(&self, id: BasisId) -> Option<Stamp> {
         self.stamps.get(id.0 as usize).copied()
     }
 }

@@ -1,4 +1,4 @@
-//! Popular traps: policies that are in force and probably do not do what their authors think.
+//! Lint: policies that are in force and probably do not do what their authors think.
 
 use std::collections::BTreeSet;
 
@@ -17,23 +17,23 @@ use crate::policy::Reason;
 use crate::world::{Endpoint, Enrolment, Pod, PodId, Protocol, TargetPort, World};
 
 impl CniPolicy {
-    /// Popular traps in the policies of a world, as warnings; looks at every pod, so ask once.
+    /// What the policies of a world probably do not do as their authors think, as warnings; looks at every pod, so ask once.
     #[must_use]
-    pub fn traps(&self, world: &World) -> Vec<Diagnostic> {
-        let mut traps = Traps { policy: self, world, found: Vec::new() };
+    pub fn lint(&self, world: &World) -> Vec<Diagnostic> {
+        let mut lint = Lint { policy: self, world, found: Vec::new() };
         for object in world.objects.cilium_policies.iter().chain(&world.objects.cilium_clusterwide_policies) {
-            traps.cilium(object);
+            lint.cilium(object);
         }
-        traps.alternatives();
-        traps.unimplemented();
+        lint.alternatives();
+        lint.unimplemented();
         let selected = self.selected_by_pods(world);
         let hidden = HiddenPorts::of(world);
         for entry in &self.entries {
-            traps.entry(entry, &selected, &hidden);
+            lint.entry(entry, &selected, &hidden);
         }
-        traps.names_without_lookups();
-        traps.probes();
-        traps.found
+        lint.names_without_lookups();
+        lint.probes();
+        lint.found
     }
 
     /// Which selectors match at least one managed pod.
@@ -72,13 +72,13 @@ impl HiddenPorts {
     }
 }
 
-struct Traps<'a> {
+struct Lint<'a> {
     policy: &'a CniPolicy,
     world: &'a World,
     found: Vec<Diagnostic>,
 }
 
-impl Traps<'_> {
+impl Lint<'_> {
     fn at(&mut self, code: &str, meta: &Meta, at: Position, message: &str, hint: &str) {
         let location = Location::new(&meta.at.file, at);
         self.found.push(Diagnostic::warning(code, format!("{}: {message}", meta.object)).at(location).hint(hint));

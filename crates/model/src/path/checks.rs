@@ -1,0 +1,138 @@
+//! The checks of a hop: what each checkpoint on it decides.
+
+use super::connection::Connection;
+use super::dial::Dial;
+use super::peer::Peer;
+use super::trace::{Check, Wire};
+use crate::policy::cni::CniHop;
+use crate::policy::ztunnel::{Bypass, Capture, inbound_capture};
+use crate::policy::{Checkpoint, Decision, MeshSource, Outcome, Reason};
+use crate::world::{Endpoint, HostId, Pod, Protocol, World};
+
+/// What the destination's ztunnel makes of a hop.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Interception {
+    /// A tunnel that ends at it (or at the pod itself, if that speaks HBONE), with the certificate of who opened it.
+    Tunnel,
+    /// A connection in clear text.
+    Plaintext,
+    /// A connection that passes it by.
+    Bypassed(Bypass),
+    /// No connection.
+    Nothing,
+}
+
+pub(super) fn check(checkpoint: Checkpoint, decision: Decision) -> Check {
+    Check { checkpoint, decision }
+}
+
+/// Source side and destination side of the CNI, in this order.
+pub(super) fn cni_checks(dial: Dial<'_, '_>, to: &Peer<'_>, wire: Wire) -> Vec<Check> {
+    let Dial { policies, from, connection } = dial;
+    let (protocol, port) = wire.seen_by_cni();
+    let hop = CniHop {
+        source: from.endpoint,
+        destination: to.endpoint,
+        protocol,
+        port,
+        icmp_type: None,
+        payload: connection.cni_payload(wire),
+        resolved: connection.resolved.as_deref(),
+    };
+    let world = policies.world;
+    let pods = [from.pod, to.pod].into_iter().flatten();
+    let mut checks: Vec<Check> = pods.filter_map(|pod| doubt(world, pod)).collect();
+    if from.pod.is_some_and(|pod| !pod.host_network) {
+        checks.push(check(Checkpoint::CniEgress, policies.cni.egress(world, &hop)));
+    }
+    if to.pod.is_some_and(|pod| !pod.host_network) || matches!(to.endpoint, Endpoint::Node(_)) {
+        checks.push(check(Checkpoint::CniIngress, policies.cni.ingress(world, &hop)));
+    }
+    checks
+}
+
+/// A pod about which nobody knows what admission makes of it.
+pub(super) fn doubt(world: &World, pod: &Pod) -> Option<Check> {
+    let rules = world.doubts.get(&pod.id)?.clone();
+    let detail = format!("what admission makes of {}/{} is not known", pod.namespace, pod.name);
+    Some(check(Checkpoint::Admission, Decision::unknown(rules, detail)))
+}
+
+/// The destination's ztunnel, if it sees the hop.
+pub(super) fn ztunnel_check(dial: Dial<'_, '_>, to: &Pod, wire: Wire, port: Option<u16>) -> Option<Check> {
+    let port = port?;
+    let (world, from) = (dial.world(), dial.from);
+    let inbound = |source: &MeshSource| dial.policies.ztunnel.inbound(world, to.id, port, source);
+    let decision = match interception(world, from.endpoint, to, wire) {
+        Interception::Tunnel => inbound(&from.mesh_source(world)),
+        Interception::Plaintext => inbound(&from.anonymous()),
+        Interception::Bypassed(why) => Decision::allow(Reason::ProbeBypass, why.to_string()),
+        Interception::Nothing => return None,
+    };
+    Some(check(Checkpoint::ZtunnelInbound, decision))
+}
+
+/// What the destination's ztunnel makes of a hop.
+pub(super) fn interception(world: &World, from: Endpoint, to: &Pod, wire: Wire) -> Interception {
+    match (wire, inbound_capture(world, to.id, from)) {
+        (Wire::Hbone { .. }, _) => Interception::Tunnel,
+        (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Plaintext) => Interception::Plaintext,
+        (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Bypass(why)) => Interception::Bypassed(why),
+        (Wire::Plain { .. }, _) => Interception::Nothing,
+    }
+}
+
+/// Whether a workload answers on this port.
+pub(super) fn application_check(to: &Pod, protocol: Protocol, port: Option<u16>) -> Check {
+    let listening = match port {
+        None => true,
+        Some(port) => to.ports.iter().any(|entry| entry.number == port && entry.protocol == protocol),
+    };
+    let place = format!("{}/{}", to.namespace, to.workload);
+    let decision = match (listening, port) {
+        (true, Some(port)) => Decision::allow(Reason::Listening, format!("{place} listens on {protocol} {port}")),
+        (true, None) => Decision::allow(Reason::Listening, format!("{place} answers {protocol}")),
+        (false, _) => {
+            let port = port.unwrap_or_default();
+            let silent = format!("{place} does not listen on {protocol} {port}");
+            Decision::deny(Reason::NotListening, unanswered(protocol), silent)
+        }
+    };
+    check(Checkpoint::Application, decision.by(vec![to.origin.clone()]))
+}
+
+/// Whether a host outside answers on this port, in clear text or with TLS as the client speaks it.
+pub(super) fn host_check(world: &World, id: HostId, connection: &Connection, port: Option<u16>) -> Check {
+    let host = world.host(id);
+    let name = host.names.first().map_or("the host", AsRef::as_ref);
+    let Some(port) = port else {
+        return check(Checkpoint::Application, Decision::allow(Reason::Listening, format!("{name} answers")));
+    };
+    let (plain, tls) = (host.ports.contains(&port), host.tls_ports.contains(&port));
+    let decision = match (plain, tls, &connection.tls, &connection.request) {
+        (false, false, _, _) => {
+            Decision::deny(Reason::NotListening, Outcome::Refused, format!("{name} does not listen on {port}"))
+        }
+        (false, true, None, Some(_)) => Decision::deny(
+            Reason::ProtocolMismatch,
+            Outcome::Reset,
+            format!("{name} speaks TLS on {port}, and the request is clear text"),
+        ),
+        (true, false, Some(_), _) => Decision::deny(
+            Reason::ProtocolMismatch,
+            Outcome::TlsFailure,
+            format!("{name} does not speak TLS on {port}"),
+        ),
+        _ => Decision::allow(Reason::Listening, format!("{name} listens on {port}")),
+    };
+    check(Checkpoint::Application, decision)
+}
+
+/// What a client sees of a live host on which nothing listens.
+fn unanswered(protocol: Protocol) -> Outcome {
+    match protocol {
+        // The ICMP "port unreachable" of a closed UDP port reaches a connected socket as a refusal.
+        Protocol::Tcp | Protocol::Sctp | Protocol::Udp => Outcome::Refused,
+        Protocol::Icmp => Outcome::Timeout,
+    }
+}

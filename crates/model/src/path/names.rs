@@ -1,0 +1,69 @@
+//! Names: what those that a flow gives stand for in the world.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::flow::FlowError;
+use super::peer::Peer;
+use super::service_entry::service_entry_named;
+use super::target::{Target, host_named};
+use crate::policy::waypoint::dns_captured;
+use crate::world::{GatewayKey, NodeId, Pod, Proxy, Role, Service, World, service_of_host};
+
+/// The pods of a workload, or the pod of this name; there is at least one.
+pub(super) fn workload<'w>(world: &'w World, namespace: &str, name: &str) -> Result<Vec<&'w Pod>, FlowError> {
+    let pods = world.pods.iter().filter(|pod| *pod.namespace == *namespace);
+    let pods: Vec<&Pod> = pods.filter(|pod| *pod.workload == *name || *pod.name == *name).collect();
+    let unknown = || FlowError::UnknownWorkload(namespace.to_owned(), name.to_owned());
+    if pods.is_empty() { Err(unknown()) } else { Ok(pods) }
+}
+
+/// The node of this name.
+pub(super) fn node(world: &World, name: &str) -> Result<NodeId, FlowError> {
+    let index = world.nodes.iter().position(|node| &*node.name == name);
+    index.and_then(|index| u32::try_from(index).ok()).map(NodeId).ok_or_else(|| FlowError::UnknownNode(name.to_owned()))
+}
+
+/// The Service of a cluster name such as `api.ns.svc.cluster.local`.
+pub(super) fn service<'w>(world: &'w World, name: &str) -> Option<&'w Service> {
+    let (namespace, name) = service_of_host(name)?;
+    world.service(namespace, name)
+}
+
+/// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.
+pub(super) fn target<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: Option<u16>) -> Target<'w> {
+    let captured = from.pod.is_some_and(|pod| dns_captured(&world.stack, pod));
+    if let (true, Some(port)) = (captured, port)
+        && let Some((namespace, entry)) = service_entry_named(world, name, Some(port))
+    {
+        return Target::ServiceEntry { namespace, name: entry, host: name.to_owned(), port };
+    }
+    if let Some(service) = service(world, name) {
+        return Target::Service(service, port.unwrap_or_default());
+    }
+    external(world, name, port)
+}
+
+/// The host outside of this name.
+pub(super) fn external<'w>(world: &'w World, name: &str, port: Option<u16>) -> Target<'w> {
+    let host = host_named(world, name);
+    let address = host.and_then(|id| world.host(id).addresses.first().copied());
+    Target::External {
+        address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        host,
+        name: Some(name.to_owned()),
+        port,
+    }
+}
+
+/// A pod of the proxy that serves a Gateway.
+pub(super) fn proxy_pod<'w>(world: &'w World, key: &GatewayKey) -> Option<&'w Pod> {
+    world.pods.iter().find(|pod| match &pod.role {
+        Role::Gateway(k) | Role::Waypoint(k) => k == key,
+        Role::Workload => false,
+    })
+}
+
+/// The proxy that serves a Gateway.
+pub(super) fn proxy<'w>(world: &'w World, key: &GatewayKey) -> Option<&'w Proxy> {
+    world.proxies.iter().find(|proxy| proxy.key == *key)
+}

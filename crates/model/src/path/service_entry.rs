@@ -1,0 +1,73 @@
+//! ServiceEntries: names outside the cluster that the mesh knows.
+
+use std::net::IpAddr;
+
+use airtight_manifest::Object;
+use airtight_manifest::istio::{Resolution, ServiceEntry};
+
+use super::target::{Target, host_at};
+use crate::policy::waypoint::{VirtualAddress, virtual_address};
+use crate::world::{Pod, Role, World};
+
+/// The ServiceEntry of this namespace and name.
+pub(super) fn service_entry<'w>(world: &'w World, namespace: &str, name: &str) -> Option<&'w Object<ServiceEntry>> {
+    let entries = &world.objects.service_entries;
+    entries.iter().find(|entry| entry.meta.namespace() == namespace && entry.meta.name() == name)
+}
+
+/// Namespace and name of the ServiceEntry that gives `host` an address of the mesh (and has `port`).
+pub(super) fn service_entry_named(world: &World, host: &str, port: Option<u16>) -> Option<(String, String)> {
+    let entries = world.objects.service_entries.iter();
+    entries
+        .filter(|entry| entry.body.spec.hosts.iter().any(|known| known.value.eq_ignore_ascii_case(host)))
+        .filter(|entry| virtual_address(&world.stack, entry, host) != VirtualAddress::None)
+        .find(|entry| port.is_none_or(|port| entry.body.spec.ports.iter().any(|entry| entry.number == u32::from(port))))
+        .map(|entry| (entry.meta.namespace().to_owned(), entry.meta.name().to_owned()))
+}
+
+/// The port behind a ServiceEntry's port.
+pub(super) fn service_entry_target_port(world: &World, entry: (&str, &str), port: u16) -> u16 {
+    service_entry(world, entry.0, entry.1)
+        .and_then(|object| object.body.spec.ports.iter().find(|entry| entry.number == u32::from(port)))
+        .and_then(|entry| entry.target_port)
+        .and_then(|port| u16::try_from(port).ok())
+        .unwrap_or(port)
+}
+
+/// The ServiceEntry that claims the address of `to` by its `addresses`: ztunnel looks an address up among virtual
+/// addresses before it takes it for unknown (ztunnel `src/state.rs`, `fetch_upstream`). The narrowest range wins,
+/// then the pod's own namespace.
+pub(super) fn claimed<'w>(world: &'w World, from: &Pod, to: &Target<'w>) -> Option<Target<'w>> {
+    let Target::External { address, name, port: Some(port), .. } = to else { return None };
+    if matches!(from.role, Role::Waypoint(_)) {
+        return None;
+    }
+    let entries = world.objects.service_entries.iter();
+    let claims = entries.filter_map(|entry| Some((claim(world, entry, *address)?, entry)));
+    let rank = |(length, entry): &(u8, &Object<ServiceEntry>)| (*length, entry.meta.namespace() == &*from.namespace);
+    let (_, entry) = claims.max_by_key(rank)?;
+    let host = host_behind(world, entry, name.as_deref(), *address)?;
+    let (namespace, name) = (entry.meta.namespace().to_owned(), entry.meta.name().to_owned());
+    Some(Target::ServiceEntry { namespace, name, host, port: *port })
+}
+
+/// The length of the narrowest range of `entry` around `address`.
+fn claim(world: &World, entry: &Object<ServiceEntry>, address: IpAddr) -> Option<u8> {
+    let host = entry.body.spec.hosts.first()?;
+    match virtual_address(&world.stack, entry, &host.value) {
+        VirtualAddress::Written(ranges) => {
+            ranges.iter().filter(|range| range.contains(&address)).map(ipnet::IpNet::prefix_len).max()
+        }
+        VirtualAddress::Allocated | VirtualAddress::None => None,
+    }
+}
+
+/// The name under which the entry goes on: resolution NONE keeps the address that was dialled.
+fn host_behind(world: &World, entry: &Object<ServiceEntry>, name: Option<&str>, address: IpAddr) -> Option<String> {
+    let spec = &entry.body.spec;
+    if spec.resolution == Resolution::None {
+        return world.host(host_at(world, address)?).names.first().map(ToString::to_string);
+    }
+    let named = name.filter(|name| spec.hosts.iter().any(|host| host.value.eq_ignore_ascii_case(name)));
+    named.or_else(|| spec.hosts.first().map(|host| host.value.as_str())).map(str::to_owned)
+}

@@ -1,0 +1,70 @@
+//! A process on a node, or a NodePort.
+
+use airtight_manifest::stack;
+
+use super::leg::Step;
+use super::service;
+use crate::path::checks::{check, cni_checks};
+use crate::path::dial::Dial;
+use crate::path::peer::Peer;
+use crate::path::trace::Check;
+use crate::policy::{Checkpoint, Decision, Outcome, Reason};
+use crate::world::{NodeId, Protocol, Service, ServicePort, World};
+
+/// A process on a node, or what stands behind a NodePort.
+pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> Vec<Step<'w>> {
+    let world = dial.world();
+    let protocol = dial.connection.protocol;
+    let to = Peer::node(world, node);
+    if let Some((service, entry)) = port.and_then(|port| node_port(world, protocol, port)) {
+        return through_node_port(dial, &to, port, service, entry.port);
+    }
+    let wire = dial.plain(port);
+    let mut checks = cni_checks(dial, &to, wire);
+    checks.push(node_check(world, node, protocol, port));
+    vec![Step::Ends(dial.answered(&to, wire, checks))]
+}
+
+/// Up to Cilium 1.19 the policy of a pod that dials a NodePort sees the node; from 1.20 on it is
+/// translated at the source (Cilium upgrade notes, "NodePort").
+fn through_node_port<'w>(
+    dial: Dial<'_, 'w>,
+    node: &Peer<'w>,
+    dialled: Option<u16>,
+    service: &'w Service,
+    port: u16,
+) -> Vec<Step<'w>> {
+    let translated = stack::at_least(&dial.world().stack.versions.cilium, 1, 20);
+    if dial.from.pod.is_none() || translated {
+        return service::steps(dial, service, port, false);
+    }
+    let wire = dial.plain(dialled);
+    let mut first = cni_checks(dial, node, wire);
+    first.retain(|check| check.checkpoint == Checkpoint::CniEgress);
+    let hop = dial.hop(&node.label, wire, first);
+    let behind = service::steps(dial.seen_from(node), service, port, false);
+    behind.into_iter().map(|step| step.after(&hop)).collect()
+}
+
+fn node_port(world: &World, protocol: Protocol, port: u16) -> Option<(&Service, &ServicePort)> {
+    world.services.iter().find_map(|service| {
+        let entry = service.ports.iter().find(|entry| entry.node_port == Some(port) && entry.protocol == protocol)?;
+        Some((service, entry))
+    })
+}
+
+fn node_check(world: &World, node: NodeId, protocol: Protocol, port: Option<u16>) -> Check {
+    let name = &world.node(node).name;
+    let api_server = world.node(node).control_plane && port == Some(6443);
+    // Every node runs a kubelet; host-network pods listen in its name.
+    let pods = world.pods.iter().filter(|pod| pod.host_network && pod.node == node);
+    let listens = api_server
+        || port.is_none_or(|port| port == 10250)
+        || pods.flat_map(|pod| &pod.ports).any(|entry| Some(entry.number) == port && entry.protocol == protocol);
+    let decision = if listens {
+        Decision::allow(Reason::Listening, format!("node {name} listens"))
+    } else {
+        Decision::deny(Reason::NotListening, Outcome::Refused, format!("nothing on node {name} listens there"))
+    };
+    check(Checkpoint::Application, decision)
+}

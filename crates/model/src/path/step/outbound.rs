@@ -1,0 +1,130 @@
+//! How a sender's traffic leaves it: through its ztunnel, which picks the way, or straight away.
+
+use std::collections::BTreeSet;
+
+use super::leg::Step;
+use super::{delivery, direct, waypoint};
+use crate::path::branch::Branch;
+use crate::path::checks::check;
+use crate::path::connection::{Connection, Relay};
+use crate::path::dial::Dial;
+use crate::path::names;
+use crate::path::peer::Peer;
+use crate::path::policies::Policies;
+use crate::path::service_entry::claimed;
+use crate::path::target::{Target, sort};
+use crate::path::trace::Check;
+use crate::policy::Checkpoint;
+use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
+use crate::world::{Enrolment, Pod, Protocol, World};
+
+/// What `from` does to send a connection to `to`.
+pub(in crate::path) fn steps<'w>(
+    policies: &Policies<'w>,
+    from: &Peer<'w>,
+    to: &Target<'w>,
+    connection: Connection,
+) -> Vec<Step<'w>> {
+    let captured = from.pod.filter(|_| connection.protocol == Protocol::Tcp);
+    match captured.map(|pod| (pod.enrolment, pod)) {
+        Some((Enrolment::Ambient | Enrolment::AmbientOutbound, pod)) => {
+            through_ztunnel(policies, from, pod, to, connection)
+        }
+        Some((Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar, _)) => {
+            direct::steps(Dial { policies, from, connection: &connection }, to, true)
+        }
+        Some((Enrolment::None, _)) | None => direct::steps(Dial { policies, from, connection: &connection }, to, false),
+    }
+}
+
+/// The source's ztunnel picks the way (ztunnel `src/proxy/outbound.rs`).
+fn through_ztunnel<'w>(
+    policies: &Policies<'w>,
+    from: &Peer<'w>,
+    pod: &'w Pod,
+    to: &Target<'w>,
+    mut connection: Connection,
+) -> Vec<Step<'w>> {
+    let world = policies.world;
+    let claimed = claimed(world, pod, to);
+    let to = claimed.as_ref().unwrap_or(to);
+    let Some(target) = outbound_target(to) else {
+        return direct::steps(Dial { policies, from, connection: &connection }, to, false);
+    };
+    if connection.relay == Relay::Client {
+        connection.relay = Relay::Ztunnel;
+    }
+    let dial = Dial { policies, from, connection: &connection };
+    let (way, decision) = route(world, &policies.bindings, pod.id, &target);
+    let picked = check(Checkpoint::ZtunnelOutbound, decision);
+    match way {
+        Route::Waypoint { key, .. } => waypoint::steps(dial, &key, to, picked),
+        Route::Direct(upstreams) => prefixed(to_upstreams(dial, &upstreams), &picked),
+        Route::Passthrough => prefixed(direct::steps(dial, to, false), &picked),
+        Route::NoUpstream => vec![Step::Ends(nowhere(dial, to, picked))],
+    }
+}
+
+/// One endpoint of each kind: replicas of a workload are treated alike.
+fn to_upstreams<'w>(dial: Dial<'_, 'w>, upstreams: &[Upstream]) -> Vec<Step<'w>> {
+    let world = dial.world();
+    let mut seen = BTreeSet::new();
+    let mut steps = Vec::new();
+    for upstream in upstreams {
+        match &upstream.to {
+            UpstreamAddress::Pod(id) => {
+                let pod = world.pod(*id);
+                if seen.insert((sort(pod, dial.from.endpoint), upstream.port)) {
+                    steps.extend(delivery::steps(dial, pod, Some(upstream.port), upstream.hbone));
+                }
+            }
+            UpstreamAddress::Address(address) => {
+                steps.extend(direct::steps(dial, &Target::at(world, *address, Some(upstream.port)), false));
+            }
+            // ztunnel resolves it from its own network namespace: the CNI learns nothing for the pod.
+            UpstreamAddress::Name(name) => {
+                steps.extend(direct::steps(dial, &names::external(world, name, Some(upstream.port)), false));
+            }
+        }
+    }
+    steps
+}
+
+/// The choice that ztunnel made belongs to the first hop that follows from it.
+fn prefixed<'w>(steps: Vec<Step<'w>>, picked: &Check) -> Vec<Step<'w>> {
+    steps.into_iter().map(|step| step.beginning_with(picked)).collect()
+}
+
+fn nowhere<'w>(dial: Dial<'_, 'w>, to: &Target<'w>, picked: Check) -> Branch {
+    let (label, port) = describe(dial.world(), to);
+    dial.nowhere(&label, port, vec![picked])
+}
+
+fn describe(world: &World, to: &Target<'_>) -> (String, Option<u16>) {
+    match to {
+        Target::Service(service, port) => (format!("{}/{}", service.namespace, service.name), Some(*port)),
+        Target::Pod(pod, port) => (format!("{}/{}", pod.namespace, pod.workload), *port),
+        Target::ServiceEntry { host, port, .. } => (host.clone(), Some(*port)),
+        Target::Node(node, port) => (format!("node/{}", world.node(*node).name), *port),
+        Target::External { address, name, port, .. } => (name.clone().unwrap_or_else(|| address.to_string()), *port),
+    }
+}
+
+fn outbound_target(to: &Target<'_>) -> Option<OutboundTarget> {
+    match to {
+        Target::Service(service, port) => Some(OutboundTarget::ServiceVip {
+            namespace: service.namespace.clone(),
+            name: service.name.clone(),
+            port: *port,
+        }),
+        Target::ServiceEntry { namespace, name, host, port } => Some(OutboundTarget::ServiceEntryVip {
+            namespace: namespace.as_str().into(),
+            name: name.as_str().into(),
+            host: host.as_str().into(),
+            port: *port,
+        }),
+        Target::Pod(pod, Some(port)) => Some(OutboundTarget::PodAddress(pod.id, *port)),
+        Target::External { address, port: Some(port), .. } => Some(OutboundTarget::Unknown(*address, *port)),
+        Target::Pod(_, None) | Target::Node(_, _) | Target::External { port: None, .. } => None,
+    }
+}

@@ -1,0 +1,40 @@
+//! A Service's virtual address: the kernel (or the proxy that dials) chooses one of its backends.
+
+use super::leg::Step;
+use super::{delivery, external};
+use crate::path::branch::Branch;
+use crate::path::checks::check;
+use crate::path::dial::Dial;
+use crate::path::target::{host_at, representatives, service_port, target_port};
+use crate::policy::{Checkpoint, Decision, Outcome, Reason};
+use crate::world::Service;
+
+/// One step for each backend that makes a difference.
+pub(super) fn steps<'w>(dial: Dial<'_, 'w>, service: &'w Service, port: u16, speaks_hbone: bool) -> Vec<Step<'w>> {
+    let world = dial.world();
+    let protocol = dial.connection.protocol;
+    let Some(entry) = service_port(service, protocol, port) else {
+        let why = format!("Service {}/{} has no {protocol} port {port}", service.namespace, service.name);
+        return vec![Step::Ends(no_backend(dial, service, port, Outcome::Timeout, why))];
+    };
+    let pods = representatives(world, service, dial.from.endpoint);
+    if pods.is_empty() && service.external_endpoints.is_empty() {
+        let why = format!("Service {}/{} has no backend", service.namespace, service.name);
+        return vec![Step::Ends(no_backend(dial, service, port, Outcome::Refused, why))];
+    }
+    let inside = pods.into_iter().flat_map(|pod| {
+        delivery::steps(dial, pod, target_port(entry, pod), speaks_hbone && pod.enrolment.accepts_hbone())
+    });
+    let outside = service.external_endpoints.iter().map(|address| {
+        let host = host_at(world, *address);
+        let to = external::peer(world, *address, host, None);
+        Step::Ends(external::branch(dial, &to, host, Some(port)))
+    });
+    inside.chain(outside).collect()
+}
+
+fn no_backend(dial: Dial<'_, '_>, service: &Service, port: u16, symptom: Outcome, why: String) -> Branch {
+    let decision = Decision::deny(Reason::NoHealthyUpstream, symptom, why).by(vec![service.origin.clone()]);
+    let to = format!("{}/{}", service.namespace, service.name);
+    dial.nowhere(&to, Some(port), vec![check(Checkpoint::Application, decision)])
+}
