@@ -36,7 +36,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use airtight_manifest::cilium::Direction;
-use airtight_manifest::{Diagnostic, RuleRef};
+use airtight_manifest::{Diagnostic, Enforcer, Meta, RuleRef};
 use decide::Side;
 use dialect::Dialect;
 use draft::Draft;
@@ -370,12 +370,8 @@ impl CniPolicy {
 }
 
 fn in_doubt(world: &World) -> Vec<RuleRef> {
-    let objects = &world.objects;
-    let metas = (objects.network_policies.iter().map(|object| &object.meta))
-        .chain(objects.cilium_policies.iter().map(|object| &object.meta))
-        .chain(objects.cilium_clusterwide_policies.iter().map(|object| &object.meta))
-        .chain(objects.cluster_network_policies.iter().map(|object| &object.meta));
-    metas.filter(|meta| meta.admission_in_doubt()).map(|meta| meta.whole()).collect()
+    let doubtful = world.objects.metas().filter(|meta| meta.admission_in_doubt());
+    doubtful.filter(|meta| Enforcer::of(&meta.object) == Some(Enforcer::Cni)).map(Meta::whole).collect()
 }
 
 fn by_namespace(entries: &[Entry]) -> HashMap<Option<Arc<str>>, Vec<u32>> {
