@@ -29,7 +29,7 @@ pub use load::{File, Loaded, load, load_files};
 pub use located::{Located, Unmodelled};
 pub use node::{Key, Node, NodeValue};
 pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest};
-pub use resource::{KindInfo, Resource, Scope, decode_resource, kind_info};
+pub use resource::{Enforcer, KindInfo, Resource, Scope, decode_resource, kind_info};
 pub use selector::selects;
 pub use source::{Location, Position, Sources};
 pub use validation::{is_service_name, label_selector as label_selector_errors};

@@ -21,7 +21,7 @@ use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object};
 use super::yaml::Document;
 
 macro_rules! resources {
-    ($($variant:ident($body:ty) = $kind:literal in $group:literal, $scope:ident, [$($version:literal),+];)*) => {
+    ($($variant:ident($body:ty) = $kind:literal in $group:literal, $scope:ident, $enforcer:ident, [$($version:literal),+];)*) => {
         /// A typed object of a kind that the engine models.
         #[derive(Debug, Clone, PartialEq)]
         #[expect(missing_docs, reason = "each variant is the kind of its name")]
@@ -60,10 +60,24 @@ macro_rules! resources {
                     Self::Unmodelled(rule) => &rule.object,
                 }
             }
+
+            /// Who acts on it; nobody known on the inert and the unmodelled ones.
+            ///
+            /// An AuthorizationPolicy with a target is the waypoint's, whatever its kind's are.
+            #[must_use]
+            pub fn enforcer(&self) -> Option<Enforcer> {
+                match self {
+                    Self::AuthorizationPolicy(policy) if policy.body.spec.targets().next().is_some() => {
+                        Some(Enforcer::Waypoint)
+                    }
+                    $(Self::$variant(_) => Some(Enforcer::$enforcer),)*
+                    Self::Inert(_) | Self::Unmodelled(_) => None,
+                }
+            }
         }
 
         const MODELLED: &[KindInfo] = &[
-            $(KindInfo { kind: $kind, group: $group, scope: Scope::$scope, versions: &[$($version),+] },)*
+            $(KindInfo { kind: $kind, group: $group, scope: Scope::$scope, enforcer: Enforcer::$enforcer, versions: &[$($version),+] },)*
         ];
 
         fn decode_modelled(kind: &str, group: &str, document: &Document) -> Option<Result<Resource, Vec<Diagnostic>>> {
@@ -76,48 +90,48 @@ macro_rules! resources {
 }
 
 resources! {
-    Namespace(Namespace) = "Namespace" in "", Cluster, ["v1"];
-    Pod(Pod) = "Pod" in "", Namespaced, ["v1"];
-    Service(Service) = "Service" in "", Namespaced, ["v1"];
-    ServiceAccount(ServiceAccount) = "ServiceAccount" in "", Namespaced, ["v1"];
-    Deployment(Deployment) = "Deployment" in "apps", Namespaced, ["v1"];
-    StatefulSet(StatefulSet) = "StatefulSet" in "apps", Namespaced, ["v1"];
-    DaemonSet(DaemonSet) = "DaemonSet" in "apps", Namespaced, ["v1"];
-    ReplicaSet(ReplicaSet) = "ReplicaSet" in "apps", Namespaced, ["v1"];
-    Job(Job) = "Job" in "batch", Namespaced, ["v1"];
-    CronJob(CronJob) = "CronJob" in "batch", Namespaced, ["v1"];
-    EndpointSlice(EndpointSlice) = "EndpointSlice" in "discovery.k8s.io", Namespaced, ["v1"];
-    NetworkPolicy(NetworkPolicy) = "NetworkPolicy" in "networking.k8s.io", Namespaced, ["v1"];
-    CiliumNetworkPolicy(CiliumNetworkPolicy) = "CiliumNetworkPolicy" in "cilium.io", Namespaced, ["v2"];
-    CiliumClusterwideNetworkPolicy(CiliumNetworkPolicy) = "CiliumClusterwideNetworkPolicy" in "cilium.io", Cluster, ["v2"];
-    CiliumCidrGroup(CiliumCidrGroup) = "CiliumCIDRGroup" in "cilium.io", Cluster, ["v2", "v2alpha1"];
-    ClusterNetworkPolicy(ClusterNetworkPolicy) = "ClusterNetworkPolicy" in "policy.networking.k8s.io", Cluster, ["v1alpha2"];
-    PeerAuthentication(PeerAuthentication) = "PeerAuthentication" in "security.istio.io", Namespaced, ["v1", "v1beta1"];
-    AuthorizationPolicy(AuthorizationPolicy) = "AuthorizationPolicy" in "security.istio.io", Namespaced, ["v1", "v1beta1"];
-    RequestAuthentication(RequestAuthentication) = "RequestAuthentication" in "security.istio.io", Namespaced, ["v1", "v1beta1"];
-    ServiceEntry(ServiceEntry) = "ServiceEntry" in "networking.istio.io", Namespaced, ["v1", "v1beta1", "v1alpha3"];
-    DestinationRule(DestinationRule) = "DestinationRule" in "networking.istio.io", Namespaced, ["v1", "v1beta1", "v1alpha3"];
-    GatewayClass(GatewayClass) = "GatewayClass" in "gateway.networking.k8s.io", Cluster, ["v1", "v1beta1"];
-    Gateway(Gateway) = "Gateway" in "gateway.networking.k8s.io", Namespaced, ["v1", "v1beta1"];
-    HttpRoute(HttpRoute) = "HTTPRoute" in "gateway.networking.k8s.io", Namespaced, ["v1", "v1beta1"];
-    GrpcRoute(GrpcRoute) = "GRPCRoute" in "gateway.networking.k8s.io", Namespaced, ["v1"];
-    TlsRoute(TlsRoute) = "TLSRoute" in "gateway.networking.k8s.io", Namespaced, ["v1", "v1alpha2", "v1alpha3"];
-    ReferenceGrant(ReferenceGrant) = "ReferenceGrant" in "gateway.networking.k8s.io", Namespaced, ["v1", "v1beta1"];
-    BackendTlsPolicy(BackendTlsPolicy) = "BackendTLSPolicy" in "gateway.networking.k8s.io", Namespaced, ["v1", "v1alpha3"];
-    TrafficPolicy(TrafficPolicy) = "TrafficPolicy" in "gateway.kgateway.dev", Namespaced, ["v1alpha1"];
-    Backend(Backend) = "Backend" in "gateway.kgateway.dev", Namespaced, ["v1alpha1"];
-    GatewayParameters(GatewayParameters) = "GatewayParameters" in "gateway.kgateway.dev", Namespaced, ["v1alpha1"];
-    DirectResponse(DirectResponse) = "DirectResponse" in "gateway.kgateway.dev", Namespaced, ["v1alpha1"];
-    AgentgatewayBackend(AgentgatewayBackend) = "AgentgatewayBackend" in "agentgateway.dev", Namespaced, ["v1alpha1"];
-    AgentgatewayPolicy(AgentgatewayPolicy) = "AgentgatewayPolicy" in "agentgateway.dev", Namespaced, ["v1alpha1"];
-    AgentgatewayParameters(AgentgatewayParameters) = "AgentgatewayParameters" in "agentgateway.dev", Namespaced, ["v1alpha1"];
-    ClusterPolicy(ClusterPolicy) = "ClusterPolicy" in "kyverno.io", Cluster, ["v1", "v2beta1"];
-    Policy(ClusterPolicy) = "Policy" in "kyverno.io", Namespaced, ["v1", "v2beta1"];
-    PolicyException(PolicyException) = "PolicyException" in "kyverno.io", Namespaced, ["v2", "v2beta1"];
-    CelPolicyException(CelPolicyException) = "PolicyException" in "policies.kyverno.io", Namespaced, ["v1", "v1beta1", "v1alpha1"];
-    ValidatingPolicy(ValidatingPolicy) = "ValidatingPolicy" in "policies.kyverno.io", Cluster, ["v1", "v1beta1", "v1alpha1"];
-    GeneratingPolicy(GeneratingPolicy) = "GeneratingPolicy" in "policies.kyverno.io", Cluster, ["v1", "v1beta1", "v1alpha1"];
-    MutatingPolicy(MutatingPolicy) = "MutatingPolicy" in "policies.kyverno.io", Cluster, ["v1", "v1beta1", "v1alpha1"];
+    Namespace(Namespace) = "Namespace" in "", Cluster, Cluster, ["v1"];
+    Pod(Pod) = "Pod" in "", Namespaced, Cluster, ["v1"];
+    Service(Service) = "Service" in "", Namespaced, Cluster, ["v1"];
+    ServiceAccount(ServiceAccount) = "ServiceAccount" in "", Namespaced, Cluster, ["v1"];
+    Deployment(Deployment) = "Deployment" in "apps", Namespaced, Cluster, ["v1"];
+    StatefulSet(StatefulSet) = "StatefulSet" in "apps", Namespaced, Cluster, ["v1"];
+    DaemonSet(DaemonSet) = "DaemonSet" in "apps", Namespaced, Cluster, ["v1"];
+    ReplicaSet(ReplicaSet) = "ReplicaSet" in "apps", Namespaced, Cluster, ["v1"];
+    Job(Job) = "Job" in "batch", Namespaced, Cluster, ["v1"];
+    CronJob(CronJob) = "CronJob" in "batch", Namespaced, Cluster, ["v1"];
+    EndpointSlice(EndpointSlice) = "EndpointSlice" in "discovery.k8s.io", Namespaced, Cluster, ["v1"];
+    NetworkPolicy(NetworkPolicy) = "NetworkPolicy" in "networking.k8s.io", Namespaced, Cni, ["v1"];
+    CiliumNetworkPolicy(CiliumNetworkPolicy) = "CiliumNetworkPolicy" in "cilium.io", Namespaced, Cni, ["v2"];
+    CiliumClusterwideNetworkPolicy(CiliumNetworkPolicy) = "CiliumClusterwideNetworkPolicy" in "cilium.io", Cluster, Cni, ["v2"];
+    CiliumCidrGroup(CiliumCidrGroup) = "CiliumCIDRGroup" in "cilium.io", Cluster, Cni, ["v2", "v2alpha1"];
+    ClusterNetworkPolicy(ClusterNetworkPolicy) = "ClusterNetworkPolicy" in "policy.networking.k8s.io", Cluster, Cni, ["v1alpha2"];
+    PeerAuthentication(PeerAuthentication) = "PeerAuthentication" in "security.istio.io", Namespaced, Ztunnel, ["v1", "v1beta1"];
+    AuthorizationPolicy(AuthorizationPolicy) = "AuthorizationPolicy" in "security.istio.io", Namespaced, Ztunnel, ["v1", "v1beta1"];
+    RequestAuthentication(RequestAuthentication) = "RequestAuthentication" in "security.istio.io", Namespaced, Waypoint, ["v1", "v1beta1"];
+    ServiceEntry(ServiceEntry) = "ServiceEntry" in "networking.istio.io", Namespaced, Waypoint, ["v1", "v1beta1", "v1alpha3"];
+    DestinationRule(DestinationRule) = "DestinationRule" in "networking.istio.io", Namespaced, Waypoint, ["v1", "v1beta1", "v1alpha3"];
+    GatewayClass(GatewayClass) = "GatewayClass" in "gateway.networking.k8s.io", Cluster, ProxyController, ["v1", "v1beta1"];
+    Gateway(Gateway) = "Gateway" in "gateway.networking.k8s.io", Namespaced, ProxyController, ["v1", "v1beta1"];
+    HttpRoute(HttpRoute) = "HTTPRoute" in "gateway.networking.k8s.io", Namespaced, Gateway, ["v1", "v1beta1"];
+    GrpcRoute(GrpcRoute) = "GRPCRoute" in "gateway.networking.k8s.io", Namespaced, Gateway, ["v1"];
+    TlsRoute(TlsRoute) = "TLSRoute" in "gateway.networking.k8s.io", Namespaced, Gateway, ["v1", "v1alpha2", "v1alpha3"];
+    ReferenceGrant(ReferenceGrant) = "ReferenceGrant" in "gateway.networking.k8s.io", Namespaced, Gateway, ["v1", "v1beta1"];
+    BackendTlsPolicy(BackendTlsPolicy) = "BackendTLSPolicy" in "gateway.networking.k8s.io", Namespaced, Gateway, ["v1", "v1alpha3"];
+    TrafficPolicy(TrafficPolicy) = "TrafficPolicy" in "gateway.kgateway.dev", Namespaced, Gateway, ["v1alpha1"];
+    Backend(Backend) = "Backend" in "gateway.kgateway.dev", Namespaced, Gateway, ["v1alpha1"];
+    GatewayParameters(GatewayParameters) = "GatewayParameters" in "gateway.kgateway.dev", Namespaced, ProxyController, ["v1alpha1"];
+    DirectResponse(DirectResponse) = "DirectResponse" in "gateway.kgateway.dev", Namespaced, Gateway, ["v1alpha1"];
+    AgentgatewayBackend(AgentgatewayBackend) = "AgentgatewayBackend" in "agentgateway.dev", Namespaced, Gateway, ["v1alpha1"];
+    AgentgatewayPolicy(AgentgatewayPolicy) = "AgentgatewayPolicy" in "agentgateway.dev", Namespaced, Gateway, ["v1alpha1"];
+    AgentgatewayParameters(AgentgatewayParameters) = "AgentgatewayParameters" in "agentgateway.dev", Namespaced, ProxyController, ["v1alpha1"];
+    ClusterPolicy(ClusterPolicy) = "ClusterPolicy" in "kyverno.io", Cluster, Admission, ["v1", "v2beta1"];
+    Policy(ClusterPolicy) = "Policy" in "kyverno.io", Namespaced, Admission, ["v1", "v2beta1"];
+    PolicyException(PolicyException) = "PolicyException" in "kyverno.io", Namespaced, Admission, ["v2", "v2beta1"];
+    CelPolicyException(CelPolicyException) = "PolicyException" in "policies.kyverno.io", Namespaced, Admission, ["v1", "v1beta1", "v1alpha1"];
+    ValidatingPolicy(ValidatingPolicy) = "ValidatingPolicy" in "policies.kyverno.io", Cluster, Admission, ["v1", "v1beta1", "v1alpha1"];
+    GeneratingPolicy(GeneratingPolicy) = "GeneratingPolicy" in "policies.kyverno.io", Cluster, Admission, ["v1", "v1beta1", "v1alpha1"];
+    MutatingPolicy(MutatingPolicy) = "MutatingPolicy" in "policies.kyverno.io", Cluster, Admission, ["v1", "v1beta1", "v1alpha1"];
 }
 
 /// What is known of a kind.
@@ -129,6 +143,8 @@ pub struct KindInfo {
     pub group: &'static str,
     /// Whether its objects live in namespaces.
     pub scope: Scope,
+    /// Who acts on its objects.
+    pub enforcer: Enforcer,
     /// Versions that the engine reads.
     pub versions: &'static [&'static str],
 }
@@ -140,6 +156,43 @@ pub enum Scope {
     Namespaced,
     /// Once for the cluster.
     Cluster,
+}
+
+/// Who acts on the objects of a kind. What treats kinds differently asks for this first, so that a new kind has its
+/// place everywhere once it has a line in the table above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enforcer {
+    /// The cluster itself: they are what exists, and no policy.
+    Cluster,
+    /// Kyverno: they decide which objects exist, and how they look.
+    Admission,
+    /// The CNI, on the way of a packet.
+    Cni,
+    /// ztunnel, on the way of a connection.
+    Ztunnel,
+    /// Waypoints, on the way of a request inside the mesh.
+    Waypoint,
+    /// Gateways (and waypoints, for routes that name a Service), on the way of a request.
+    Gateway,
+    /// The controllers that make proxies: they decide which gateways and waypoints run, and how.
+    ProxyController,
+}
+
+impl Enforcer {
+    /// Who acts on objects of this one's kind, if that is a modelled one.
+    #[must_use]
+    pub fn of(object: &ObjectRef) -> Option<Self> {
+        kind_info(&object.kind).map(|info| info.enforcer)
+    }
+
+    /// Whether what it acts on decides about flows, and not about which objects or proxies there are.
+    #[must_use]
+    pub fn judges_flows(self) -> bool {
+        match self {
+            Self::Cni | Self::Ztunnel | Self::Waypoint | Self::Gateway => true,
+            Self::Cluster | Self::Admission | Self::ProxyController => false,
+        }
+    }
 }
 
 /// Kinds without bearing on traffic: `(kind, group)`.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Document, Meta, ObjectRef, Resource, RuleRef, decode_resource};
+use airtight_manifest::{Document, Enforcer, Meta, ObjectRef, Resource, RuleRef, decode_resource};
 use airtight_model::path::Engine;
+use airtight_model::policy::Layer;
 use airtight_model::world::{AdmissionEvent, Environment, World, build};
 
 use super::affected::{Reach, Ways};
@@ -111,7 +112,7 @@ impl Ablation<'_> {
             PolicyRecord {
                 decides: decides(&whole, cases),
                 rule: whole,
-                layer: "cni".to_owned(),
+                layer: Layer::Cni.to_string(),
                 digest: String::new(),
                 noticed_by: self.missed_without(object, &Reach::of_generated(object)),
                 generated_by: Some(rule.object.as_ref().clone()),
@@ -132,26 +133,23 @@ enum Hold {
     Admission,
 }
 
-impl Hold {
-    fn of(resource: &Resource, layer: &str) -> Self {
-        let proxies = matches!(
-            resource,
-            Resource::Gateway(_)
-                | Resource::GatewayClass(_)
-                | Resource::GatewayParameters(_)
-                | Resource::AgentgatewayParameters(_)
-        );
-        match (proxies, layer) {
-            (true, _) => Self::Proxies,
-            (false, "admission") => Self::Admission,
-            (false, _) => Self::Decisions,
-        }
+/// The layer to which a report counts what somebody enforces, and what that has a hold on; none for what exists and is
+/// no policy.
+fn standing(enforcer: Enforcer) -> Option<(Layer, Hold)> {
+    match enforcer {
+        Enforcer::Cluster => None,
+        Enforcer::Admission => Some((Layer::Admission, Hold::Admission)),
+        Enforcer::Cni => Some((Layer::Cni, Hold::Decisions)),
+        Enforcer::Ztunnel => Some((Layer::Ztunnel, Hold::Decisions)),
+        Enforcer::Waypoint => Some((Layer::Waypoint, Hold::Decisions)),
+        Enforcer::Gateway => Some((Layer::Gateway, Hold::Decisions)),
+        Enforcer::ProxyController => Some((Layer::Gateway, Hold::Proxies)),
     }
 }
 
 struct Policy {
     meta: Meta,
-    layer: &'static str,
+    layer: Layer,
     hold: Hold,
     resource: Resource,
 }
@@ -159,8 +157,8 @@ struct Policy {
 impl Policy {
     fn of(document: &Document) -> Option<Self> {
         let resource = decode_resource(document).ok()?;
-        let layer = layer(&resource)?;
-        Some(Self { meta: resource.meta()?.clone(), layer, hold: Hold::of(&resource, layer), resource })
+        let (layer, hold) = standing(resource.enforcer()?)?;
+        Some(Self { meta: resource.meta()?.clone(), layer, hold, resource })
     }
 
     fn reach(&self) -> Reach {
@@ -172,63 +170,11 @@ impl Policy {
         PolicyRecord {
             decides: decides(&rule, cases),
             rule,
-            layer: self.layer.to_owned(),
+            layer: self.layer.to_string(),
             digest: self.meta.digest,
             noticed_by,
             generated_by: None,
         }
-    }
-}
-
-/// The layer that enforces a resource; none for one that is no policy.
-fn layer(resource: &Resource) -> Option<&'static str> {
-    match resource {
-        Resource::NetworkPolicy(_)
-        | Resource::CiliumNetworkPolicy(_)
-        | Resource::CiliumClusterwideNetworkPolicy(_)
-        | Resource::CiliumCidrGroup(_)
-        | Resource::ClusterNetworkPolicy(_) => Some("cni"),
-        Resource::PeerAuthentication(_) => Some("ztunnel"),
-        Resource::AuthorizationPolicy(object) => {
-            Some(if object.body.spec.targets().next().is_some() { "waypoint" } else { "ztunnel" })
-        }
-        Resource::RequestAuthentication(_) | Resource::ServiceEntry(_) | Resource::DestinationRule(_) => {
-            Some("waypoint")
-        }
-        Resource::Gateway(_)
-        | Resource::GatewayClass(_)
-        | Resource::HttpRoute(_)
-        | Resource::GrpcRoute(_)
-        | Resource::TlsRoute(_)
-        | Resource::ReferenceGrant(_)
-        | Resource::BackendTlsPolicy(_)
-        | Resource::TrafficPolicy(_)
-        | Resource::Backend(_)
-        | Resource::GatewayParameters(_)
-        | Resource::DirectResponse(_)
-        | Resource::AgentgatewayBackend(_)
-        | Resource::AgentgatewayPolicy(_)
-        | Resource::AgentgatewayParameters(_) => Some("gateway"),
-        Resource::ClusterPolicy(_)
-        | Resource::Policy(_)
-        | Resource::PolicyException(_)
-        | Resource::CelPolicyException(_)
-        | Resource::ValidatingPolicy(_)
-        | Resource::GeneratingPolicy(_)
-        | Resource::MutatingPolicy(_) => Some("admission"),
-        Resource::Namespace(_)
-        | Resource::Pod(_)
-        | Resource::Service(_)
-        | Resource::ServiceAccount(_)
-        | Resource::Deployment(_)
-        | Resource::StatefulSet(_)
-        | Resource::DaemonSet(_)
-        | Resource::ReplicaSet(_)
-        | Resource::Job(_)
-        | Resource::CronJob(_)
-        | Resource::EndpointSlice(_)
-        | Resource::Inert(_)
-        | Resource::Unmodelled(_) => None,
     }
 }
 

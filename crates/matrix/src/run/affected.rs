@@ -58,7 +58,30 @@ impl Reach {
             Resource::ServiceEntry(entry) if !entry.body.spec.hosts.iter().any(|host| is_service_host(host)) => {
                 Self::Outward
             }
-            _ => Self::Everywhere,
+            // What exists, what admission makes of it, and a host that is a Service of the cluster bear on everything.
+            Resource::ServiceEntry(_)
+            | Resource::ClusterNetworkPolicy(_)
+            | Resource::GatewayClass(_)
+            | Resource::ClusterPolicy(_)
+            | Resource::Policy(_)
+            | Resource::PolicyException(_)
+            | Resource::CelPolicyException(_)
+            | Resource::ValidatingPolicy(_)
+            | Resource::GeneratingPolicy(_)
+            | Resource::MutatingPolicy(_)
+            | Resource::Namespace(_)
+            | Resource::Pod(_)
+            | Resource::Service(_)
+            | Resource::ServiceAccount(_)
+            | Resource::Deployment(_)
+            | Resource::StatefulSet(_)
+            | Resource::DaemonSet(_)
+            | Resource::ReplicaSet(_)
+            | Resource::Job(_)
+            | Resource::CronJob(_)
+            | Resource::EndpointSlice(_)
+            | Resource::Inert(_)
+            | Resource::Unmodelled(_) => Self::Everywhere,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airtight_manifest::gateway_api::FromNamespaces;
-use airtight_manifest::{Diagnostic, ObjectRef};
+use airtight_manifest::{Diagnostic, Enforcer, ObjectRef};
 
 use crate::policy::cni::CniPolicy;
 use crate::policy::gateway::GatewayPolicy;
@@ -11,15 +11,6 @@ use crate::policy::waypoint::{AllowedNamespaces, Bindings, WaypointFor, Waypoint
 use crate::policy::ztunnel::ZtunnelPolicy;
 use crate::policy::{gateway, waypoint, ztunnel};
 use crate::world::{GatewayKey, World};
-
-/// Kinds that only the CNI's policies are made of.
-const CNI_KINDS: &[&str] = &[
-    "NetworkPolicy",
-    "CiliumNetworkPolicy",
-    "CiliumClusterwideNetworkPolicy",
-    "CiliumCIDRGroup",
-    "ClusterNetworkPolicy",
-];
 
 /// All policies of a world, one field per layer.
 #[derive(Debug)]
@@ -42,7 +33,7 @@ impl<'w> Policies<'w> {
     /// Those of `world`, which lacks `object` and nothing else: of the CNI's policies and all others only those are
     /// compiled anew that the object belongs to, since neither side reads what the other is made of.
     pub(super) fn without<'v>(&self, world: &'v World, object: &ObjectRef) -> Policies<'v> {
-        if !CNI_KINDS.contains(&&*object.kind) {
+        if Enforcer::of(object) != Some(Enforcer::Cni) {
             return Policies::beside(Arc::clone(&self.cni), world);
         }
         Policies {

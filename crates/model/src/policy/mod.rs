@@ -4,6 +4,7 @@ pub mod cni;
 mod decision;
 pub mod gateway;
 mod hbone;
+mod istio;
 mod outcome;
 mod request;
 mod spiffe;

@@ -1,6 +1,6 @@
 //! Policies that no chosen case would miss, and cases that do.
 
-use airtight_manifest::{Meta, ObjectRef, RuleRef};
+use airtight_manifest::{Enforcer, Meta, ObjectRef, RuleRef};
 use airtight_model::path::Engine;
 use airtight_model::world::{Objects, World};
 
@@ -77,37 +77,10 @@ impl Ablated<'_> {
     }
 }
 
-/// Every policy and routing object in force.
+/// Every policy and routing object in force that decides about flows.
 fn policies(objects: &Objects) -> Vec<&Meta> {
-    macro_rules! metas {
-        ($($field:ident),* $(,)?) => {{
-            let mut metas: Vec<&Meta> = Vec::new();
-            $(metas.extend(objects.$field.iter().map(|object| object.meta.as_ref()));)*
-            metas
-        }};
-    }
-    let mut metas = metas![
-        network_policies,
-        cilium_policies,
-        cilium_clusterwide_policies,
-        cluster_network_policies,
-        cidr_groups,
-        peer_authentications,
-        authorization_policies,
-        request_authentications,
-        service_entries,
-        destination_rules,
-        http_routes,
-        grpc_routes,
-        tls_routes,
-        reference_grants,
-        backend_tls_policies,
-        traffic_policies,
-        backends,
-        direct_responses,
-        agentgateway_backends,
-        agentgateway_policies,
-    ];
+    let judging = objects.metas().filter(|meta| Enforcer::of(&meta.object).is_some_and(Enforcer::judges_flows));
+    let mut metas: Vec<&Meta> = judging.collect();
     metas.sort_by(|a, b| a.at.cmp(&b.at));
     metas
 }

@@ -8,7 +8,7 @@ use airtight_manifest::stack::{Stack, at_least};
 use airtight_manifest::{Object, RuleRef};
 use ipnet::IpNet;
 
-use crate::policy::ztunnel::parse_range;
+use crate::policy::istio::parse_range;
 use crate::world::{Pod, World, service_host};
 
 /// What the name of a ServiceEntry resolves to for a client whose DNS is captured.

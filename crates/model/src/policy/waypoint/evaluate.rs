@@ -16,7 +16,7 @@ use super::protocol::PortProtocol;
 use super::rule::Rule;
 use super::target::{WaypointPayload, WaypointTarget};
 use super::trust_domain::TrustDomains;
-use crate::policy::ztunnel::is_dry_run;
+use crate::policy::istio::is_dry_run;
 use crate::policy::{Decision, MeshSource, Outcome, Reason, Request};
 use crate::world::World;
 

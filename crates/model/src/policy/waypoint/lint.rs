@@ -6,7 +6,7 @@ use airtight_manifest::{Diagnostic, Location, Meta, Object, Position};
 
 use super::binding::{Binding, Bindings, WaypointGateway};
 use super::evaluate::WaypointImplementation;
-use crate::policy::ztunnel::is_dry_run;
+use crate::policy::istio::is_dry_run;
 use crate::world::World;
 
 /// Warnings about policies with target references; codes are `fail-open` and `not-enforced`.

@@ -6,7 +6,7 @@ use regex::Regex;
 use semver::Version;
 
 use super::trust_domain::TrustDomains;
-use crate::policy::ztunnel::parse_range;
+use crate::policy::istio::parse_range;
 
 /// A value of a field.
 #[derive(Debug, Clone)]

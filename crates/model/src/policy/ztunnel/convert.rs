@@ -1,13 +1,12 @@
 //! AuthorizationPolicy → ztunnel's form
 //! (Istio `pilot/pkg/serviceregistry/ambient/authorization.go`, `convertAuthorizationPolicy`, `handleRule`).
 
-use std::net::IpAddr;
-
 use airtight_manifest::Object;
-use airtight_manifest::istio::{Action, AuthorizationPolicy, Condition, Operation, Rule, Source, go_bool};
+use airtight_manifest::istio::{Action, AuthorizationPolicy, Condition, Operation, Rule, Source};
 use ipnet::IpNet;
 
 use super::rbac::{Authorization, Cause, Match, RbacAction, RbacRule, ServiceAccount, StringMatch, Values};
+use crate::policy::istio::{is_dry_run, parse_range};
 
 /// Condition keys that ztunnel evaluates.
 const L4_KEYS: &[&str] = &["source.ip", "source.namespace", "source.principal", "destination.ip", "destination.port"];
@@ -30,11 +29,6 @@ pub(super) fn scope(policy: &Object<AuthorizationPolicy>, root_namespace: &str) 
         None if policy.meta.namespace() == root_namespace => Scope::Global,
         None => Scope::Namespace,
     }
-}
-
-/// Whether the policy is only logged; istiod sends none such to ztunnel by default.
-pub(in crate::policy) fn is_dry_run(policy: &Object<AuthorizationPolicy>) -> bool {
-    policy.meta.annotations.get("istio.io/dry-run").and_then(|value| go_bool(value)).unwrap_or(false)
 }
 
 /// The policy as ztunnel gets it; none for what ztunnel never sees (target references, AUDIT, CUSTOM, dry-run).
@@ -140,10 +134,5 @@ fn ports(values: &[String]) -> Vec<u16> {
 }
 
 fn ranges(values: &[String]) -> Vec<IpNet> {
-    values.iter().filter_map(|value| range(value)).collect()
-}
-
-/// An address or a CIDR range.
-pub(in crate::policy) fn range(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    values.iter().filter_map(|value| parse_range(value)).collect()
 }

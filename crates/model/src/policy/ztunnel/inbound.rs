@@ -10,7 +10,7 @@ use airtight_manifest::{Object, RuleRef};
 
 use super::convert::{self, Scope};
 use super::mtls::{PeerAuthentications, STATIC_STRICT, static_strict};
-use super::rbac::{Authorization, Cause, Connection, Match, RbacAction, RbacRule, StringMatch, Values};
+use super::rbac::{Authorization, Cause, InboundConnection, Match, RbacAction, RbacRule, StringMatch, Values};
 use crate::policy::waypoint::{Binding, Bindings};
 use crate::policy::{Decision, HBONE, MeshSource, Outcome, Reason, SpiffeId};
 use crate::world::{Enrolment, GatewayKey, Pod, PodId, Role, World};
@@ -89,7 +89,7 @@ impl ZtunnelPolicy {
         self.judge(pod, workload, &connection(pod, port, caller))
     }
 
-    fn judge(&self, pod: &Pod, workload: &Workload, connection: &Connection<'_>) -> Ruling {
+    fn judge(&self, pod: &Pod, workload: &Workload, connection: &InboundConnection<'_>) -> Ruling {
         let of = |action| self.applying(pod, workload).filter(move |(_, policy)| policy.action == action);
         let matched = |(index, policy): (usize, &Authorization)| Some((index, policy.matched(connection)?));
         if let Some((policy, rule)) = of(RbacAction::Deny).find_map(matched) {
@@ -167,7 +167,7 @@ impl ZtunnelPolicy {
         pod: &Pod,
         workload: &Workload,
         action: RbacAction,
-        connection: &Connection<'_>,
+        connection: &InboundConnection<'_>,
     ) -> Vec<RuleRef> {
         let policies = self.applying(pod, workload).map(|(_, policy)| policy).filter(|policy| policy.action == action);
         policies.flat_map(|policy| origins(policy, policy.matching(connection), workload)).collect()
@@ -235,8 +235,8 @@ pub enum Ruling {
     Unmatched,
 }
 
-fn connection<'a>(pod: &Pod, port: u16, caller: &'a Caller) -> Connection<'a> {
-    Connection {
+fn connection<'a>(pod: &Pod, port: u16, caller: &'a Caller) -> InboundConnection<'a> {
+    InboundConnection {
         identity: caller.source.identity.as_ref(),
         principal: caller.principal.as_deref(),
         source: caller.source.address,
@@ -301,7 +301,7 @@ fn same_family(addresses: &[IpAddr], peer: IpAddr) -> IpAddr {
 }
 
 /// A line of ztunnel's access log, without what differs from connection to connection (ztunnel `src/proxy/metrics.rs`).
-fn access_log(pod: &Pod, connection: &Connection<'_>, error: Option<&str>) -> String {
+fn access_log(pod: &Pod, connection: &InboundConnection<'_>, error: Option<&str>) -> String {
     let level = if error.is_some() { "error" } else { "info" };
     let target = format!("{}:{}", connection.destination, connection.port);
     let (identity, address) = match connection.identity {

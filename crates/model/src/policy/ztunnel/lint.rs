@@ -8,6 +8,7 @@ use airtight_manifest::{Diagnostic, Location, Object, Position};
 
 use super::convert;
 use super::rbac::RbacAction;
+use crate::policy::istio::is_dry_run;
 use crate::world::World;
 
 /// Warnings about policies without target references. The code says what goes wrong: `fail-open` (what the policy
@@ -45,7 +46,7 @@ impl Linter<'_> {
     fn authorization(&mut self, policy: &Object<AuthorizationPolicy>) {
         let spec = &policy.body.spec;
         let start = policy.meta.at.position;
-        if convert::is_dry_run(policy) {
+        if is_dry_run(policy) {
             return self.warn(policy, start, "not-enforced", "ztunnel never gets a dry-run policy", "enforce it");
         }
         match spec.action() {

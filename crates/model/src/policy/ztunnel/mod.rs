@@ -10,7 +10,6 @@ mod route;
 mod upstream;
 
 pub use capture::{Bypass, Capture, inbound_capture};
-pub(in crate::policy) use convert::{is_dry_run, range as parse_range};
 pub use inbound::{Caller, Ruling, Workload, ZtunnelPolicy};
 pub use lint::lint;
 pub use route::{OutboundTarget, Route, route};

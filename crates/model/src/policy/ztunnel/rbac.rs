@@ -10,7 +10,7 @@ use crate::policy::SpiffeId;
 
 /// What ztunnel knows of a connection.
 #[derive(Debug, Clone)]
-pub(super) struct Connection<'a> {
+pub(super) struct InboundConnection<'a> {
     pub(super) identity: Option<&'a SpiffeId>,
     /// The identity as policies write it; none for plaintext.
     pub(super) principal: Option<&'a str>,
@@ -94,18 +94,18 @@ impl Authorization {
     }
 
     /// The first rule that the connection matches, by index.
-    pub(super) fn matched(&self, connection: &Connection<'_>) -> Option<usize> {
+    pub(super) fn matched(&self, connection: &InboundConnection<'_>) -> Option<usize> {
         self.rules.iter().position(|rule| rule.matches(connection))
     }
 
     /// Every rule that the connection matches.
-    pub(super) fn matching(&self, connection: &Connection<'_>) -> impl Iterator<Item = &RbacRule> {
+    pub(super) fn matching(&self, connection: &InboundConnection<'_>) -> impl Iterator<Item = &RbacRule> {
         self.rules.iter().filter(|rule| rule.matches(connection))
     }
 }
 
 impl RbacRule {
-    fn matches(&self, connection: &Connection<'_>) -> bool {
+    fn matches(&self, connection: &InboundConnection<'_>) -> bool {
         self.clauses.iter().all(|clause| clause.is_empty() || clause.iter().any(|one| one.matches(connection)))
     }
 
@@ -120,7 +120,7 @@ impl Match {
         *self == Self::default()
     }
 
-    fn matches(&self, connection: &Connection<'_>) -> bool {
+    fn matches(&self, connection: &InboundConnection<'_>) -> bool {
         let namespace = connection.identity.map_or("", |identity| &*identity.namespace);
         !self.is_empty()
             && self.destination_ips.hold(|range| range.contains(&connection.destination))

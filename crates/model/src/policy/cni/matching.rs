@@ -1,0 +1,79 @@
+//! Which entries bind an identity, and which peers they take.
+
+use std::sync::Arc;
+
+use airtight_manifest::cilium::Direction;
+
+use super::entry::{PeerMatch, Peers, Subject};
+use super::identity::{Class, Identity, Peer, Rules};
+use super::policy::CniPolicy;
+
+impl CniPolicy {
+    /// The entries that bind an identity, found once.
+    pub(super) fn rules<'a>(&'a self, identity: &'a Identity) -> &'a Rules {
+        identity.rules.get_or_init(|| self.bind(identity))
+    }
+
+    /// The entries that bind an identity, in order of precedence.
+    fn bind(&self, identity: &Identity) -> Rules {
+        let mut rules = Rules::default();
+        let cluster_wide = self.by_namespace.get(&None);
+        let own = identity.namespace.as_ref().and_then(|name| self.by_namespace.get(&Some(Arc::clone(name))));
+        for index in cluster_wide.into_iter().chain(own).flatten() {
+            let entry = &self.entries[*index as usize];
+            let bound = match entry.subject {
+                Subject::Endpoints(selector) => {
+                    identity.class == Class::Pod && identity.selected_by(&self.selectors, selector)
+                }
+                Subject::Nodes(selector) => {
+                    identity.class == Class::Host && identity.selected_by(&self.selectors, selector)
+                }
+            };
+            if bound {
+                let list = match entry.direction {
+                    Direction::Ingress => &mut rules.ingress,
+                    Direction::Egress => &mut rules.egress,
+                };
+                list.entries.push(*index);
+                list.isolated |= entry.isolates;
+            }
+        }
+        for list in [&mut rules.ingress, &mut rules.egress] {
+            list.entries.sort_by_key(|index| (self.entries[*index as usize].precedence, *index));
+        }
+        rules
+    }
+
+    pub(super) fn matches_peer(&self, peers: &Peers, peer: &Peer<'_>) -> bool {
+        match peers {
+            Peers::Nobody => false,
+            Peers::Everyone => true,
+            Peers::Any(list) => list.iter().any(|wanted| self.is_peer(wanted, peer)),
+        }
+    }
+
+    pub(super) fn is_peer(&self, wanted: &PeerMatch, peer: &Peer<'_>) -> bool {
+        let identity = self.identities.get(peer.identity);
+        match wanted {
+            PeerMatch::Labels(selector) => identity.selected_by(&self.selectors, *selector),
+            PeerMatch::Entity(entity) => identity.is(*entity),
+            PeerMatch::Addresses(addresses) => {
+                self.has_address_identity(identity.class)
+                    && peer.addresses.iter().any(|address| addresses.contain(*address))
+            }
+            PeerMatch::Name(pattern) => {
+                identity.class == Class::World && peer.name.is_some_and(|name| pattern.matches(name))
+            }
+        }
+    }
+
+    /// Address rules match what is outside the cluster, pods and nodes only by option
+    /// (Cilium `pkg/policy/types/selector.go`, `CIDRSelector.Matches`).
+    pub(super) fn has_address_identity(&self, class: Class) -> bool {
+        match class {
+            Class::World => true,
+            Class::Host | Class::RemoteNode => self.dialect.addresses_match_nodes(),
+            Class::Pod => self.dialect.addresses_match_pods(),
+        }
+    }
+}

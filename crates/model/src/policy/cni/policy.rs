@@ -1,0 +1,148 @@
+//! Every network policy of a world, compiled.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use airtight_manifest::{Diagnostic, Enforcer, Meta, RuleRef};
+use ipnet::IpNet;
+
+use super::dialect::Dialect;
+use super::draft::Draft;
+use super::entry::{Entry, PeerMatch, Peers};
+use super::identity::Identities;
+use super::l7::Layer7;
+use super::name::NamePatterns;
+use super::port::container_port;
+use super::selector::Selectors;
+use super::{cilium, cluster, kubernetes};
+use crate::world::{Pod, PodId, Protocol, World};
+
+/// Every network policy of a world, ready to decide.
+#[derive(Debug)]
+pub struct CniPolicy {
+    pub(super) dialect: Dialect,
+    pub(super) selectors: Selectors,
+    pub(super) entries: Vec<Entry>,
+    pub(super) identities: Identities,
+    pub(super) findings: Vec<Diagnostic>,
+    /// Indices of entries by the namespace of their object; none for cluster-wide ones.
+    pub(super) by_namespace: HashMap<Option<Arc<str>>, Vec<u32>>,
+    /// Container ports by name over the whole cluster; none where two pods disagree.
+    pub(super) named_ports: BTreeMap<String, Vec<(Protocol, Option<u16>)>>,
+    /// Objects that change what any agent does, in ways that are not modelled.
+    pub(super) blind: Vec<RuleRef>,
+    /// Policies of which admission leaves open whether they exist as they are written.
+    pub(super) in_doubt: Vec<RuleRef>,
+}
+
+/// Kinds that change decisions about any flow: agents' options, and where a connection ends.
+const BLINDING: &[&str] =
+    &["CiliumNodeConfig", "CiliumLocalRedirectPolicy", "CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"];
+
+impl CniPolicy {
+    /// Compiles the policies of a world.
+    #[must_use]
+    pub fn compile(world: &World) -> Self {
+        let dialect = Dialect::of(&world.stack);
+        let mut draft = Draft::new(world, &dialect);
+        for object in &world.objects.network_policies {
+            kubernetes::compile(&mut draft, object);
+        }
+        for object in world.objects.cilium_policies.iter().chain(&world.objects.cilium_clusterwide_policies) {
+            cilium::compile(&mut draft, object);
+        }
+        for object in &world.objects.cluster_network_policies {
+            cluster::compile(&mut draft, object);
+        }
+        let Draft { selectors, entries, findings, .. } = draft;
+        let identities = Identities::of(world, &dialect);
+        Self {
+            by_namespace: by_namespace(&entries),
+            named_ports: named_ports(world),
+            blind: world
+                .objects
+                .unmodelled
+                .iter()
+                .filter(|rule| BLINDING.contains(&&*rule.object.kind))
+                .cloned()
+                .collect(),
+            in_doubt: in_doubt(world),
+            dialect,
+            selectors,
+            entries,
+            identities,
+            findings,
+        }
+    }
+
+    /// Policies that every agent ignores (errors), and rules that the version's faults change (warnings).
+    ///
+    /// [`CniPolicy::lint`] finds more warnings, at more cost.
+    #[must_use]
+    pub fn findings(&self) -> &[Diagnostic] {
+        &self.findings
+    }
+
+    /// What policies see of a pod as peer and as subject, as a number that equal pods share.
+    #[must_use]
+    pub fn identity_of(&self, pod: PodId) -> u32 {
+        self.identities.pod(pod).number()
+    }
+
+    /// Prefixes by which policies can tell pods (or nodes) apart: none, unless address rules match them.
+    pub fn networks(&self) -> impl Iterator<Item = IpNet> {
+        let inside = self.dialect.addresses_match_pods() || self.dialect.addresses_match_nodes();
+        let entries = inside.then_some(&self.entries);
+        entries.into_iter().flatten().flat_map(|entry| match &entry.peers {
+            Peers::Nobody | Peers::Everyone => Vec::new(),
+            Peers::Any(list) => list.iter().flat_map(PeerMatch::networks).copied().collect(),
+        })
+    }
+
+    /// Every pattern of its DNS rules, once.
+    #[must_use]
+    pub fn name_patterns(&self) -> NamePatterns {
+        let items = self.entries.iter().flat_map(|entry| entry.ports.iter().flatten());
+        let patterns = items.flat_map(|item| match &item.layer7 {
+            Layer7::Dns(names) => names.as_slice(),
+            Layer7::Open | Layer7::Http(_) | Layer7::ServerNames(_) | Layer7::Unmodelled(_) => &[],
+        });
+        NamePatterns::of(patterns.map(|(pattern, _)| pattern))
+    }
+
+    /// The number of a named port in an egress rule.
+    pub(super) fn destination_port(&self, peer: Option<&Pod>, name: &str, protocol: Protocol) -> Option<u16> {
+        if self.dialect.named_ports_per_destination() {
+            return container_port(&peer?.ports, name, protocol);
+        }
+        let known = self.named_ports.get(name)?;
+        known.iter().find(|(own, _)| *own == protocol).and_then(|(_, number)| *number)
+    }
+}
+
+fn in_doubt(world: &World) -> Vec<RuleRef> {
+    let doubtful = world.objects.metas().filter(|meta| meta.admission_in_doubt());
+    doubtful.filter(|meta| Enforcer::of(&meta.object) == Some(Enforcer::Cni)).map(Meta::whole).collect()
+}
+
+fn by_namespace(entries: &[Entry]) -> HashMap<Option<Arc<str>>, Vec<u32>> {
+    let mut map: HashMap<Option<Arc<str>>, Vec<u32>> = HashMap::new();
+    for (index, entry) in (0_u32..).zip(entries) {
+        map.entry(entry.rule.object.namespace.clone()).or_default().push(index);
+    }
+    map
+}
+
+fn named_ports(world: &World) -> BTreeMap<String, Vec<(Protocol, Option<u16>)>> {
+    let mut table: BTreeMap<String, Vec<(Protocol, Option<u16>)>> = BTreeMap::new();
+    for port in world.pods.iter().filter(|pod| !pod.host_network).flat_map(|pod| &pod.ports) {
+        let Some(name) = &port.name else { continue };
+        let known = table.entry(name.to_ascii_lowercase()).or_default();
+        match known.iter_mut().find(|(protocol, _)| *protocol == port.protocol) {
+            Some((_, number)) if *number == Some(port.number) => {}
+            Some((_, number)) => *number = None,
+            None => known.push((port.protocol, Some(port.number))),
+        }
+    }
+    table
+}
