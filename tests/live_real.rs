@@ -14,7 +14,7 @@ use airtight_cluster::Stop;
 use airtight_cluster::kube::KubeCluster;
 use airtight_cluster::{ApiAnswer, ApiCall, Cluster, Impersonated, Verb};
 use airtight_manifest::{load, yaml};
-use airtight_provision::{Bounds, Cluster as _, Kubernetes, Lookup, Owner, Source, StepFailure};
+use airtight_provision::{Bounds, Kubernetes, Lookup, Owner, Source, StepFailure};
 use envtest::{Real, skipped};
 use serde_json::{Value, json};
 

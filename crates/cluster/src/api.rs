@@ -45,6 +45,14 @@ pub struct ApiCall<'a> {
     pub user: Option<&'a Impersonated>,
 }
 
+impl<'a> ApiCall<'a> {
+    /// A `GET` as oneself.
+    #[must_use]
+    pub fn get(path: &'a str) -> Self {
+        Self { verb: Verb::Get, path, body: None, user: None }
+    }
+}
+
 /// HTTP methods, with the content type of Kubernetes' patches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -93,6 +101,12 @@ impl ApiAnswer {
     #[must_use]
     pub fn message(&self) -> &str {
         self.body.get("message").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The status, and those words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} {}", self.status, self.message()).trim_end().to_owned()
     }
 }
 

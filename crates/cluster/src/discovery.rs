@@ -1,34 +1,26 @@
 //! Where the API server serves the objects of a kind.
+//!
+//! By hand, and not with kube's `discovery`: that asks for every group before it answers the first question, so that
+//! one aggregated API that does not answer hides all kinds, and it takes kube's own client, before which nothing of ours
+//! can stand.
 
-use airtight_manifest::Failure;
-use airtight_manifest::ObjectRef;
+use std::collections::BTreeMap;
+
+use airtight_manifest::{Failure, ObjectRef};
 use serde_json::Value;
 
-use crate::{ApiCall, Cluster, Verb};
+use crate::read::{items, text};
+use crate::refusal::code_of;
+use crate::{ApiCall, Cluster};
 
 /// The kinds of a cluster.
 pub struct Kinds<'c> {
     cluster: &'c dyn Cluster,
 }
 
-/// A kind that has no path of its own.
-#[derive(Debug, thiserror::Error)]
-pub enum Unserved {
-    /// The API server did not tell.
-    #[error(transparent)]
-    Call(#[from] Failure),
-    /// Nobody serves it.
-    #[error("the cluster serves no kind {0}: is its component installed?")]
-    Nowhere(String),
-    /// Several groups serve a kind of this name.
-    #[error("the kind {kind} is served by {groups}: the case must say which is meant, by an apiVersion")]
-    Ambiguous {
-        /// The kind.
-        kind: String,
-        /// The groups, with commas between them.
-        groups: String,
-    },
-}
+/// Kinds that were found before. One that was not served is asked for again: it may be by then.
+#[derive(Debug, Clone, Default)]
+pub struct Known(BTreeMap<(String, String), Served>);
 
 /// A kind as the API server serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +28,9 @@ pub struct Served {
     /// `/api/v1`, or `/apis/GROUP/VERSION`.
     root: String,
     plural: String,
+    kind: String,
     namespaced: bool,
+    deletable: bool,
 }
 
 impl<'c> Kinds<'c> {
@@ -46,68 +40,140 @@ impl<'c> Kinds<'c> {
         Self { cluster }
     }
 
-    /// The resource of a kind: of the group that is named, else of the core group, else of Kubernetes' own group that
-    /// has it (a `Gateway` is the Gateway API's and not Istio's), else of the only one.
-    pub fn resource(&self, kind: &str, version: Option<&str>) -> Result<Served, Unserved> {
-        let nowhere = || Unserved::Nowhere(kind.to_owned());
+    /// The resource of a kind: of the `apiVersion` that is named, else of the core group, else of Kubernetes' own group
+    /// that has it (a `Gateway` is the Gateway API's and not Istio's), else of the only one.
+    ///
+    /// # Errors
+    /// `not-served` if nobody or more than one serves it, and when the API server does not tell.
+    pub fn resource(&self, kind: &str, version: Option<&str>) -> Result<Served, Failure> {
         if let Some(version) = version {
-            return self.in_group(&root(version), kind)?.ok_or_else(nowhere);
+            return self.find(version, kind)?.ok_or_else(|| nowhere(kind));
         }
-        if let Some(core) = self.in_group("/api/v1", kind)? {
+        if let Some(core) = self.find("v1", kind)? {
             return Ok(core);
         }
         let mut found = Vec::new();
-        for root in self.groups()? {
-            found.extend(self.in_group(&root, kind)?);
+        for version in self.groups()? {
+            found.extend(self.find(&version, kind)?);
         }
         let mut own = found.iter().filter(|served| served.is_kubernetes());
         match (own.next(), own.next(), found.as_slice()) {
             (Some(own), None, _) => Ok(own.clone()),
-            (_, _, []) => Err(nowhere()),
+            (_, _, []) => Err(nowhere(kind)),
             (_, _, [only]) => Ok(only.clone()),
-            (_, _, several) => {
-                let groups: Vec<_> = several.iter().map(|served| served.root.as_str()).collect();
-                Err(Unserved::Ambiguous { kind: kind.to_owned(), groups: groups.join(" and ") })
-            }
+            (_, _, several) => Err(ambiguous(kind, several)),
         }
+    }
+
+    /// The resource of a kind in an `apiVersion`; none if it is not served.
+    ///
+    /// # Errors
+    /// When the API server does not tell.
+    pub fn find(&self, version: &str, kind: &str) -> Result<Option<Served>, Failure> {
+        Ok(self.in_version(version)?.into_iter().find(|served| served.kind == kind))
+    }
+
+    /// All resources of an `apiVersion`; none if it is not served.
+    ///
+    /// # Errors
+    /// When the API server does not tell.
+    pub fn in_version(&self, version: &str) -> Result<Vec<Served>, Failure> {
+        let root = root(version);
+        let Some(body) = self.get(&root, "resources")? else { return Ok(Vec::new()) };
+        Ok(items(&body, "/resources").iter().filter_map(|resource| served(&root, resource)).collect())
+    }
+
+    /// The `apiVersion`s of a group, the preferred one first; none if it is not served.
+    ///
+    /// # Errors
+    /// When the API server does not tell.
+    pub fn versions(&self, group: &str) -> Result<Vec<String>, Failure> {
+        if group.is_empty() {
+            return Ok(vec!["v1".to_owned()]);
+        }
+        let Some(body) = self.get(&format!("/apis/{group}"), "versions")? else { return Ok(Vec::new()) };
+        let preferred = text(&body, "/preferredVersion/groupVersion");
+        let others = items(&body, "/versions").iter().map(|version| text(version, "/groupVersion"));
+        let all = std::iter::once(preferred).chain(others.filter(|version| *version != preferred));
+        Ok(all.filter(|version| !version.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// The path of a resource by its name with its group, such as `deployments.apps`, in the version that the API
+    /// server prefers; none if it does not serve the group.
+    ///
+    /// # Errors
+    /// When the API server does not tell.
+    pub fn collection(&self, resource: &str, namespace: Option<&str>) -> Result<Option<String>, Failure> {
+        let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
+        let versions = self.versions(group)?;
+        Ok(versions.first().map(|version| collection(&root(version), plural, namespace)))
     }
 
     fn groups(&self) -> Result<Vec<String>, Failure> {
-        let body = self.get("/apis")?.unwrap_or_default();
-        let groups = body.get("groups").and_then(Value::as_array).cloned().unwrap_or_default();
-        let preferred = groups.iter().filter_map(|group| group.pointer("/preferredVersion/groupVersion")?.as_str());
-        Ok(preferred.map(root).collect())
+        let body = self.get("/apis", "groups")?.unwrap_or_default();
+        let preferred = |group| text(group, "/preferredVersion/groupVersion").to_owned();
+        Ok(items(&body, "/groups").iter().map(preferred).filter(|version| !version.is_empty()).collect())
     }
 
-    fn in_group(&self, root: &str, kind: &str) -> Result<Option<Served>, Failure> {
-        let Some(body) = self.get(root)? else { return Ok(None) };
-        let resources = body.get("resources").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(resources.iter().find_map(|resource| served(root, kind, resource)))
+    /// A document of discovery, which has a list of this name; none if it is not served.
+    fn get(&self, path: &str, list: &str) -> Result<Option<Value>, Failure> {
+        let answer = self.cluster.send(&ApiCall::get(path))?;
+        let (code, why) = match answer.status {
+            404 => return Ok(None),
+            status if !answer.accepted() => (code_of(status), answer.message().to_owned()),
+            _ if answer.body.get(list).is_some_and(Value::is_array) => return Ok(Some(answer.body)),
+            _ => ("discovery", format!("there are no {list} in it")),
+        };
+        Err(Failure::new(code, format!("the API server says {} to `GET {path}`: {why}", answer.status))
+            .hint("every authenticated user may usually read it (role system:discovery)"))
     }
+}
 
-    fn get(&self, path: &str) -> Result<Option<Value>, Failure> {
-        let answer = self.cluster.send(&ApiCall { verb: Verb::Get, path, body: None, user: None })?;
-        match answer.status {
-            404 => Ok(None),
-            _ if answer.accepted() => Ok(Some(answer.body)),
-            status => Err(Failure {
-                code: "discovery",
-                message: format!("the API server says {status} to `GET {path}`: {}", answer.message()),
-                hint: Some("every authenticated user may usually read it (role system:discovery)".to_owned()),
-            }),
+impl Known {
+    /// The resource of a kind in an `apiVersion`.
+    ///
+    /// # Errors
+    /// As [`Kinds::resource`].
+    pub fn resource(&mut self, cluster: &dyn Cluster, version: &str, kind: &str) -> Result<Served, Failure> {
+        let key = (version.to_owned(), kind.to_owned());
+        if let Some(served) = self.0.get(&key) {
+            return Ok(served.clone());
         }
+        let served = Kinds::new(cluster).resource(kind, Some(version))?;
+        Ok(self.0.entry(key).or_insert(served).clone())
     }
+}
+
+fn nowhere(kind: &str) -> Failure {
+    Failure::new("not-served", format!("the cluster serves no kind {kind}: is its component installed?"))
+        .hint("install the component, or leave the object out")
+}
+
+fn ambiguous(kind: &str, several: &[Served]) -> Failure {
+    let groups: Vec<_> = several.iter().map(|served| served.root.as_str()).collect();
+    let groups = groups.join(" and ");
+    let message = format!("the kind {kind} is served by {groups}: the case must say which is meant, by an apiVersion");
+    Failure::new("not-served", message).hint("name the group")
 }
 
 fn root(version: &str) -> String {
     if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") }
 }
 
-fn served(root: &str, kind: &str, resource: &Value) -> Option<Served> {
+fn collection(root: &str, plural: &str, namespace: Option<&str>) -> String {
+    match namespace {
+        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{plural}"),
+    }
+}
+
+fn served(root: &str, resource: &Value) -> Option<Served> {
     let plural = resource.get("name")?.as_str()?;
-    let is_it = resource.get("kind")?.as_str()? == kind && !plural.contains('/');
-    let namespaced = resource.get("namespaced")?.as_bool()?;
-    is_it.then(|| Served { root: root.to_owned(), plural: plural.to_owned(), namespaced })
+    // `deployments/status` has the same kind.
+    let whole = !plural.contains('/');
+    let deletable = items(resource, "/verbs").iter().any(|verb| verb == "delete");
+    let (kind, namespaced) = (resource.get("kind")?.as_str()?.to_owned(), resource.get("namespaced")?.as_bool()?);
+    whole.then(|| Served { root: root.to_owned(), plural: plural.to_owned(), kind, namespaced, deletable })
 }
 
 impl Served {
@@ -116,17 +182,80 @@ impl Served {
         group.ends_with(".k8s.io") || !group.contains('.')
     }
 
+    /// The resource's name, such as `pods`.
+    #[must_use]
+    pub fn plural(&self) -> &str {
+        &self.plural
+    }
+
+    /// The kind, such as `Pod`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Whether its objects can be deleted.
+    #[must_use]
+    pub fn is_deletable(&self) -> bool {
+        self.deletable
+    }
+
     /// The path of all objects, of a namespace if the kind has namespaces.
+    #[must_use]
     pub fn collection(&self, namespace: Option<&str>) -> String {
-        let Self { root, plural, .. } = self;
-        match namespace.filter(|_| self.namespaced) {
-            Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
-            None => format!("{root}/{plural}"),
-        }
+        collection(&self.root, &self.plural, namespace.filter(|_| self.namespaced))
     }
 
     /// The path of one object.
+    #[must_use]
     pub fn path(&self, object: &ObjectRef) -> String {
-        format!("{}/{}", self.collection(object.namespace.as_deref()), object.name)
+        self.at(object.namespace.as_deref(), &object.name)
+    }
+
+    /// The path of the object of this name.
+    #[must_use]
+    pub fn at(&self, namespace: Option<&str>, name: &str) -> String {
+        format!("{}/{name}", self.collection(namespace))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scripted::Scripted;
+
+    #[test]
+    fn an_answer_without_resources_does_not_say_that_nothing_is_served() {
+        for body in [json!({}), json!({"resources": null}), json!(null)] {
+            let failure = Kinds::new(&Scripted::answering(&[(200, body)])).find("v1", "Pod").unwrap_err();
+            assert_eq!(failure.code, "discovery");
+        }
+        let refused = Scripted::answering(&[(403, json!({"message": "no"}))]);
+        assert_eq!(Kinds::new(&refused).find("v1", "Pod").unwrap_err().code, "forbidden");
+    }
+
+    #[test]
+    fn what_was_found_is_not_asked_for_again_and_what_was_not_is() {
+        let pods = json!({"resources": [{"name": "pods", "kind": "Pod", "namespaced": true, "verbs": ["delete"]}]});
+        let cluster = Scripted::answering(&[(404, json!({})), (200, pods)]);
+        let mut known = Known::default();
+        assert_eq!(known.resource(&cluster, "v1", "Pod").unwrap_err().code, "not-served");
+        for _ in 0..2 {
+            let served = known.resource(&cluster, "v1", "Pod").unwrap();
+            assert_eq!(served.at(Some("shop"), "web"), "/api/v1/namespaces/shop/pods/web");
+        }
+        assert_eq!(cluster.asked().len(), 2);
+    }
+
+    #[test]
+    fn the_preferred_version_goes_first() {
+        let group = json!({"versions": [{"groupVersion": "x.io/v1"}, {"groupVersion": "x.io/v2"}],
+            "preferredVersion": {"groupVersion": "x.io/v2"}});
+        let cluster = Scripted::answering(&[(200, group)]);
+        assert_eq!(Kinds::new(&cluster).versions("x.io").unwrap(), ["x.io/v2", "x.io/v1"]);
+        let path = Kinds::new(&cluster).collection("things.x.io", Some("a")).unwrap();
+        assert_eq!(path.as_deref(), Some("/apis/x.io/v2/namespaces/a/things"));
     }
 }

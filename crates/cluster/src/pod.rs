@@ -134,6 +134,22 @@ fn unready(pod: &Value, probe: Option<&Container>) -> Option<String> {
     }
 }
 
+/// Reasons of a waiting container that only a person can remove (Kubernetes `pkg/kubelet/images/types.go`,
+/// `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
+const HOPELESS: &[&str] = &[
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ImageInspectError",
+];
+
+/// Whether a pod or container that is not ready for this reason never will be by itself.
+#[must_use]
+pub fn is_hopeless(reason: &str) -> bool {
+    HOPELESS.iter().any(|known| reason.contains(known))
+}
+
 /// Why a container does not start, such as `ImagePullBackOff`.
 fn waiting(container: &Value) -> Option<String> {
     let waiting = container.pointer("/state/waiting")?;
@@ -192,6 +208,7 @@ mod tests {
         assert_eq!(read(&pod), None);
         pod["status"]["containerStatuses"][0]["state"] = json!({"waiting": {"reason": "ErrImageNeverPull"}});
         assert_eq!(read(&pod).unwrap(), "its container web waits (ErrImageNeverPull)");
+        assert!(is_hopeless(&read(&pod).unwrap()) && !is_hopeless("its container web waits (ImagePullBackOff)"));
         pod["status"]["containerStatuses"][0]["state"] = json!({"terminated": {}});
         assert_eq!(read(&pod).unwrap(), "its probe is not running");
         pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");

@@ -4,7 +4,7 @@
 //! Kyverno's do (Kubernetes "API concepts: dry-run"; Kyverno `pkg/controllers/webhook/utils.go`, `NoneOnDryRun`).
 //! Roles are checked before admission, so that a user without the role shows nothing about admission.
 
-use airtight_cluster::discovery::{Kinds, Unserved};
+use airtight_cluster::discovery::Kinds;
 use airtight_cluster::{ApiAnswer, ApiCall, Cluster, Impersonated, Verb};
 use airtight_manifest::Failure;
 use airtight_manifest::Labels;
@@ -57,20 +57,7 @@ impl Attempted<'_> {
     }
 }
 
-/// Why a change was not tried.
-#[derive(Debug, thiserror::Error)]
-enum Untried {
-    #[error(transparent)]
-    Call(#[from] Failure),
-    #[error(transparent)]
-    Unserved(#[from] Unserved),
-    #[error("the API server says {status} to `GET {path}`: {message}")]
-    Unread { status: u16, path: String, message: String },
-    #[error("the object of the case is no JSON")]
-    NoObject,
-}
-
-fn send(cluster: &dyn Cluster, user: &ApiUser, change: &Change) -> Result<ApiAnswer, Untried> {
+fn send(cluster: &dyn Cluster, user: &ApiUser, change: &Change) -> Result<ApiAnswer, Failure> {
     let kinds = Kinds::new(cluster);
     let object = change.value();
     let version = object.as_ref().and_then(|object| object.get("apiVersion")).and_then(Value::as_str);
@@ -83,22 +70,22 @@ fn send(cluster: &dyn Cluster, user: &ApiUser, change: &Change) -> Result<ApiAns
         cluster.send(&ApiCall { verb, path: &path, body, user: Some(&user) })
     };
     if change.act == Act::Delete {
-        return Ok(call(Verb::Delete, &one, None)?);
+        return call(Verb::Delete, &one, None);
     }
-    let mut object = object.ok_or(Untried::NoObject)?;
+    let mut object = object.ok_or_else(|| Failure::new("no-object", "the object of the case is no JSON"))?;
     match (current(cluster, &one)?, change.act) {
         (Some(version), _) => {
             object["metadata"]["resourceVersion"] = version.into();
-            Ok(call(Verb::Replace, &one, Some(&object))?)
+            call(Verb::Replace, &one, Some(&object))
         }
-        (None, Act::Apply) => Ok(call(Verb::Create, &all, Some(&object))?),
-        (None, Act::Update | Act::Delete) => Ok(call(Verb::Replace, &one, Some(&object))?),
+        (None, Act::Apply) => call(Verb::Create, &all, Some(&object)),
+        (None, Act::Update | Act::Delete) => call(Verb::Replace, &one, Some(&object)),
     }
 }
 
 /// The version of an object, read as oneself; none if there is no such object.
-fn current(cluster: &dyn Cluster, path: &str) -> Result<Option<String>, Untried> {
-    let answer = cluster.send(&ApiCall { verb: Verb::Get, path, body: None, user: None })?;
+fn current(cluster: &dyn Cluster, path: &str) -> Result<Option<String>, Failure> {
+    let answer = cluster.send(&ApiCall::get(path))?;
     if answer.status == 404 {
         return Ok(None);
     }
@@ -106,7 +93,8 @@ fn current(cluster: &dyn Cluster, path: &str) -> Result<Option<String>, Untried>
     match version.filter(|_| answer.accepted()) {
         Some(version) => Ok(Some(version.to_owned())),
         None => {
-            Err(Untried::Unread { status: answer.status, path: path.to_owned(), message: answer.message().to_owned() })
+            let message = format!("the API server says {} to `GET {path}`: {}", answer.status, answer.message());
+            Err(Failure::new("unread", message))
         }
     }
 }

@@ -4,10 +4,12 @@
 mod guard;
 mod objects;
 
+use std::convert::Infallible;
 use std::net::IpAddr;
-use std::time::Instant;
 
-use airtight_cluster::pod::Pod;
+use airtight_cluster::apply::apply;
+use airtight_cluster::pod::{Pod, is_hopeless};
+use airtight_cluster::wait::{Look, Patience, until};
 use airtight_cluster::{ApiCall, Cluster, Container, Verb};
 use airtight_manifest::Failure;
 use airtight_matrix::scenario::got_through;
@@ -70,11 +72,9 @@ impl Stage<'_> {
         Ok(Canary { with_policy, without_policy, detail })
     }
 
-    /// Server-side apply, which may safely be sent again (Kubernetes `docs/reference/using-api/server-side-apply`).
     fn apply(&self, collection: &str, object: &Value) -> Result<(), Failure> {
         let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        let path = format!("{collection}/{name}?fieldManager=airtight&force=true");
-        let answer = self.cluster.send(&ApiCall { verb: Verb::Apply, path: &path, body: Some(object), user: None })?;
+        let answer = apply(self.cluster, &format!("{collection}/{name}"), object)?;
         if answer.accepted() {
             return Ok(());
         }
@@ -101,42 +101,45 @@ impl Stage<'_> {
 
     /// Waits until a pod is ready. What never heals by itself ends the wait.
     fn ready(&self, name: &str) -> Result<Pod, Failure> {
-        let end = Instant::now() + self.options.patience;
         let path = format!("/api/v1/namespaces/{}/pods/{name}", self.namespace);
-        loop {
-            let answer = self.cluster.send(&ApiCall { verb: Verb::Get, path: &path, body: None, user: None })?;
+        let ready = until(self.patience(), &|| self.cluster.is_over(), || {
+            let answer = self.cluster.send(&ApiCall::get(&path))?;
             let pod = Pod::read(&answer.body, &self.options.image).filter(|_| answer.accepted());
             let why = match pod {
-                Some(pod) if pod.unready.is_none() && pod.address.is_some() && pod.probe.is_some() => return Ok(pod),
+                Some(pod) if pod.unready.is_none() && pod.address.is_some() && pod.probe.is_some() => {
+                    return Ok(Look::Done(pod));
+                }
                 Some(pod) => pod.unready.unwrap_or_else(|| "it has no address".to_owned()),
                 None => format!("it cannot be read ({}): {}", answer.status, answer.message()),
             };
-            let hopeless = HOPELESS.iter().any(|reason| why.contains(reason));
-            if hopeless || Instant::now() + self.options.pause >= end {
-                let message = format!("pod {}/{name} of the canary does not become ready: {why}", self.namespace);
-                let error = Failure::new("canary", message);
-                return Err(error.hint(format!("is the image {} on every node?", self.options.image)));
-            }
-            std::thread::sleep(self.options.pause);
-        }
+            if is_hopeless(&why) { Err(self.unready(name, &why)) } else { Ok(Look::Open(why)) }
+        })?;
+        ready.map_err(|late| self.unready(name, &late.last))
+    }
+
+    fn unready(&self, name: &str, why: &str) -> Failure {
+        let message = format!("pod {}/{name} of the canary does not become ready: {why}", self.namespace);
+        Failure::new("canary", message).hint(format!("is the image {} on every node?", self.options.image))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::steady(self.options.patience, self.options.pause)
     }
 
     /// Dials until the outcome is as wanted and stays so, or patience is at its end; the last outcome. A policy takes
     /// a moment to arrive at the datapath.
     fn settled(&self, client: &Container, server: IpAddr, wanted: fn(&Outcome) -> bool) -> Outcome {
-        let end = Instant::now() + self.options.patience;
-        let mut same = 0;
-        let mut last = None;
-        loop {
+        let (mut same, mut last) = (0, None);
+        let settled = until(self.patience(), &|| self.cluster.is_over(), || {
             let outcome = self.dial(client, server);
             same = if last.as_ref() == Some(&outcome) { same + 1 } else { 1 };
+            last = Some(outcome.clone());
             let failed = matches!(outcome, Outcome::ProbeError(_));
             let settled = same >= STABLE && wanted(&outcome) && !failed;
-            if settled || self.cluster.is_over() || Instant::now() + self.options.pause >= end {
-                return outcome;
-            }
-            last = Some(outcome);
-            std::thread::sleep(self.options.pause);
+            Ok::<_, Infallible>(if settled { Look::Done(outcome) } else { Look::Open(outcome) })
+        });
+        match settled {
+            Ok(outcome) => outcome.unwrap_or_else(|late| late.last),
         }
     }
 
@@ -150,8 +153,3 @@ impl Stage<'_> {
         }
     }
 }
-
-/// Reasons of a waiting container that only a person can remove (Kubernetes `pkg/kubelet/images/types.go`,
-/// `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
-const HOPELESS: [&str; 4] =
-    ["ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError", "ImageInspectError"];

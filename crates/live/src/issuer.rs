@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use airtight_cluster::list::list;
 use airtight_cluster::pod::Pod;
+use airtight_cluster::read::list;
 use airtight_cluster::{Cluster, Container};
 use airtight_manifest::Failure;
 use airtight_model::policy::{Token, TokenState};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use airtight_cluster::list::list;
 use airtight_cluster::pod::Pod;
+use airtight_cluster::read::list;
 use airtight_cluster::{Cluster, Container};
 use airtight_manifest::Failure;
 use serde_json::Value;

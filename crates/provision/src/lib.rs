@@ -4,7 +4,6 @@ mod authority;
 #[cfg(feature = "live")]
 mod bounded;
 mod bundle;
-mod cluster_api;
 mod component;
 #[cfg(feature = "live")]
 mod docker;
@@ -36,7 +35,6 @@ mod window;
 
 pub use authority::{AuthorityError, issue, make_authority};
 pub use bundle::{Fetch, fetches};
-pub use cluster_api::Cluster;
 pub use component::{Accepted, Chart, Component, Install, Product, Supported};
 #[cfg(feature = "live")]
 pub use docker::{ContainerFound, Docker, NetworkFound};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use airtight_cluster::order::{Turn, turn};
 use airtight_manifest::{Document, File, Node, load_files};
 use airtight_model::world::Host;
 
@@ -23,20 +24,6 @@ pub struct Manifest {
     pub name: String,
     /// Its text.
     pub text: String,
-}
-
-/// How soon an object may be applied: what allows before what denies, so that a roll-out under traffic cuts nothing
-/// that is meant to work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Turn {
-    /// What the others live in.
-    Namespace,
-    /// What isolates nobody.
-    Open,
-    /// What isolates what it selects.
-    Isolating,
-    /// What judges objects that come after it.
-    Governing,
 }
 
 /// The files of a folder in the order in which its `kustomization.yaml` lists them; in the safe order if it has none.
@@ -69,34 +56,5 @@ fn resources(file: &File) -> Vec<String> {
 
 /// A file is applied as a whole, when the last of its objects may be.
 fn turn_of(file: &File) -> Turn {
-    documents(file).iter().map(|document| turn(&document.root)).max().unwrap_or(Turn::Open)
-}
-
-fn turn(object: &Node) -> Turn {
-    let spec = object.get("spec");
-    let list = |name: &str| spec.and_then(|spec| spec.get(name)).and_then(Node::as_list).map_or(0, <[Node]>::len);
-    match object.get("kind").and_then(Node::as_str).unwrap_or_default() {
-        "Namespace" => Turn::Namespace,
-        // A strict mTLS mode refuses plain text, and a policy without rules allows nothing.
-        "PeerAuthentication" => Turn::Isolating,
-        "AuthorizationPolicy" if list("rules") == 0 => Turn::Isolating,
-        "NetworkPolicy" if list("ingress") + list("egress") == 0 => Turn::Isolating,
-        "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy" if spec.is_some_and(isolates_alone) => Turn::Isolating,
-        "ClusterPolicy" | "Policy" | "ValidatingPolicy" | "MutatingPolicy" | "GeneratingPolicy" => Turn::Governing,
-        _ => Turn::Open,
-    }
-}
-
-/// Whether a Cilium policy allows nothing, and isolates what it selects.
-fn isolates_alone(spec: &Node) -> bool {
-    let rules = |name: &str| spec.get(name).and_then(Node::as_list).map_or(0, count_rules);
-    rules("ingress") + rules("egress") + rules("ingressDeny") + rules("egressDeny") == 0
-}
-
-/// An empty rule selects nothing.
-fn count_rules(rules: &[Node]) -> usize {
-    rules
-        .iter()
-        .filter(|rule| !matches!(&rule.value, airtight_manifest::NodeValue::Map(entries) if entries.is_empty()))
-        .count()
+    documents(file).iter().map(|document| turn(&document.root.to_json())).max().unwrap_or(Turn::Open)
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::wait;
+use super::body::{Cut, whole};
 use super::error;
 use super::limits::Limits;
-use crate::{ApiAnswer, ApiCall, Verb};
+use crate::{ApiAnswer, ApiCall, Verb, retry};
 
 /// A call as it goes over the wire.
 pub(super) struct Request {
@@ -98,14 +99,9 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// Whether the same call may end better soon.
-    fn passing(&self) -> bool {
-        matches!(self.status, 429 | 500 | 502 | 503 | 504)
-    }
-
     /// Whether it is safe to send `request` again: an API server that says 429 has not looked at it.
     fn again(&self, request: &Request) -> bool {
-        self.passing() && (request.idempotent() || self.status == 429)
+        retry::status(self.status) && (request.idempotent() || self.status == 429)
     }
 
     pub(super) fn into_answer(self, request: &Request) -> Result<ApiAnswer, Failure> {
@@ -148,7 +144,7 @@ pub(super) async fn with_retries(client: &Client, request: &Request, limits: &Li
         let result = once(client, request, limits.call.min(left)).await;
         let (again, asked) = match &result {
             Ok(response) => (response.again(request), response.retry_after),
-            Err(error) => (request.idempotent() && error::passing(error), None),
+            Err(error) => (request.idempotent() && retry::code(error.code), None),
         };
         let pause = wait(attempt, limits.pause, asked);
         if !again || attempt >= limits.attempts || Instant::now() + pause >= end {
@@ -163,8 +159,11 @@ async fn once(client: &Client, request: &Request, within: Duration) -> Result<Re
     let sent = async {
         let response = client.send(request.build()?).await.map_err(|error| failed(&error, request))?;
         let (head, body) = response.into_parts();
-        let body = body.collect_bytes().await.map_err(|error| failed(&error, request))?;
-        Ok(Response { status: head.status.as_u16(), retry_after: retry_after(&head.headers), body: body.to_vec() })
+        let body = whole(body).await.map_err(|cut| match cut {
+            Cut::Broken(error) => failed(&error, request),
+            Cut::Endless => error::endless(&request.what(), request.server()),
+        })?;
+        Ok(Response { status: head.status.as_u16(), retry_after: retry_after(&head.headers), body })
     };
     timeout(within, sent).await.unwrap_or_else(|_| Err(error::late(&request.what(), request.server(), within)))
 }

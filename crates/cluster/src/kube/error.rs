@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use airtight_manifest::Failure;
 
+use super::limits::LARGEST;
+use crate::refusal::code_of;
+use crate::retry;
+
 /// A call that the client gave up.
 pub(super) fn of_client(error: &kube::Error, what: &str, server: &str) -> Failure {
     let causes = chain(error);
@@ -49,21 +53,26 @@ pub(super) fn late(what: &str, server: &str, within: Duration) -> Failure {
     }
 }
 
-/// A call that was answered with an error where none can be used. `needs` is the permission that it takes.
-pub(super) fn refused(status: u16, message: &str, what: &str, needs: &str) -> Failure {
-    let (code, hint) = match status {
-        401 => ("unauthenticated", "the kubeconfig's credentials have expired or are another cluster's".to_owned()),
-        403 => ("forbidden", format!("grant {needs} in this namespace to the kubeconfig's user")),
-        404 => ("not-found", "the pod or container is gone; `kubectl get pods` shows what is there".to_owned()),
-        429 | 500..=599 => ("api-failing", "the API server or the kubelet fails; their logs say why".to_owned()),
-        _ => ("api-refused", "the API server's words say what it did not like".to_owned()),
-    };
-    Failure { code, message: format!("{what} was answered with {status}: {message}"), hint: Some(hint) }
+/// A call whose answer does not end.
+pub(super) fn endless(what: &str, server: &str) -> Failure {
+    Failure {
+        code: "api-answer",
+        message: format!("{what} at {server}: the answer is larger than {} MiB", LARGEST >> 20),
+        hint: Some("is something else than an API server at this address?".to_owned()),
+    }
 }
 
-/// Whether the same call may end better soon.
-pub(super) fn passing(error: &Failure) -> bool {
-    matches!(error.code, "api-unreachable" | "api-broken" | "api-timeout")
+/// A call that was answered with an error where none can be used. `needs` is the permission that it takes.
+pub(super) fn refused(status: u16, message: &str, what: &str, needs: &str) -> Failure {
+    let hint = match status {
+        401 => "the kubeconfig's credentials have expired or are another cluster's".to_owned(),
+        403 => format!("grant {needs} in this namespace to the kubeconfig's user"),
+        404 => "the pod or container is gone; `kubectl get pods` shows what is there".to_owned(),
+        _ if retry::status(status) => "the API server or the kubelet fails; their logs say why".to_owned(),
+        _ => "the API server's words say what it did not like".to_owned(),
+    };
+    let message = format!("{what} was answered with {status}: {message}");
+    Failure { code: code_of(status), message, hint: Some(hint) }
 }
 
 /// The error of a call that was made several times.

@@ -11,7 +11,8 @@ use super::backoff::wait;
 use super::error;
 use super::limits::Limits;
 use super::session::Session;
-use crate::{Container, Execution};
+use crate::read::escaped;
+use crate::{Container, Execution, retry};
 
 /// What is run, where, and for how long.
 pub(super) struct Exec<'a> {
@@ -32,18 +33,12 @@ impl Exec<'_> {
     fn path(&self) -> String {
         let Container { namespace, pod, container } = self.place;
         let stdin = !self.stdin.is_empty();
-        let words = self.command.iter().map(|word| format!("command={}", encoded(word)));
+        let words = self.command.iter().map(|word| format!("command={}", escaped(word)));
         let command = words.collect::<Vec<_>>().join("&");
         format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/exec?container={container}&stdin={stdin}&stdout=true&stderr=true&{command}"
         )
     }
-}
-
-/// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
-fn encoded(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    word.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// Runs a program until it ends, or the time is up; what it wrote until then is kept.
@@ -64,8 +59,7 @@ async fn open(client: &Client, exec: &Exec<'_>, limits: &Limits, end: Instant) -
             Err(error) => error,
         };
         let pause = wait(attempt, limits.pause, None);
-        let again = error::passing(&error) || error.code == "api-failing";
-        if !again || attempt >= limits.attempts || Instant::now() + pause >= end {
+        if !retry::code(error.code) || attempt >= limits.attempts || Instant::now() + pause >= end {
             return Err(error::counted(error, attempt));
         }
         sleep(pause).await;
@@ -99,15 +93,5 @@ fn not_opened(error: &kube::Error, exec: &Exec<'_>) -> Failure {
             hint: Some("a proxy before the API server may not let websockets through".to_owned()),
         },
         other => error::of_client(other, &exec.what(), exec.server),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_a_command_stay_words() {
-        assert_eq!(encoded("a b&c=ü/~"), "a%20b%26c%3D%C3%BC%2F~");
     }
 }

@@ -1,6 +1,9 @@
-//! How long calls may take.
+//! How long calls may take, and how much may come back.
 
 use std::time::Duration;
+
+/// The most of an answer that is read, in bytes: a page of the largest objects is a tenth of it.
+pub(super) const LARGEST: usize = 64 * 1024 * 1024;
 
 /// How long calls may take, and how often one is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

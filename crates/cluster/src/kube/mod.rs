@@ -2,13 +2,18 @@
 
 mod access;
 mod backoff;
+mod body;
 mod call;
 mod error;
 mod exec;
+mod fetch;
 mod limits;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use access::Access;
+pub use fetch::{NotFetched, fetch};
 pub use limits::Limits;
 
 use std::time::Duration;

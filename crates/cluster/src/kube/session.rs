@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::{self, Message};
 
+use super::limits::LARGEST;
 use crate::{Ended, Execution};
 
 const STDIN: u8 = 0;
@@ -22,9 +23,6 @@ const CLOSE: u8 = 255;
 
 /// How much of the input a message carries, in bytes.
 const PIECE: usize = 32 * 1024;
-
-/// The most that a program may write to one output, in bytes.
-const MOST: usize = 64 * 1024 * 1024;
 
 pub(super) struct Session {
     connection: Connection,
@@ -115,7 +113,7 @@ impl Output {
             Some((&STATUS, rest)) => self.ended = Some(ended(rest)),
             Some(_) | None => {}
         }
-        if self.stdout.len() > MOST || self.stderr.len() > MOST {
+        if self.stdout.len() > LARGEST || self.stderr.len() > LARGEST {
             self.cut("the program wrote more than anybody can read");
         }
     }

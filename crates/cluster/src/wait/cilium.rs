@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use airtight_manifest::Failure;
 use serde_json::Value;
 
 use super::state::State;
 use crate::read;
-use crate::read::{Unread, text};
+use crate::read::text;
 use crate::{Cluster, Container, Ended};
 
 /// How long a question to an agent may take.
@@ -20,28 +21,12 @@ pub struct Revisions {
     pub of: BTreeMap<Container, u64>,
 }
 
-/// Why an agent did not tell its revision.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RevisionError {
-    /// The agents cannot be listed.
-    #[error(transparent)]
-    Unread(#[from] Unread),
-    /// An agent did not tell.
-    #[error("{agent} does not tell its policy revision: {why}")]
-    Silent {
-        /// Which.
-        agent: Container,
-        /// What came instead.
-        why: String,
-    },
-}
-
 impl Revisions {
     /// Asks every agent (Cilium `cilium-dbg policy get`); to be done before policies change.
     ///
     /// # Errors
     /// When the agents cannot be listed, or one of them does not tell.
-    pub fn now(cluster: &dyn Cluster) -> Result<Self, RevisionError> {
+    pub fn now(cluster: &dyn Cluster) -> Result<Self, Failure> {
         let pods = read::list(cluster, "/api/v1/pods?labelSelector=k8s-app%3Dcilium")?;
         let agents = pods.iter().map(|pod| Container {
             namespace: text(pod, "/metadata/namespace").to_owned(),
@@ -53,9 +38,9 @@ impl Revisions {
     }
 }
 
-fn revision(cluster: &dyn Cluster, agent: &Container) -> Result<u64, RevisionError> {
+fn revision(cluster: &dyn Cluster, agent: &Container) -> Result<u64, Failure> {
     let command = ["cilium-dbg", "policy", "get", "-o", "jsonpath={.revision}"];
-    let silent = |why: String| RevisionError::Silent { agent: agent.clone(), why };
+    let silent = |why: String| Failure::new("revision", format!("{agent} does not tell its policy revision: {why}"));
     let run = cluster.exec(agent, &command, &[], DEADLINE).map_err(|error| silent(error.to_string()))?;
     let said = String::from_utf8_lossy(&run.stdout);
     match &run.ended {

@@ -5,12 +5,14 @@
 
 mod awaited;
 mod cilium;
+mod in_force;
 mod object;
 mod state;
 mod until;
 
 pub use awaited::Awaited;
-pub use cilium::{RevisionError, Revisions};
+pub use cilium::Revisions;
+pub use in_force::{NotInForce, Outstanding, wait};
 pub use object::Sign;
 pub use state::State;
-pub use until::{NotInForce, Outstanding, Patience, wait};
+pub use until::{GaveUp, Look, Patience, until};

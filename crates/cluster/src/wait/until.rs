@@ -1,16 +1,13 @@
-//! Waiting, bounded in time, until everything is in force.
+//! The one loop that waits: look again, with longer and longer pauses, until it is so or the time is up.
+//!
+//! By polling, and not with kube's `runtime::wait`: that takes the permission `watch`, which the printed role does not
+//! have, and half of what is waited for is told by programs in pods and not by an object.
 
-use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::awaited::Awaited;
-use super::state::State;
-use crate::Cluster;
-
-/// A rejection counts once it was seen so often in a row: a controller may look at objects in another order than
-/// they were applied in.
-const SEEN: u32 = 4;
+/// How often it is looked during a pause whether everything is over.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// How long, and how often, a cluster is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,97 +31,110 @@ impl Default for Patience {
     }
 }
 
-/// Something that is not in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outstanding {
-    /// What.
-    pub awaited: Awaited,
-    /// What is missing, or its controller's words.
-    pub why: String,
-}
-
-/// Why flows cannot be tried yet.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotInForce {
-    /// Controllers refuse objects.
-    #[error("refused by its controller: {}", list(.0))]
-    Rejected(Vec<Outstanding>),
-    /// The time was up.
-    #[error("not in force after {}s: {}", .after.as_secs(), list(.pending))]
-    Deadline {
-        /// What was not in force at the last look.
-        pending: Vec<Outstanding>,
-        /// How long it was waited.
-        after: Duration,
-    },
-}
-
-fn list(outstanding: &[Outstanding]) -> String {
-    outstanding.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-impl fmt::Display for Outstanding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.awaited, self.why)
+impl Patience {
+    /// Looks after equal pauses.
+    #[must_use]
+    pub fn steady(within: Duration, pause: Duration) -> Self {
+        Self { within, first_pause: pause, longest_pause: pause }
     }
 }
 
-/// Waits until everything is in force; how long it took.
+/// What one look showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look<T, W> {
+    /// It is so.
+    Done(T),
+    /// Not yet: what is missing.
+    Open(W),
+}
+
+/// There was no more patience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaveUp<W> {
+    /// What was missing at the last look.
+    pub last: W,
+    /// How long it was waited.
+    pub after: Duration,
+}
+
+/// Looks until a look is done, within patience and unless everything `is_over`; an inner error says that it was not.
+/// There is one look at least.
 ///
 /// # Errors
-/// When controllers refuse objects, all of them at once, as soon as nothing else can still become of them; and when
-/// the time is up, with everything that is not in force.
-pub fn wait(cluster: &dyn Cluster, awaited: &[Awaited], patience: Patience) -> Result<Duration, NotInForce> {
-    let started = Instant::now();
+/// What a look fails with: nothing is waited for any more then.
+pub fn until<T, W, E>(
+    patience: Patience,
+    is_over: &dyn Fn() -> bool,
+    mut look: impl FnMut() -> Result<Look<T, W>, E>,
+) -> Result<Result<T, GaveUp<W>>, E> {
+    let begun = Instant::now();
     let mut pause = patience.first_pause;
-    let mut open: Vec<(Awaited, u32)> = awaited.iter().map(|each| (each.clone(), 0)).collect();
     loop {
-        let look = look(cluster, open);
-        if look.pending.is_empty() && look.rejected.is_empty() {
-            return Ok(started.elapsed());
+        let last = match look()? {
+            Look::Done(done) => return Ok(Ok(done)),
+            Look::Open(last) => last,
+        };
+        let after = begun.elapsed();
+        if after + pause > patience.within || !rest(pause, is_over) {
+            return Ok(Err(GaveUp { last, after: begun.elapsed() }));
         }
-        let settled = look.rejected.iter().all(|(_, times)| *times >= SEEN);
-        if !look.rejected.is_empty() && settled {
-            return Err(NotInForce::Rejected(look.rejected.into_iter().map(|(outstanding, _)| outstanding).collect()));
-        }
-        let elapsed = started.elapsed();
-        if cluster.is_over() || elapsed + pause > patience.within {
-            return Err(look.given_up(elapsed));
-        }
-        thread::sleep(pause);
         pause = (pause * 2).min(patience.longest_pause);
-        open = look.open();
     }
 }
 
-/// What one look at a cluster showed, of what was not in force before.
-#[derive(Default)]
-struct Look {
-    pending: Vec<Outstanding>,
-    /// With how often in a row.
-    rejected: Vec<(Outstanding, u32)>,
-}
-
-fn look(cluster: &dyn Cluster, open: Vec<(Awaited, u32)>) -> Look {
-    let mut look = Look::default();
-    for (awaited, times) in open {
-        match awaited.state(cluster) {
-            State::InForce => {}
-            State::Pending(why) => look.pending.push(Outstanding { awaited, why }),
-            State::Rejected(why) => look.rejected.push((Outstanding { awaited, why }, times + 1)),
+/// Waits; false if everything is over meanwhile.
+fn rest(pause: Duration, is_over: &dyn Fn() -> bool) -> bool {
+    let end = Instant::now() + pause;
+    loop {
+        if is_over() {
+            return false;
         }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        thread::sleep(GLANCE.min(left));
     }
-    look
 }
 
-impl Look {
-    fn open(self) -> Vec<(Awaited, u32)> {
-        let pending = self.pending.into_iter().map(|outstanding| (outstanding.awaited, 0));
-        pending.chain(self.rejected.into_iter().map(|(outstanding, times)| (outstanding.awaited, times))).collect()
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const HASTE: Patience = Patience {
+        within: Duration::from_millis(200),
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(10),
+    };
+
+    #[test]
+    fn looks_until_it_is_so_or_the_time_is_up() {
+        let looks = Cell::new(0);
+        let look = |enough| {
+            looks.set(looks.get() + 1);
+            Ok::<_, ()>(if looks.get() >= enough { Look::Done("it is") } else { Look::Open(looks.get()) })
+        };
+        assert_eq!(until(HASTE, &|| false, || look(3)), Ok(Ok("it is")));
+        let late = until(HASTE, &|| false, || look(u32::MAX)).unwrap().unwrap_err();
+        assert!(late.last == looks.get() && late.after <= HASTE.within * 2, "{late:?}");
     }
 
-    fn given_up(self, after: Duration) -> NotInForce {
-        let rejected = self.rejected.into_iter().map(|(outstanding, _)| outstanding);
-        NotInForce::Deadline { pending: rejected.chain(self.pending).collect(), after }
+    #[test]
+    fn the_end_of_everything_cuts_a_pause_short() {
+        let long = Patience::steady(Duration::from_mins(1), Duration::from_secs(30));
+        let (begun, looks) = (Instant::now(), Cell::new(0));
+        let waited = until(long, &|| begun.elapsed() > Duration::from_millis(20), || {
+            looks.set(looks.get() + 1);
+            Ok::<Look<(), &str>, ()>(Look::Open("nothing"))
+        });
+        assert_eq!(waited.unwrap().unwrap_err().last, "nothing");
+        assert!(looks.get() == 1 && begun.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn an_error_ends_the_wait() {
+        assert_eq!(until(HASTE, &|| false, || Err::<Look<(), ()>, _>("hopeless")), Err("hopeless"));
     }
 }

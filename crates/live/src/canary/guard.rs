@@ -30,7 +30,7 @@ impl<'c> Guard<'c> {
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         match self.cluster.send(&ApiCall { verb: Verb::Delete, path: &path, body: None, user: None }) {
             Ok(answer) if answer.accepted() || answer.status == 404 => None,
-            Ok(answer) => Some(format!("{} {}", answer.status, answer.message()).trim_end().to_owned()),
+            Ok(answer) => Some(answer.words()),
             Err(error) => Some(error.message),
         }
     }

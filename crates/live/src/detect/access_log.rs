@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use airtight_cluster::Cluster;
 use airtight_cluster::read;
-use airtight_cluster::read::{Unread, items, text};
-use airtight_manifest::yaml;
+use airtight_cluster::read::{items, text};
+use airtight_manifest::{Failure, yaml};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub struct AccessLogs {
 
 impl AccessLogs {
     /// Looks at the settings of a cluster whose istiod runs in `istiod`, if it has one.
-    pub(super) fn read(cluster: &dyn Cluster, istiod: Option<&str>) -> Result<Self, Unread> {
+    pub(super) fn read(cluster: &dyn Cluster, istiod: Option<&str>) -> Result<Self, Failure> {
         let istio = istiod.map(|namespace| istio(cluster, namespace)).transpose()?;
         Ok(Self { istio, kgateway: Some(kgateway(cluster)?) })
     }
@@ -44,12 +44,12 @@ impl AccessLogs {
     }
 }
 
-fn istio(cluster: &dyn Cluster, namespace: &str) -> Result<bool, Unread> {
+fn istio(cluster: &dyn Cluster, namespace: &str) -> Result<bool, Failure> {
     let maps =
         read::list(cluster, &format!("/api/v1/namespaces/{namespace}/configmaps?labelSelector=release%3Distio"))?;
     let single = read::object(cluster, &format!("/api/v1/namespaces/{namespace}/configmaps/istio"))?;
     let in_mesh = maps.iter().chain(&single).any(|map| writes_to_file(text(map, "/data/mesh")));
-    let telemetries = read::list_if_served(cluster, "/apis/telemetry.istio.io/v1/telemetries")?;
+    let telemetries = read::list_if_served(cluster, "/apis/telemetry.istio.io/v1/telemetries")?.unwrap_or_default();
     let on = |rule: &Value| rule.get("disabled").and_then(Value::as_bool) != Some(true);
     Ok(in_mesh || telemetries.iter().any(|telemetry| items(telemetry, "/spec/accessLogging").iter().any(on)))
 }
@@ -60,12 +60,13 @@ fn writes_to_file(mesh: &str) -> bool {
     file.is_some_and(|file| file.as_str().is_some_and(|path| !path.is_empty()))
 }
 
-fn kgateway(cluster: &dyn Cluster) -> Result<bool, Unread> {
+fn kgateway(cluster: &dyn Cluster) -> Result<bool, Failure> {
     // The kind has another name, and the list another place, since 2.2.
     let places =
         [("httplistenerpolicies", "/spec/accessLog"), ("listenerpolicies", "/spec/default/httpSettings/accessLog")];
     for (resource, pointer) in places {
-        let policies = read::list_if_served(cluster, &format!("/apis/gateway.kgateway.dev/v1alpha1/{resource}"))?;
+        let policies = read::list_if_served(cluster, &format!("/apis/gateway.kgateway.dev/v1alpha1/{resource}"))?
+            .unwrap_or_default();
         if policies.iter().any(|policy| !items(policy, pointer).is_empty()) {
             return Ok(true);
         }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use airtight_cluster::Cluster;
 use airtight_cluster::pod::repository;
 use airtight_cluster::read;
-use airtight_cluster::read::{Unread, items, text};
+use airtight_cluster::read::{items, text};
+use airtight_manifest::Failure;
 use serde::Serialize;
 
 /// An image as pods name it, and as nodes have it.
@@ -29,7 +30,7 @@ pub fn running_images(
     cluster: &dyn Cluster,
     wanted: &BTreeSet<String>,
     probe: &str,
-) -> Result<Vec<RunningImage>, Unread> {
+) -> Result<Vec<RunningImage>, Failure> {
     let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
     for pod in read::list(cluster, "/api/v1/pods")? {
         for (containers, statuses) in [

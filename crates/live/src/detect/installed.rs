@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_cluster::Cluster;
 use airtight_cluster::read;
-use airtight_cluster::read::{Unread, items, text};
+use airtight_cluster::read::{items, text};
+use airtight_manifest::Failure;
 use airtight_model::policy::Layer;
 use semver::Version;
 use serde::Serialize;
@@ -122,8 +123,9 @@ impl Installed {
         let mut found = Self::default();
         let mut unread = Vec::new();
         let mut list = |path: &str, served: bool| {
-            let objects = if served { read::list(cluster, path) } else { read::list_if_served(cluster, path) };
-            kept(objects, &mut unread).unwrap_or_default()
+            let objects =
+                if served { read::list(cluster, path).map(Some) } else { read::list_if_served(cluster, path) };
+            kept(objects, &mut unread).flatten().unwrap_or_default()
         };
         let daemon_sets = list("/apis/apps/v1/daemonsets", true);
         let deployments = list("/apis/apps/v1/deployments", true);
@@ -270,7 +272,7 @@ impl Installed {
     }
 }
 
-fn kept<T>(result: Result<T, Unread>, unread: &mut Vec<String>) -> Option<T> {
+fn kept<T>(result: Result<T, Failure>, unread: &mut Vec<String>) -> Option<T> {
     result.map_err(|error| unread.push(error.to_string())).ok()
 }
 

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use airtight_cluster::read;
-use airtight_cluster::read::{Unread, items, text};
+use airtight_cluster::read::{items, text};
 use airtight_cluster::{Cluster, Container, Ended};
+use airtight_manifest::Failure;
 use airtight_model::policy::Checkpoint;
 use airtight_model::world::GATEWAY_NAME;
 use jiff::Timestamp;
@@ -127,8 +128,9 @@ impl Observers {
         }
     }
 
-    fn add_proxies(&mut self, cluster: &dyn Cluster) -> Result<(), Unread> {
-        let gateways = read::list_if_served(cluster, "/apis/gateway.networking.k8s.io/v1/gateways")?;
+    fn add_proxies(&mut self, cluster: &dyn Cluster) -> Result<(), Failure> {
+        let gateways =
+            read::list_if_served(cluster, "/apis/gateway.networking.k8s.io/v1/gateways")?.unwrap_or_default();
         let pods = read::list(cluster, &format!("/api/v1/pods?labelSelector={}", read::escaped(GATEWAY_NAME)))?;
         for pod in &pods {
             let (Some(proxy), true) = (proxy_of(pod, &gateways), is_running(pod)) else { continue };
@@ -142,7 +144,7 @@ impl Observers {
     }
 }
 
-fn gap(observer: &str, error: &Unread) -> Gap {
+fn gap(observer: &str, error: &Failure) -> Gap {
     Gap { observer: observer.to_owned(), why: error.to_string() }
 }
 

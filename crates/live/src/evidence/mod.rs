@@ -28,12 +28,11 @@ pub use ways::Ways;
 pub use witness::ClusterWitness;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::net::IpAddr;
-use std::thread;
-use std::time::Instant;
 
 use airtight_cluster::Cluster;
-use airtight_cluster::wait::Patience;
+use airtight_cluster::wait::{Look, Patience, until};
 
 /// What is left of a round when its observers have been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,15 +71,12 @@ pub fn examine_until(
     patience: Patience,
     is_enough: &dyn Fn(usize, &Attribution) -> bool,
 ) -> Examined {
-    let started = Instant::now();
-    let mut pause = patience.first_pause;
-    loop {
+    let examined = until(patience, &|| cluster.is_over(), || {
         let examined = examine(cluster, observers, ways, attempts);
         let enough = examined.attributions.iter().enumerate().all(|(index, one)| is_enough(index, one));
-        if enough || cluster.is_over() || started.elapsed() + pause > patience.within {
-            return examined;
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(patience.longest_pause);
+        Ok::<_, Infallible>(if enough { Look::Done(examined) } else { Look::Open(examined) })
+    });
+    match examined {
+        Ok(examined) => examined.unwrap_or_else(|late| late.last),
     }
 }

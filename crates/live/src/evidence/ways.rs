@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use airtight_cluster::Cluster;
 use airtight_cluster::read;
-use airtight_cluster::read::{Unread, items, text};
+use airtight_cluster::read::{items, text};
+use airtight_manifest::Failure;
 use airtight_model::policy::Checkpoint;
 use serde_json::Value;
 
@@ -40,12 +41,13 @@ impl Ways {
     ///
     /// # Errors
     /// When one of them cannot be read: which, and why.
-    pub fn read(cluster: &dyn Cluster, proxies: &[ProxyPod]) -> Result<Self, Unread> {
+    pub fn read(cluster: &dyn Cluster, proxies: &[ProxyPod]) -> Result<Self, Failure> {
         let services = read::list(cluster, "/api/v1/services")?;
         let slices = read::list(cluster, "/apis/discovery.k8s.io/v1/endpointslices")?;
         let namespaces = read::list(cluster, "/api/v1/namespaces")?;
-        let gateways = read::list_if_served(cluster, "/apis/gateway.networking.k8s.io/v1/gateways")?;
-        let entries = read::list_if_served(cluster, "/apis/networking.istio.io/v1/serviceentries")?;
+        let gateways =
+            read::list_if_served(cluster, "/apis/gateway.networking.k8s.io/v1/gateways")?.unwrap_or_default();
+        let entries = read::list_if_served(cluster, "/apis/networking.istio.io/v1/serviceentries")?.unwrap_or_default();
         let pods = read::list(cluster, "/api/v1/pods?labelSelector=istio.io%2Fuse-waypoint")?;
         let waypoints = waypoints(&gateways, proxies);
         let mut ways = Self::default();

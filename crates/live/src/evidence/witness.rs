@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use airtight_cluster::Cluster;
 use airtight_cluster::read;
-use airtight_cluster::read::{Unread, text};
+use airtight_cluster::read::text;
 use airtight_cluster::wait::Patience;
+use airtight_manifest::Failure;
 use airtight_matrix::judge::Evidence;
 use airtight_matrix::scenario::got_through;
 use serde_json::Value;
@@ -40,7 +41,7 @@ impl<'c> ClusterWitness<'c> {
     ///
     /// # Errors
     /// When the pods or the ways between them cannot be listed: then nobody can tell whose flow a record is.
-    pub fn examine(&self, round: &[Tried<'_>]) -> Result<(Vec<usize>, Examined), Unread> {
+    pub fn examine(&self, round: &[Tried<'_>]) -> Result<(Vec<usize>, Examined), Failure> {
         let observers = Observers::find(self.cluster);
         let ways = Ways::read(self.cluster, &observers.proxies())?;
         let sources = sources(self.cluster)?;
@@ -76,7 +77,7 @@ impl Witness for ClusterWitness<'_> {
 }
 
 /// By namespace and name.
-fn sources(cluster: &dyn Cluster) -> Result<BTreeMap<(String, String), Source>, Unread> {
+fn sources(cluster: &dyn Cluster) -> Result<BTreeMap<(String, String), Source>, Failure> {
     let pods = read::list(cluster, "/api/v1/pods")?;
     let source = |pod: &Value| {
         let key = (text(pod, "/metadata/namespace").to_owned(), text(pod, "/metadata/name").to_owned());

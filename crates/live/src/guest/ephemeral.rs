@@ -1,18 +1,14 @@
 //! Probes in pods that are somebody else's: ephemeral containers, which stay until their pod goes.
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::Instant;
 
-use airtight_cluster::list::list;
-use airtight_cluster::pod::{Pod, ephemeral_probe};
-use airtight_cluster::read::{items, text};
-use airtight_cluster::wait::Patience;
+use airtight_cluster::pod::{Pod, ephemeral_probe, is_hopeless};
+use airtight_cluster::read::{items, list, text};
+use airtight_cluster::wait::{Look, Patience, until};
 use airtight_cluster::{ApiCall, Cluster, Verb};
 use airtight_manifest::Failure;
 use serde_json::{Value, json};
 
-use super::{is_hopeless, said};
 use crate::options::Options;
 
 /// The container's name; a further one in the same pod has a number behind it.
@@ -106,7 +102,7 @@ fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<String, 
         return Ok(name);
     }
     let error =
-        Failure::new("as-deployed", format!("no probe can be put into pod {namespace}/{own}: {}", said(&answer)));
+        Failure::new("as-deployed", format!("no probe can be put into pod {namespace}/{own}: {}", answer.words()));
     Err(match answer.status {
         403 => error
             .hint("`airtight rbac --as-deployed` prints the role that this takes; or admission refuses the container"),
@@ -114,51 +110,44 @@ fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<String, 
     })
 }
 
+/// Waits until the containers (namespace, pod and name) run.
 fn wait(
     cluster: &dyn Cluster,
     options: &Options,
     patience: Patience,
     mut open: Vec<(String, String, String)>,
 ) -> Result<(), Failure> {
-    let begin = Instant::now();
-    let mut pause = patience.first_pause;
-    loop {
-        let mut why = None;
-        let mut still = Vec::new();
-        for (namespace, pod, container) in open {
-            match state(cluster, &namespace, &pod, &container)? {
-                None => {}
-                Some(reason) => {
-                    let hopeless = is_hopeless(&reason) || reason.contains("has ended");
-                    why = Some((format!("{container} in pod {namespace}/{pod} does not run: {reason}"), hopeless));
-                    if hopeless {
-                        still.clear();
-                        still.push((namespace, pod, container));
-                        break;
-                    }
-                    still.push((namespace, pod, container));
-                }
+    let waited = until(patience, &|| cluster.is_over(), || {
+        let (mut why, mut still) = (None, Vec::new());
+        for each in std::mem::take(&mut open) {
+            let (namespace, pod, container) = &each;
+            let Some(reason) = state(cluster, namespace, pod, container)? else { continue };
+            let message = format!("{container} in pod {namespace}/{pod} does not run: {reason}");
+            if is_hopeless(&reason) || reason.contains("has ended") {
+                return Err(never_runs(message, options));
             }
-        }
-        let Some((message, hopeless)) = why.filter(|_| !still.is_empty()) else { return Ok(()) };
-        if hopeless || cluster.is_over() || begin.elapsed() + pause > patience.within {
-            return Err(Failure::new("as-deployed", message).hint(format!(
-                "can every node pull {}? --probe-image names another, --wait gives more time; the container stays in its pod",
-                options.image
-            )));
+            why = Some(message);
+            still.push(each);
         }
         open = still;
-        thread::sleep(pause);
-        pause = (pause * 2).min(patience.longest_pause);
-    }
+        Ok(why.map_or(Look::Done(()), Look::Open))
+    })?;
+    waited.map_err(|late| never_runs(late.last, options))
+}
+
+fn never_runs(message: String, options: &Options) -> Failure {
+    Failure::new("as-deployed", message).hint(format!(
+        "can every node pull {}? --probe-image names another, --wait gives more time; the container stays in its pod",
+        options.image
+    ))
 }
 
 /// Why a container does not run yet; none if it does.
 fn state(cluster: &dyn Cluster, namespace: &str, pod: &str, container: &str) -> Result<Option<String>, Failure> {
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
-    let answer = cluster.send(&ApiCall { verb: Verb::Get, path: &path, body: None, user: None })?;
+    let answer = cluster.send(&ApiCall::get(&path))?;
     if !answer.accepted() {
-        return Ok(Some(format!("the pod cannot be read ({})", said(&answer))));
+        return Ok(Some(format!("the pod cannot be read ({})", answer.words())));
     }
     if ephemeral_probe(&answer.body, container) {
         return Ok(None);

@@ -1,9 +1,7 @@
 //! An object that a run made: how it is marked, and how it is deleted.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use airtight_cluster::{ApiCall, Cluster, Verb};
+use airtight_cluster::wait::{Look, Patience, until};
+use airtight_cluster::{ApiCall, Cluster, Verb, retry};
 use airtight_manifest::digest;
 use serde_json::{Map, Value, json};
 
@@ -77,20 +75,15 @@ impl Made {
         Self { what: reference(object), path, uid, digest: digest(object) }
     }
 
-    /// Deletes it, again and again until `end` while an admission webhook refuses: one of a policy that was just
+    /// Deletes it, again and again while there is patience and an admission webhook refuses: one of a policy that was just
     /// deleted acts for a moment longer. Somebody else's object of the same name stays.
-    pub(super) fn delete(&self, cluster: &dyn Cluster, run: &str, pause: Duration, end: Instant) -> Result<(), String> {
-        loop {
-            let why = match self.delete_once(cluster, run) {
-                Deletion::Gone => return Ok(()),
-                Deletion::Refused(why) => return Err(why),
-                Deletion::NotYet(why) => why,
-            };
-            if Instant::now() + pause >= end {
-                return Err(why);
-            }
-            thread::sleep(pause);
-        }
+    pub(super) fn delete(&self, cluster: &dyn Cluster, run: &str, patience: Patience) -> Result<(), String> {
+        let deleted = until(patience, &|| cluster.is_over(), || match self.delete_once(cluster, run) {
+            Deletion::Gone => Ok(Look::Done(())),
+            Deletion::Refused(why) => Err(why),
+            Deletion::NotYet(why) => Ok(Look::Open(why)),
+        })?;
+        deleted.map_err(|late| late.last)
     }
 
     fn delete_once(&self, cluster: &dyn Cluster, run: &str) -> Deletion {
@@ -109,13 +102,8 @@ impl Made {
         match cluster.send(&call) {
             Ok(answer) if answer.accepted() || matches!(answer.status, 404 | 409) => Deletion::Gone,
             Ok(answer) => {
-                let why = format!("{} {}", answer.status, answer.message()).trim_end().to_owned();
-                let webhook = answer.message().contains("admission webhook");
-                if webhook || matches!(answer.status, 429 | 500..=599) {
-                    Deletion::NotYet(why)
-                } else {
-                    Deletion::Refused(why)
-                }
+                let why = answer.words();
+                if retry::deletion(&answer) { Deletion::NotYet(why) } else { Deletion::Refused(why) }
             }
             Err(error) => Deletion::NotYet(error.message),
         }
@@ -123,8 +111,7 @@ impl Made {
 
     /// The uid of the object, if there is one that this run made.
     fn own_uid(&self, cluster: &dyn Cluster, run: &str) -> Result<Option<String>, String> {
-        let call = ApiCall { verb: Verb::Get, path: &self.path, body: None, user: None };
-        let answer = cluster.send(&call).map_err(|error| error.message)?;
+        let answer = cluster.send(&ApiCall::get(&self.path)).map_err(|error| error.message)?;
         match answer.status {
             404 => Ok(None),
             _ if !answer.accepted() => Err(format!("{} {}", answer.status, answer.message())),

@@ -19,15 +19,15 @@ pub use service::{account, service};
 pub use stand_in::{LeftOut, StandIn, stand_in};
 pub use survey::{Survey, Workload, lacking};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use airtight_cluster::discovery::{Kinds, Served, Unserved};
-use airtight_cluster::pod::Pod;
-use airtight_cluster::wait::Patience;
-use airtight_cluster::{ApiAnswer, ApiCall, Cluster, Verb};
+use airtight_cluster::apply::create;
+use airtight_cluster::discovery::{Kinds, Known};
+use airtight_cluster::pod::{Pod, is_hopeless};
+use airtight_cluster::wait::{Look, Patience, until};
+use airtight_cluster::{ApiCall, Cluster, retry};
 use airtight_manifest::Failure;
 use serde_json::{Value, json};
 
@@ -42,8 +42,8 @@ pub(super) const ORDER: &str = "airtight.dev/order";
 /// How the names of runs begin.
 pub(super) const PREFIX: &str = "airtight-run-";
 
-/// Whom the API server notes as the one who set the fields.
-const MANAGER: &str = "airtight";
+/// How long one object's creation is tried at most.
+const CREATION: Duration = Duration::from_secs(30);
 
 /// What a run has put on a cluster. It is removed when this is dropped, at the latest.
 pub struct Guests<'c> {
@@ -56,7 +56,7 @@ pub struct Guests<'c> {
     /// The namespace of the run's name, once it is made.
     owner: Option<Value>,
     made: Vec<Made>,
-    served: BTreeMap<(String, String), Served>,
+    known: Known,
     removed: bool,
 }
 
@@ -73,7 +73,7 @@ impl<'c> Guests<'c> {
             run: format!("{PREFIX}{suffix:08x}"),
             owner: None,
             made: Vec::new(),
-            served: BTreeMap::new(),
+            known: Known::default(),
             removed: false,
         }
     }
@@ -137,38 +137,31 @@ impl<'c> Guests<'c> {
     pub fn wait_for(&self, pods: &[(String, String)], image: &str) -> Result<Duration, Failure> {
         let begin = Instant::now();
         let mut open: Vec<&(String, String)> = pods.iter().collect();
-        let mut pause = self.patience.first_pause;
-        loop {
-            let (mut why, mut hopeless) = (String::new(), false);
-            let mut still = Vec::new();
-            for name in open {
-                if let Some(reason) = self.unready(name, image)? {
-                    hopeless |= is_hopeless(&reason);
-                    why = format!("{}/{}: {reason}", name.0, name.1);
-                    still.push(name);
-                    if hopeless {
-                        break;
-                    }
+        let waited = until(self.patience, &|| self.cluster.is_over(), || {
+            let (mut why, mut still) = (None, Vec::new());
+            for name in &open {
+                let Some(reason) = self.unready(name, image)? else { continue };
+                let reason_of = format!("{}/{}: {reason}", name.0, name.1);
+                if is_hopeless(&reason) {
+                    return Err(never_ready(&reason_of, image));
                 }
-            }
-            if still.is_empty() {
-                return Ok(begin.elapsed());
-            }
-            if hopeless || self.cluster.is_over() || begin.elapsed() + pause > self.patience.within {
-                let message = format!("stand-ins do not become ready; {why}");
-                return Err(Failure::new("stand-ins", message).hint(format!(
-                    "can every node pull {image}? --probe-image names another, --wait gives more time"
-                )));
+                why = Some(reason_of);
+                still.push(*name);
             }
             open = still;
-            thread::sleep(pause);
-            pause = (pause * 2).min(self.patience.longest_pause);
-        }
+            Ok(why.map_or(Look::Done(()), Look::Open))
+        })?;
+        waited.map(|()| begin.elapsed()).map_err(|late| never_ready(&late.last, image))
+    }
+
+    /// The same patience with equal pauses.
+    fn steady(&self) -> Patience {
+        Patience::steady(self.patience.within, self.patience.first_pause)
     }
 
     fn unready(&self, (namespace, name): &(String, String), image: &str) -> Result<Option<String>, Failure> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
-        let answer = self.cluster.send(&ApiCall { verb: Verb::Get, path: &path, body: None, user: None })?;
+        let answer = self.cluster.send(&ApiCall::get(&path))?;
         let pod = Pod::read(&answer.body, image).filter(|_| answer.accepted());
         Ok(match pod {
             Some(pod) if pod.unready.is_none() && pod.address.is_none() => Some("it has no address".to_owned()),
@@ -183,15 +176,11 @@ impl<'c> Guests<'c> {
             return Vec::new();
         }
         let end = Instant::now() + self.patience.within;
+        let owner = self.owner.as_ref().map(|owner| Made::of(owner, format!("/api/v1/namespaces/{}", self.run)));
         let mut left = Vec::new();
-        for made in self.made.iter().rev() {
-            if let Err(why) = made.delete(self.always, &self.run, self.patience.first_pause, end) {
-                left.push(format!("{}: {why}", made.what));
-            }
-        }
-        if let Some(owner) = &self.owner {
-            let made = Made::of(owner, format!("/api/v1/namespaces/{}", self.run));
-            if let Err(why) = made.delete(self.always, &self.run, self.patience.first_pause, end) {
+        for made in self.made.iter().rev().chain(&owner) {
+            let patience = Patience::steady(end.saturating_duration_since(Instant::now()), self.patience.first_pause);
+            if let Err(why) = made.delete(self.always, &self.run, patience) {
                 left.push(format!("{}: {why}", made.what));
             }
         }
@@ -219,56 +208,39 @@ impl<'c> Guests<'c> {
     fn places(&mut self, object: &Value) -> Result<(String, String), Failure> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("/apiVersion").to_owned(), text("/kind").to_owned());
-        let key = (version.clone(), kind.clone());
-        let served = if let Some(served) = self.served.get(&key) {
-            served.clone()
-        } else {
-            let found = Kinds::new(self.cluster).resource(&kind, Some(&version)).map_err(unserved)?;
-            self.served.insert(key, found.clone());
-            found
-        };
+        let served = self.known.resource(self.cluster, &version, &kind)?;
         let namespace = if text("/metadata/namespace").is_empty() { "default" } else { text("/metadata/namespace") };
-        let collection = served.collection(Some(namespace));
-        let path = format!("{collection}/{}", text("/metadata/name"));
-        Ok((collection, path))
+        Ok((served.collection(Some(namespace)), served.at(Some(namespace), text("/metadata/name"))))
     }
 
     /// Creates, again while that may help. A creation whose answer was lost is found by the run's label.
     fn create(&self, collection: &str, path: &str, body: &Value) -> Result<Value, Refused> {
-        let end = Instant::now() + self.patience.within.min(Duration::from_secs(30));
-        let to = format!("{collection}?fieldManager={MANAGER}");
+        let patience = Patience::steady(self.patience.within.min(CREATION), self.patience.first_pause);
         let mut lost = false;
-        loop {
-            let why = match self.cluster.send(&ApiCall { verb: Verb::Create, path: &to, body: Some(body), user: None })
-            {
-                Ok(answer) if answer.accepted() => return Ok(answer.body),
-                Ok(answer) if answer.status == 409 && lost => return self.own(path),
-                Ok(answer) if is_passing(&answer) => {
+        let created = until(patience, &|| self.cluster.is_over(), || {
+            Ok(Look::Open(match create(self.cluster, collection, body) {
+                Ok(answer) if answer.accepted() => return Ok(Look::Done(answer.body)),
+                Ok(answer) if answer.status == 409 && lost => return self.own(path).map(Look::Done),
+                Ok(answer) if retry::creation(&answer) => {
                     lost |= answer.status >= 500;
-                    Refused { why: said(&answer), certain: !lost, status: answer.status }
+                    Refused { why: answer.words(), certain: !lost, status: answer.status }
                 }
-                Ok(answer) => return Err(Refused { why: said(&answer), certain: true, status: answer.status }),
+                Ok(answer) => return Err(Refused { why: answer.words(), certain: true, status: answer.status }),
                 Err(error) => {
                     lost = true;
                     Refused { why: error.message, certain: false, status: 0 }
                 }
-            };
-            if self.cluster.is_over() || Instant::now() + self.patience.first_pause >= end {
-                return Err(why);
-            }
-            thread::sleep(self.patience.first_pause);
-        }
+            }))
+        })?;
+        created.map_err(|late| late.last)
     }
 
     /// The object at a path, if it is this run's.
     fn own(&self, path: &str) -> Result<Value, Refused> {
         let unknown = |why: String| Refused { why, certain: false, status: 0 };
-        let answer = self
-            .cluster
-            .send(&ApiCall { verb: Verb::Get, path, body: None, user: None })
-            .map_err(|error| unknown(error.message))?;
+        let answer = self.cluster.send(&ApiCall::get(path)).map_err(|error| unknown(error.message))?;
         if !answer.accepted() {
-            return Err(unknown(said(&answer)));
+            return Err(unknown(answer.words()));
         }
         if made::run_of(&answer.body) == Some(self.run.as_str()) {
             return Ok(answer.body);
@@ -284,18 +256,9 @@ impl Drop for Guests<'_> {
     }
 }
 
-/// Reasons of a waiting container that only a person can remove (Kubernetes `pkg/kubelet/images/types.go`,
-/// `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
-const HOPELESS: &[&str] = &[
-    "ErrImageNeverPull",
-    "InvalidImageName",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "ImageInspectError",
-];
-
-fn is_hopeless(reason: &str) -> bool {
-    HOPELESS.iter().any(|known| reason.contains(known))
+fn never_ready(why: &str, image: &str) -> Failure {
+    Failure::new("stand-ins", format!("stand-ins do not become ready; {why}"))
+        .hint(format!("can every node pull {image}? --probe-image names another, --wait gives more time"))
 }
 
 /// Why an object was not created.
@@ -319,26 +282,6 @@ impl Refused {
     }
 }
 
-fn said(answer: &ApiAnswer) -> String {
-    format!("{} {}", answer.status, answer.message()).trim_end().to_owned()
-}
-
-/// A fresh namespace has no service account for a moment, and pods are refused until then
-/// (Kubernetes `plugin/pkg/admission/serviceaccount/admission.go`).
-fn is_passing(answer: &ApiAnswer) -> bool {
-    matches!(answer.status, 429 | 500 | 502 | 503 | 504)
-        || (answer.status == 403 && answer.message().contains("error looking up service account"))
-}
-
-fn unserved(error: Unserved) -> Failure {
-    match error {
-        Unserved::Call(error) => error.into(),
-        error @ (Unserved::Nowhere(_) | Unserved::Ambiguous { .. }) => {
-            Failure::new("not-served", error.to_string()).hint("install the component, or leave the object out")
-        }
-    }
-}
-
 /// Kinds of which a cluster lacks the resource, of those that objects have: `(apiVersion, kind)`.
 ///
 /// # Errors
@@ -349,12 +292,8 @@ pub fn unserved_kinds(cluster: &dyn Cluster, objects: &[Value]) -> Result<BTreeS
     let kinds = Kinds::new(cluster);
     let mut missing = BTreeSet::new();
     for (version, kind) in all {
-        match kinds.resource(&kind, Some(&version)) {
-            Ok(_) => {}
-            Err(Unserved::Nowhere(_)) => {
-                missing.insert((version, kind));
-            }
-            Err(error) => return Err(unserved(error)),
+        if kinds.find(&version, &kind)?.is_none() {
+            missing.insert((version, kind));
         }
     }
     Ok(missing)

@@ -1,17 +1,16 @@
 //! What is on a cluster before anything is made.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
-use std::time::Instant;
 
-use airtight_cluster::list::list;
+use airtight_cluster::ApiCall;
 use airtight_cluster::pod::Pod;
-use airtight_cluster::{ApiCall, Verb};
+use airtight_cluster::read::list;
+use airtight_cluster::wait::{Look, until};
 use airtight_manifest::Failure;
 use serde_json::Value;
 
 use super::made::run_of;
-use super::{Guests, PREFIX, RUN_LABEL, reference, said};
+use super::{Guests, PREFIX, RUN_LABEL, reference};
 
 /// What is on a cluster before anything is made.
 #[derive(Debug, Clone, Default)]
@@ -79,51 +78,47 @@ pub(super) fn survey(guests: &mut Guests<'_>, objects: &[Value]) -> Result<Surve
 }
 
 fn namespaces(guests: &Guests<'_>) -> Result<BTreeMap<String, BTreeMap<String, String>>, Failure> {
-    let end = Instant::now() + guests.patience.within;
-    loop {
+    let waited = until(guests.steady(), &|| guests.cluster.is_over(), || {
         let all = list(guests.cluster, "/api/v1/namespaces")?;
         let of_runs = all.iter().filter(|each| run_of(each).is_some());
-        let (going, there): (Vec<&Value>, Vec<&Value>) =
-            of_runs.partition(|each| each.pointer("/metadata/deletionTimestamp").is_some());
+        let (going, there): (Vec<&Value>, Vec<&Value>) = of_runs.partition(|each| is_going(each));
         if let Some(other) = there.iter().find(|each| name(each).starts_with(PREFIX)) {
             let message = format!("guests of another run are on the cluster (namespace {})", name(other));
             return Err(Failure::new("other-guests", message)
                 .hint("let that run end; if it has crashed, `airtight clean` removes what it made"));
         }
         if going.is_empty() {
-            return Ok(all.iter().map(|each| (name(each).to_owned(), labels(each, "/metadata/labels"))).collect());
+            let labelled = all.iter().map(|each| (name(each).to_owned(), labels(each, "/metadata/labels")));
+            return Ok(Look::Done(labelled.collect()));
         }
-        if guests.cluster.is_over() || Instant::now() + guests.patience.first_pause >= end {
-            let names: Vec<_> = going.iter().map(|each| name(each)).collect();
-            let message = format!("namespaces of an earlier run do not go away: {}", names.join(", "));
-            return Err(
-                Failure::new("other-guests", message).hint("`kubectl describe namespace` says what they wait for")
-            );
-        }
-        thread::sleep(guests.patience.first_pause);
-    }
+        Ok(Look::Open(going.iter().map(|each| name(each)).collect::<Vec<_>>().join(", ")))
+    })?;
+    waited.map_err(|late| {
+        Failure::new("other-guests", format!("namespaces of an earlier run do not go away: {}", late.last))
+            .hint("`kubectl describe namespace` says what they wait for")
+    })
+}
+
+fn is_going(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 /// An object as it is, once it is not being deleted any more.
 fn settled(guests: &Guests<'_>, path: &str) -> Result<Option<Value>, Failure> {
-    let end = Instant::now() + guests.patience.within;
-    loop {
-        let answer = guests.cluster.send(&ApiCall { verb: Verb::Get, path, body: None, user: None })?;
+    let waited = until(guests.steady(), &|| guests.cluster.is_over(), || {
+        let answer = guests.cluster.send(&ApiCall::get(path))?;
         match answer.status {
-            404 => return Ok(None),
+            404 => Ok(Look::Done(None)),
             _ if !answer.accepted() => {
-                let message = format!("cannot tell whether {path} exists: {}", said(&answer));
-                return Err(Failure::new("unread", message)
-                    .hint("`airtight rbac` with the same flags prints the role that this takes"));
+                let message = format!("cannot tell whether {path} exists: {}", answer.words());
+                Err(Failure::new("unread", message)
+                    .hint("`airtight rbac` with the same flags prints the role that this takes"))
             }
-            _ => {}
+            _ if is_going(&answer.body) => Ok(Look::Open(Some(answer.body))),
+            _ => Ok(Look::Done(Some(answer.body))),
         }
-        let going = answer.body.pointer("/metadata/deletionTimestamp").is_some();
-        if !going || guests.cluster.is_over() || Instant::now() + guests.patience.first_pause >= end {
-            return Ok(Some(answer.body));
-        }
-        thread::sleep(guests.patience.first_pause);
-    }
+    })?;
+    Ok(waited.unwrap_or_else(|late| late.last))
 }
 
 fn name(object: &Value) -> &str {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use airtight_cluster::retry;
+use airtight_cluster::wait::{Look, Patience, until};
 use serde_json::Value;
 
 use super::step::Work;
@@ -16,32 +18,32 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long the last question may take beyond the step's time.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Failures that no waiting mends.
-const LASTING: [&str; 2] = ["unauthenticated", "forbidden"];
-
 /// Reasons of a waiting container that are no trouble.
 const USUAL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 pub(super) fn pass(gate: &Gate, work: &Work<'_>, bounds: Bounds<'_>) -> Result<(), StepFailure> {
-    loop {
+    // The last look is when the time is up.
+    let left = bounds.deadline.saturating_duration_since(Instant::now());
+    let passed = until(Patience::steady(left + PAUSE, PAUSE), &|| work.go_on().is_err(), || {
         work.go_on()?;
         // The last question may take longer than the step: its answer is what the failure shows.
         let question = Bounds { deadline: bounds.deadline.max(Instant::now()) + ANSWER, ..bounds };
-        let state = match state(gate, work, question) {
-            Ok(GateState::Met) => return Ok(()),
+        let missing = match state(gate, work, question) {
+            Ok(GateState::Met) => return Ok(Look::Done(())),
             Ok(GateState::Waiting(what)) => what,
-            Err(failure) if LASTING.contains(&failure.code) && *gate != Gate::ApiReady => return Err(failure),
+            Err(failure) if retry::lasts(failure.code) && *gate != Gate::ApiReady => return Err(failure),
             Err(failure) if failure.code == "interrupted" => return Err(failure),
             // The API server may be restarting; if it stays away, this is what the failure shows.
             Err(failure) => failure.message,
         };
-        (work.note)(format!("waiting for {gate}: {state}"));
-        if Instant::now() >= bounds.deadline {
-            let limit = Duration::from_secs(work.step.timeout_seconds);
-            return Err(StepFailure::overdue(&gate.to_string(), &state, limit));
-        }
-        work.rest(PAUSE)?;
-    }
+        (work.note)(format!("waiting for {gate}: {missing}"));
+        Ok(Look::Open(missing))
+    })?;
+    passed.or_else(|late| {
+        work.go_on()?;
+        let limit = Duration::from_secs(work.step.timeout_seconds);
+        Err(StepFailure::overdue(&gate.to_string(), &late.last, limit))
+    })
 }
 
 fn state(gate: &Gate, work: &Work<'_>, bounds: Bounds<'_>) -> Result<GateState, StepFailure> {

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use airtight_cluster::Stop;
 
 use super::authority::{has_authority, is_issued};
-use super::cluster_api::Cluster;
 use super::docker::Docker;
 use super::failure::StepFailure;
+use super::kubernetes::Kubernetes;
 use super::owner::Owner;
 use super::plan::{Action, Plan, Step};
 use super::program::{Bounds, Program, run};
@@ -107,7 +107,7 @@ pub struct Executor<'a> {
     /// Where.
     pub site: &'a Site,
     /// The cluster's API server.
-    pub cluster: &'a dyn Cluster,
+    pub cluster: &'a Kubernetes,
     /// Docker's daemon.
     pub docker: &'a Docker,
     /// Set when the user wants it to end.

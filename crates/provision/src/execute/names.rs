@@ -3,13 +3,13 @@
 use airtight_manifest::digest;
 use serde_json::{Value, json};
 
-use crate::cluster_api::Cluster;
 use crate::failure::StepFailure;
 use crate::gate::Lookup;
+use crate::kubernetes::Kubernetes;
 use crate::plan::{HostName, Source, with_names};
 use crate::program::Bounds;
 
-pub(super) fn resolve(hosts: &[HostName], cluster: &dyn Cluster, bounds: Bounds<'_>) -> Result<(), StepFailure> {
+pub(super) fn resolve(hosts: &[HostName], cluster: &Kubernetes, bounds: Bounds<'_>) -> Result<(), StepFailure> {
     let lookup = Lookup {
         resource: "configmaps".to_owned(),
         namespace: Some("kube-system".to_owned()),

@@ -4,10 +4,10 @@ use std::fmt;
 use std::fs;
 use std::sync::Arc;
 
+use airtight_cluster::kube::{NotFetched, fetch};
 use airtight_manifest::{Diagnostic, yaml};
 use serde_json::Value;
 
-use super::fetch::fetch;
 use crate::bounded::within;
 use crate::failure::StepFailure;
 use crate::plan::Source;
@@ -59,7 +59,8 @@ fn turn(kind: &str) -> u8 {
 fn text_of(location: &str, bounds: Bounds<'_>) -> Result<String, StepFailure> {
     if location.starts_with("https://") || location.starts_with("http://") {
         let url = location.to_owned();
-        return within(bounds, &format!("fetching {location}"), move || fetch(&url))?;
+        let fetched = within(bounds, &format!("fetching {location}"), move || fetch(&url))?;
+        return fetched.map_err(|error| not_fetched(location, error));
     }
     fs::read_to_string(location).map_err(|error| {
         let message = format!("cannot read {location}: {error}");
@@ -84,6 +85,13 @@ fn take(source: &str, body: Value, objects: &mut Vec<Object>) -> Result<(), Step
         body,
     });
     Ok(())
+}
+
+fn not_fetched(url: &str, NotFetched { why, passing }: NotFetched) -> StepFailure {
+    let hint =
+        "check the network and HTTPS_PROXY; without one, run `airtight bundle` where there is, and give --chart-dir";
+    let failure = StepFailure::new("manifest-unreachable", format!("cannot fetch {url}: {why}"), hint);
+    StepFailure { transient: passing, ..failure }
 }
 
 fn nameless(source: &str, pointer: &str) -> StepFailure {

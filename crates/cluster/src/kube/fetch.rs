@@ -1,4 +1,4 @@
-//! A file of manifests by its URL, with the client that kube brings.
+//! A file by its URL, with the client that kube brings.
 
 use std::time::Duration;
 
@@ -6,13 +6,26 @@ use http::{Request, Uri, header};
 use kube::client::Body;
 use kube::{Client, Config};
 
-use crate::failure::StepFailure;
+use super::body::{Cut, whole};
+use super::error::chain;
+use super::limits::LARGEST;
+use crate::retry;
 
 /// How often a server may point elsewhere.
 const REDIRECTS: usize = 8;
 
 /// How long one server may take for its answer.
 const ANSWER: Duration = Duration::from_mins(1);
+
+/// Why a file could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotFetched {
+    /// In a few words.
+    pub why: String,
+    /// Whether the same again may well succeed.
+    pub passing: bool,
+}
 
 /// What one server answered.
 enum Answer {
@@ -21,27 +34,33 @@ enum Answer {
 }
 
 /// Fetches a text; follows redirects, and asks the proxy that the environment names.
-pub(super) fn fetch(url: &str) -> Result<String, StepFailure> {
+///
+/// # Errors
+/// When no server has it, or what it has is no text.
+pub fn fetch(url: &str) -> Result<String, NotFetched> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| not_fetched(url, &error.to_string(), false))?;
-    let mut at: Uri = url.parse().map_err(|error| not_fetched(url, &format!("no URL: {error}"), false))?;
+    let runtime = runtime.map_err(|error| lasting(&error))?;
+    let mut at: Uri = url.parse().map_err(|error| lasting(&format!("no URL: {error}")))?;
     for _ in 0..REDIRECTS {
         let asked = runtime.block_on(async { tokio::time::timeout(ANSWER, ask(&at)).await });
-        match asked.unwrap_or_else(|_| Err((format!("no answer within {} s", ANSWER.as_secs()), true))) {
-            Ok(Answer::Text(text)) => return Ok(text),
-            Ok(Answer::Elsewhere(next)) => at = next,
-            Err((why, transient)) => return Err(not_fetched(url, &why, transient)),
+        match asked.unwrap_or_else(|_| Err(passing(format!("no answer within {} s", ANSWER.as_secs()))))? {
+            Answer::Text(text) => return Ok(text),
+            Answer::Elsewhere(next) => at = next,
         }
     }
-    Err(not_fetched(url, &format!("more than {REDIRECTS} redirects"), false))
+    Err(lasting(&format!("more than {REDIRECTS} redirects")))
 }
 
-/// Why not, and whether it may pass.
-type Reason = (String, bool);
+fn passing(why: String) -> NotFetched {
+    NotFetched { why, passing: true }
+}
 
-async fn ask(url: &Uri) -> Result<Answer, Reason> {
-    let lasting = |error: &dyn std::fmt::Display| (error.to_string(), false);
-    let host = url.host().ok_or_else(|| (format!("{url} names no host"), false))?;
+fn lasting(why: &dyn std::fmt::Display) -> NotFetched {
+    NotFetched { why: why.to_string(), passing: false }
+}
+
+async fn ask(url: &Uri) -> Result<Answer, NotFetched> {
+    let host = url.host().ok_or_else(|| lasting(&format!("{url} names no host")))?;
     let origin =
         format!("{}://{}", url.scheme_str().unwrap_or("https"), url.authority().map_or(host, |at| at.as_str()));
     let mut config = Config::new(origin.parse().map_err(|error: http::uri::InvalidUri| lasting(&error))?);
@@ -51,20 +70,23 @@ async fn ask(url: &Uri) -> Result<Answer, Reason> {
     let client = Client::try_from(config).map_err(|error| lasting(&error))?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path).body(Body::empty()).map_err(|error| lasting(&error))?;
-    let response = client.send(request).await.map_err(|error| (chain(&error), true))?;
+    let response = client.send(request).await.map_err(|error| passing(chain(&error).join(": ")))?;
     let (head, body) = response.into_parts();
     if head.status.is_redirection() {
         let next = head.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
-        let next = next.ok_or_else(|| (format!("{} without a Location", head.status), false))?;
+        let next = next.ok_or_else(|| lasting(&format!("{} without a Location", head.status)))?;
         let next = if next.starts_with('/') { format!("{origin}{next}") } else { next.to_owned() };
         return Ok(Answer::Elsewhere(next.parse().map_err(|error| lasting(&error))?));
     }
     if !head.status.is_success() {
-        let passing = head.status.is_server_error() || head.status.as_u16() == 429;
-        return Err((format!("the server says {}", head.status), passing));
+        let passing = retry::status(head.status.as_u16());
+        return Err(NotFetched { why: format!("the server says {}", head.status), passing });
     }
-    let bytes = body.collect_bytes().await.map_err(|error| (chain(&error), true))?;
-    String::from_utf8(bytes.to_vec()).map(Answer::Text).map_err(|_| ("it is no text".to_owned(), false))
+    let bytes = whole(body).await.map_err(|cut| match cut {
+        Cut::Broken(error) => passing(chain(&error).join(": ")),
+        Cut::Endless => lasting(&format!("it is larger than {} MiB", LARGEST >> 20)),
+    })?;
+    String::from_utf8(bytes).map(Answer::Text).map_err(|_| lasting(&"it is no text"))
 }
 
 fn proxy(scheme: Option<&str>, host: &str) -> Option<Uri> {
@@ -82,25 +104,6 @@ fn is_direct(host: &str, direct: &str) -> bool {
         let below = host.strip_suffix(entry).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         entry == "*" || (!entry.is_empty() && below)
     })
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
-        }
-        cause = error.source();
-    }
-    said
-}
-
-fn not_fetched(url: &str, why: &str, transient: bool) -> StepFailure {
-    let hint =
-        "check the network and HTTPS_PROXY; without one, run `airtight bundle` where there is, and give --chart-dir";
-    StepFailure { transient, ..StepFailure::new("manifest-unreachable", format!("cannot fetch {url}: {why}"), hint) }
 }
 
 #[cfg(test)]

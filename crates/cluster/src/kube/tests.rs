@@ -1,0 +1,74 @@
+//! Answers of servers that mean no good: calls of them end, in time and in memory.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Access, KubeCluster, Limits};
+use crate::{ApiCall, Cluster as _};
+
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    call: Duration::from_secs(60),
+    overall: Duration::from_secs(60),
+    attempts: 4,
+    pause: Duration::from_millis(10),
+};
+
+/// A cluster whose API server answers every request so.
+fn answered(limits: Limits, answer: fn(&mut TcpStream) -> std::io::Result<()>) -> (KubeCluster, TempDir) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            if lines.any(|line| line.is_empty()) {
+                // The client goes away in the middle.
+                let _ = answer(&mut stream);
+            }
+        }
+    });
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("kubeconfig");
+    let kubeconfig = json!({"apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server}}], "users": [{"name": "c", "user": {}}]});
+    std::fs::write(&path, kubeconfig.to_string()).unwrap();
+    (KubeCluster::connect(&Access { kubeconfig: Some(path), context: None }, limits).unwrap(), folder)
+}
+
+#[test]
+fn an_answer_that_does_not_end_is_not_read_to_its_end() {
+    let (cluster, _folder) = answered(LIMITS, |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
+        let spaces = vec![b' '; 1 << 20];
+        loop {
+            stream.write_all(&spaces)?;
+        }
+    });
+    let failure = cluster.send(&ApiCall::get("/api/v1/pods")).unwrap_err();
+    assert_eq!(failure.code, "api-answer", "{failure}");
+    assert!(failure.message.contains("larger than 64 MiB") && !failure.message.contains("attempts"), "{failure}");
+}
+
+#[test]
+fn no_wait_that_a_server_asks_for_goes_beyond_the_call() {
+    let busy = |stream: &mut TcpStream| {
+        let words = "{\"message\": \"busy\"}";
+        let length = words.len();
+        write!(
+            stream,
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: 3600\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{words}"
+        )
+    };
+    let limits = Limits { overall: Duration::from_secs(3), ..LIMITS };
+    let (cluster, _folder) = answered(limits, busy);
+    let begun = Instant::now();
+    let answer = cluster.send(&ApiCall::get("/api/v1/pods")).unwrap();
+    assert_eq!((answer.status, answer.message()), (429, "busy"));
+    assert!(begun.elapsed() < limits.overall, "{:?}", begun.elapsed());
+}
