@@ -1,9 +1,6 @@
 //! Flows through exec sessions: 20 source pods of an API server in memory, with the real probe in each.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
-#[path = "../tests/fixtures/apiserver/mod.rs"]
-mod apiserver;
-
 use std::time::Duration;
 
 use airtight_cluster::kube::{Access, KubeCluster, Limits};
@@ -12,13 +9,13 @@ use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::Outcome;
 use airtight_model::world::Protocol;
-use apiserver::{ApiServer, Denial, Run};
+use airtight_testkit::api_server::{ApiServer, Denial, Run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const PODS: usize = 20;
 
 fn cluster() -> ApiServer {
-    let server = ApiServer::start();
+    let server = ApiServer::start(&[env!("CARGO_BIN_EXE_airtight"), "probe-agent"]);
     server.run("shop", "web", &Run::Serve(["tcp=0.0.0.0:8080", "tcp=0.0.0.0:8081"].map(str::to_owned).to_vec()));
     for pod in 0..PODS {
         server.run("shop", &format!("client-{pod}"), &Run::Pause);

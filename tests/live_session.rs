@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "fixtures/apiserver/mod.rs"]
-mod apiserver;
 #[path = "fixtures/shop.rs"]
 mod shop;
 
@@ -26,7 +24,7 @@ use airtight_matrix::testbed::{Canary, Testbed};
 use airtight_model::path::{Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Reason};
 use airtight_model::world::Protocol;
-use apiserver::{ApiServer, Denial, Fault, Run, What};
+use airtight_testkit::api_server::{ApiServer, Denial, Fault, Run, What};
 use serde_json::json;
 use shop::{DENY_TIMEOUT, access, connect, flow, limits, observe, options, shop};
 
@@ -430,8 +428,8 @@ fn programs_in_containers_tell_how_they_end() {
 
 #[test]
 fn errors_name_their_likely_cause() {
-    let server = ApiServer::start();
-    let other = ApiServer::start();
+    let server = ApiServer::start(&[env!("CARGO_BIN_EXE_airtight"), "probe-agent"]);
+    let other = ApiServer::start(&[env!("CARGO_BIN_EXE_airtight"), "probe-agent"]);
     let list = ApiCall { verb: Verb::Get, path: "/api/v1/pods", body: None, user: None };
     let quick = Limits { attempts: 1, ..limits() };
     let failing = |kubeconfig| {

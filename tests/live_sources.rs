@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "fixtures/apiserver/mod.rs"]
-mod apiserver;
 #[path = "fixtures/shop.rs"]
 mod shop;
 
@@ -11,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_cluster::{ApiCall, Cluster, Verb};
 use airtight_live::detect::Denial as Denied;
-use airtight_live::{Live, Options, Outside};
+use airtight_live::{Dialler, Live, Options, Outside};
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Token, TokenState};
-use apiserver::{ApiServer, Fault, Run, What};
+use airtight_testkit::api_server::{Fault, Run, What};
 use serde_json::json;
 use shop::{connect, flow, observe, options, shop};
 
@@ -93,7 +91,8 @@ fn flows_from_outside_start_on_this_machine() {
     let to_pod = Flow { from: Source::Outside, ..flow("client", 8080, true) };
     let nowhere = Live::new(&cluster, options(), None).unwrap();
     assert!(nowhere.refuses(&to_node).unwrap().contains("no program is named"));
-    let outside = Outside::Probe(ApiServer::probe().to_owned());
+    let itself = env!("CARGO_BIN_EXE_airtight").into();
+    let outside = Outside::Probe(Dialler { program: itself, role: vec!["probe-agent".to_owned()] });
     let mut live = Live::new(&cluster, Options { outside, ..options() }, None).unwrap();
     assert!(live.refuses(&to_pod).unwrap().contains("no way to a pod's address"));
     assert_eq!(live.refuses(&to_node), None);

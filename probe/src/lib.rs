@@ -18,4 +18,6 @@ pub mod dial;
 #[cfg(feature = "image")]
 pub mod image;
 #[cfg(feature = "agent")]
+pub mod program;
+#[cfg(feature = "agent")]
 pub mod serve;

@@ -63,7 +63,7 @@ pub(super) struct LiveArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = label, help_heading = "Clusters")]
     canary_label: Vec<(String, String)>,
     /// The program `airtight-probe` for flows from outside the cluster, which start on this machine [default: the one
-    /// beside this program]; without it, they are skipped
+    /// beside this program, otherwise this program itself]
     #[arg(long, value_name = "PATH", env = "AIRTIGHT_PROBE", help_heading = "Clusters")]
     probe: Option<PathBuf>,
     /// How often a case that did not pass is tried again
@@ -179,9 +179,11 @@ impl LiveArgs {
         if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
             return Outside::Nowhere("refused: this program runs in a pod, and not outside of the cluster".to_owned());
         }
-        match self.probe.clone().or_else(probe::beside) {
-            Some(program) => Outside::Probe(program),
-            None => Outside::Nowhere(format!("refused: no program dials from outside; {}", probe::REMEDY)),
+        match probe::dialler(self.probe.clone()) {
+            Ok(probe) => Outside::Probe(probe),
+            Err(error) => Outside::Nowhere(format!(
+                "refused: this program does not find itself, to dial from outside ({error}); name a probe with --probe"
+            )),
         }
     }
 

@@ -44,9 +44,6 @@ pub mod status;
 #[cfg(feature = "live")]
 pub mod up;
 
-pub use error::CliError;
-pub use output::{Output, OutputFormat};
-
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -54,6 +51,8 @@ use airtight_manifest::Sources;
 use airtight_matrix::run::ExitStatus;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+pub use error::CliError;
+pub use output::{Output, OutputFormat};
 
 use self::output::UntilClosed;
 
@@ -135,6 +134,10 @@ enum Command {
 /// Runs the command that the arguments name, and says how to exit.
 #[must_use]
 pub fn main() -> ExitCode {
+    #[cfg(feature = "live")]
+    if let Some(ended) = probe::agent() {
+        return ended;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

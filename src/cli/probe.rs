@@ -1,7 +1,11 @@
-//! The program of the probe, of which its image is made.
+//! The program of the probe: the one of which its image is made, and this one in its role.
 
 use std::path::PathBuf;
+#[cfg(feature = "live")]
+use std::process::ExitCode;
 
+#[cfg(feature = "live")]
+use airtight_live::Dialler;
 use airtight_provision::{ProbeImage, ProbeProgram, ProbeProgramError, StepFailure};
 use clap::Args;
 
@@ -9,6 +13,11 @@ use super::error::CliError;
 
 /// The program's name.
 const NAME: &str = "airtight-probe";
+
+/// The first argument with which this program is the probe. No subcommand: the others after it are the probe's, and
+/// its users are this program and its tests.
+#[cfg(feature = "live")]
+const ROLE: &str = "probe-agent";
 
 /// What to do where there is no program, or one that does not start without other files.
 pub(super) const REMEDY: &str = "run `probe/build-static.sh`, and give the path that it prints with --probe";
@@ -43,10 +52,25 @@ impl ProbeArgs {
     }
 }
 
-/// The program beside this one, if there is one.
+/// The probe on this machine: the one that is named, otherwise the one beside this program, otherwise this program.
+///
+/// # Errors
+/// When this program does not know where it is.
 #[cfg(feature = "live")]
-pub(super) fn beside() -> Option<PathBuf> {
-    Some(neighbour()).filter(|program| program.exists())
+pub(super) fn dialler(named: Option<PathBuf>) -> std::io::Result<Dialler> {
+    let probe = named.or_else(|| Some(neighbour()).filter(|program| program.exists()));
+    Ok(match probe {
+        Some(program) => Dialler { program, role: Vec::new() },
+        None => Dialler { program: std::env::current_exe()?, role: vec![ROLE.to_owned()] },
+    })
+}
+
+/// How this program ends as the probe, if the arguments make it one.
+#[cfg(feature = "live")]
+pub(super) fn agent() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    let asked = arguments.peek().is_some_and(|first| first == ROLE);
+    asked.then(|| airtight_probe::program::main(arguments))
 }
 
 fn neighbour() -> PathBuf {

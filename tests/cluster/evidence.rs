@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
+use airtight_testkit::api_server::{Denial, Fault, What};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::apiserver::{Fault, What};
 use crate::stage::{SCENARIO, Stage, told};
 
 fn folder(stage: &Stage) -> BTreeMap<String, String> {
@@ -79,10 +79,10 @@ fn whoever_doubts_a_verdict_finds_what_was_seen() {
 #[test]
 fn what_was_made_is_among_the_objects() {
     let stage = Stage::empty();
-    stage.server.state().deny_by(
-        crate::apiserver::Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 },
-        ("shop", "web"),
-    );
+    stage
+        .server
+        .state()
+        .deny_by(Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 }, ("shop", "web"));
     let output = stage.run(&["--apply-policies", "--stand-ins"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let objects: Value = serde_json::from_str(&folder(&stage)["objects.json"]).unwrap();

@@ -5,9 +5,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use airtight_matrix::judge::Verdict;
+use airtight_testkit::api_server::{Denial, Fault, Run, What};
 use serde_json::{Value, json};
 
-use crate::apiserver::{Denial, Fault, What};
 use crate::stage::{Stage, told};
 
 const RUN: &str = "airtight.dev/run";
@@ -190,7 +190,7 @@ fn without_its_flag_no_policy_is_touched() {
 #[test]
 fn stand_ins_get_nothing_of_anybodys_traffic() {
     let stage = with_namespace(empty());
-    stage.server.run("shop", "intruder", &crate::apiserver::Run::Pause);
+    stage.server.run("shop", "intruder", &Run::Pause);
     stage.create(
         "/api/v1/namespaces/shop/services",
         &json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front", "namespace": "shop"},

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use airtight_testkit::api_server::Denial;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
@@ -163,10 +164,10 @@ fn in_pod(stage: &Stage, folder: &Path, command: &[String]) -> Option<Output> {
 #[test]
 fn the_command_works_with_the_pods_own_account() {
     let stage = Stage::empty();
-    stage.server.state().deny_by(
-        crate::apiserver::Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 },
-        ("shop", "web"),
-    );
+    stage
+        .server
+        .state()
+        .deny_by(Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 }, ("shop", "web"));
     let args =
         ["--manifests", "manifests", "--scenarios", "scenarios", "--apply-policies", "--stand-ins", "--wait", "10"];
     let manifests = manifests(stage.folder.path(), &args);

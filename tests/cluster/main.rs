@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-#[path = "../fixtures/apiserver/mod.rs"]
-mod apiserver;
 #[path = "../fixtures/role.rs"]
 mod role;
 #[path = "../fixtures/stage.rs"]

@@ -5,10 +5,10 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use airtight_testkit::api_server::{ApiServer, Fault, What};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::apiserver::{Fault, What};
 use crate::fixture::{STACK, Told};
 use crate::stage::Stage;
 
@@ -243,7 +243,7 @@ fn a_manifest_that_cannot_be_fetched_is_named() {
 fn a_cluster_that_was_made_anew_is_asked_with_its_own_kubeconfig() {
     let stage = Stage::new();
     assert_eq!(stage.up(&[]).code, 0);
-    let other = crate::apiserver::ApiServer::start();
+    let other = ApiServer::start(&[env!("CARGO_BIN_EXE_airtight"), "probe-agent"]);
     std::fs::copy(other.kubeconfig(), stage.path("world/kubeconfig")).unwrap();
     std::fs::remove_file(stage.path("world/nodes")).unwrap();
     other.put("/apis/apps/v1/namespaces/kube-system/daemonsets/cilium", json!({

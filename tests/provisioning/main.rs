@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-#[path = "../fixtures/apiserver/mod.rs"]
-mod apiserver;
 #[path = "../fixtures/provision/mod.rs"]
 mod fixture;
 #[path = "../fixtures/provision/stage.rs"]

@@ -173,6 +173,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::outside::Dialler;
 
     /// A cluster that only lists.
     struct Listed;
@@ -232,7 +233,8 @@ mod tests {
 
     fn made(flow: &Flow) -> Result<Attempt, Missing> {
         let places = Places::read(&Listed, "airtight-probe:dev").unwrap();
-        let options = Options { outside: Outside::Probe("probe".into()), ..Options::default() };
+        let probe = Dialler { program: "probe".into(), role: Vec::new() };
+        let options = Options { outside: Outside::Probe(probe), ..Options::default() };
         let bearer = |token: &Token| match token.issuer.as_str() {
             "https://here.example.com" => Ok("a.b.c".to_owned()),
             issuer => Err(Missing::Never(format!("refused: no token of {issuer}"))),

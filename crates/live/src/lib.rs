@@ -23,7 +23,7 @@ mod witness;
 
 pub use options::Options;
 pub use origin::Origin;
-pub use outside::Outside;
+pub use outside::{Dialler, Outside};
 pub use witness::{Tried, Witness};
 
 use std::collections::{BTreeMap, BTreeSet};

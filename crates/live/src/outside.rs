@@ -1,7 +1,7 @@
 //! Flows from outside the cluster: the probe as a program on this machine.
 
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,10 +14,19 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Whether flows can start outside the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outside {
-    /// By this program, the probe.
-    Probe(PathBuf),
+    /// By this probe.
+    Probe(Dialler),
     /// They cannot, with the reason.
     Nowhere(String),
+}
+
+/// A program that is the probe on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialler {
+    /// The program.
+    pub program: PathBuf,
+    /// The arguments with which it is the probe, before the probe's own; the probe itself needs none.
+    pub role: Vec<String>,
 }
 
 /// Runs the probe with `arguments`: writes `stdin`, and reads both outputs until it ends, the time is up, or nothing
@@ -27,14 +36,14 @@ pub enum Outside {
 /// When it cannot be started.
 pub(super) fn run(
     cluster: &dyn Cluster,
-    program: &Path,
+    probe: &Dialler,
     arguments: &[&str],
     stdin: &[u8],
     within: Duration,
 ) -> Result<Execution, String> {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+    let mut command = Command::new(&probe.program);
+    command.args(&probe.role).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("cannot start {}: {error}", probe.program.display()))?;
     let (mut input, out, err) = (child.stdin.take(), reader(child.stdout.take()), reader(child.stderr.take()));
     thread::scope(|scope| {
         // A program that ends early need not read all of its input.
@@ -110,7 +119,8 @@ mod tests {
     }
 
     fn shell(script: &str, stdin: &[u8], within: Duration, over: bool) -> Execution {
-        run(&Over(over), Path::new("/bin/sh"), &["-c", script], stdin, within).unwrap()
+        let shell = Dialler { program: "/bin/sh".into(), role: vec!["-c".to_owned()] };
+        run(&Over(over), &shell, &[script], stdin, within).unwrap()
     }
 
     #[test]
@@ -138,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let missing = run(&Over(false), Path::new("/nowhere/probe"), &[], b"", Duration::from_secs(1));
+        let nowhere = Dialler { program: "/nowhere/probe".into(), role: Vec::new() };
+        let missing = run(&Over(false), &nowhere, &[], b"", Duration::from_secs(1));
         assert!(missing.unwrap_err().starts_with("cannot start /nowhere/probe"));
     }
 }

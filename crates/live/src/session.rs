@@ -64,7 +64,7 @@ fn dial(
             let command = [&[options.program.as_str()], &arguments[..]].concat();
             cluster.exec(container, &command, input, within).map_err(|error| error.to_string())
         }
-        (Origin::Outside, Outside::Probe(program)) => outside::run(cluster, program, &arguments, input, within),
+        (Origin::Outside, Outside::Probe(probe)) => outside::run(cluster, probe, &arguments, input, within),
         (Origin::Outside, Outside::Nowhere(why)) => Err(why.clone()),
     }
 }

@@ -1,0 +1,7 @@
+//! What the tests of several crates need, once.
+//!
+//! Each feature opens a floor: a crate's tests ask for no more than what stands below the crate.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "what does not work fails the test")]
+
+#[cfg(feature = "api-server")]
+pub mod api_server;
