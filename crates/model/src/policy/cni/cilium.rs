@@ -162,7 +162,7 @@ impl<'a> Rule<'a> {
             return None;
         }
         let items = section.ports.iter().enumerate().map(|(index, item)| PortEntry {
-            ports: item.ports.iter().map(PortMatch::of).collect(),
+            ports: item.ports.iter().map(|port| PortMatch::of(port, draft.dialect)).collect(),
             layer7: self.layer7(draft, item, &format!("{place}.toPorts[{index}].rules")),
         });
         Some(items.chain(section.icmps.iter().map(icmp)).collect())
@@ -270,7 +270,7 @@ fn groups_of(draft: &Draft<'_>, section: &Section<'_>) -> Vec<RuleRef> {
 
 fn icmp(rule: &IcmpRule) -> PortEntry {
     let fields = rule.fields.iter().flatten().map(|field| match field.number() {
-        Some((family, number)) => PortMatch::Icmp(family, number),
+        Some((family, number)) => PortMatch::icmp(family, number),
         None => PortMatch::Nothing,
     });
     PortEntry { ports: fields.collect(), layer7: Layer7::Open }

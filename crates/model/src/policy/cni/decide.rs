@@ -2,12 +2,13 @@
 //! `pkg/policy/repository.go`, `bpf/lib/policy.h`).
 
 use airtight_manifest::RuleRef;
-use airtight_manifest::cilium::{AuthenticationMode, Direction};
+use airtight_manifest::cilium::{AuthenticationMode, Direction, Entity};
 
-use super::entry::{Entry, PortEntry, Tier, Verdict};
+use super::entry::{Entry, PeerMatch, Peers, PortEntry, Tier, Verdict};
 use super::hop::CniHop;
 use super::identity::{Bound, Class, Identity, Peer};
 use super::port::{Transport, container_port};
+use super::selector::Key;
 use super::{CniPolicy, explain};
 use crate::policy::{Decision, Effect, Reason};
 use crate::world::{Pod, World};
@@ -147,12 +148,43 @@ impl<'a> Side<'a> {
 
     fn allowed(&self, by: &[Matched<'a>]) -> Decision {
         let from_own_node = self.direction == Direction::Ingress && self.peer_is_local_host();
-        if from_own_node && !self.policy.dialect.host_exemption_is_last() {
+        if from_own_node && !self.policy.dialect.host_exemption_is_last() && self.opened_for_host(by) {
             return explain::allowed(self, by);
         }
         match self.authentication(by) {
             Some(decision) => self.audited(decision),
             None => super::proxy::decide(self, by),
+        }
+    }
+
+    /// Whether one of the rules is opened above layer 4 for the node. To open it, the agent adds a selector of the node
+    /// to the rule's own, which does nothing where the rule has this very selector already, with its L7 rules
+    /// (before 1.20, Cilium `pkg/policy/l4.go`, `createL4IngressFilter` and `cacheIdentitySelector`).
+    fn opened_for_host(&self, by: &[Matched<'a>]) -> bool {
+        by.iter().any(|matched| match &matched.entry.peers {
+            Peers::Nobody | Peers::Everyone => true,
+            Peers::Any(peers) => !peers.iter().any(|peer| self.is_the_host(peer)),
+        })
+    }
+
+    fn is_the_host(&self, peer: &PeerMatch) -> bool {
+        match peer {
+            PeerMatch::Entity(Entity::Host | Entity::Cluster) => true,
+            PeerMatch::Labels(id) => self.policy.selectors.get(*id).is_just(&Key::reserved("host")),
+            PeerMatch::Entity(
+                Entity::All
+                | Entity::World
+                | Entity::ClusterMesh
+                | Entity::RemoteNode
+                | Entity::KubeApiserver
+                | Entity::Init
+                | Entity::Ingress
+                | Entity::Unmanaged
+                | Entity::Health
+                | Entity::None,
+            )
+            | PeerMatch::Addresses(_)
+            | PeerMatch::Name(_) => false,
         }
     }
 

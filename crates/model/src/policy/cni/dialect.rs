@@ -61,6 +61,12 @@ impl Dialect {
         self.since(20)
     }
 
+    /// Whether port zero is every port even at the beginning of a range (1.20 and later, `pkg/policy/l4.go`); before,
+    /// the range counts from zero.
+    pub(super) fn zero_is_every_port(&self) -> bool {
+        self.since(20)
+    }
+
     /// Whether `**.` stands for one or more labels, and a lone `**` for every name (1.19 and later,
     /// `pkg/fqdn/matchpattern`).
     pub(super) fn deep_wildcards(&self) -> bool {

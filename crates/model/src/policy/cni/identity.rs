@@ -260,8 +260,11 @@ impl Known {
     }
 }
 
+/// The labels of a namespace, each behind a prefix that the default filter lets in; but the shorter pattern of what it
+/// keeps out is then tried on the whole key (Cilium `pkg/labelsfilter/filter.go`, `Filter`).
 fn namespace_labels(labels: &Labels) -> Vec<Label> {
-    labels.iter().map(|(key, value)| Label::k8s(format!("{NAMESPACE_LABELS}{key}"), value)).collect()
+    let reaching = labels.iter().filter(|(key, _)| !key.contains(BETA));
+    reaching.map(|(key, value)| Label::k8s(format!("{NAMESPACE_LABELS}{key}"), value)).collect()
 }
 
 fn pod_labels(pod: &Pod, namespace: &[Label], dialect: &Dialect) -> Vec<Label> {
@@ -285,6 +288,13 @@ fn node_labels(node: &Node) -> Vec<Label> {
     own.chain([Label::reserved("host")]).chain(node.control_plane.then(|| Label::reserved("kube-apiserver"))).collect()
 }
 
+/// Part of a key that the default label filter keeps out wherever it stands.
+const BETA: &str = "beta.kubernetes.io";
+
+/// What Cilium itself says of a pod, such as its namespace's labels; a pod that says so of itself is not heard
+/// (Cilium `pkg/k8s/utils/utils.go`, `RemoveCiliumLabels`).
+const OWN: &str = "io.cilium.k8s";
+
 /// Keys that the default label filter keeps out of identities, by their beginning
 /// (Cilium `pkg/labelsfilter/filter.go`).
 const EXCLUDED: &[&str] = &[
@@ -306,7 +316,8 @@ const EXCLUDED: &[&str] = &[
 /// Whether a pod's label becomes part of its identity, so that selectors can see it.
 pub(super) fn reaches_identity(key: &str, dialect: &Dialect) -> bool {
     let excluded = EXCLUDED.iter().any(|prefix| key.starts_with(prefix))
-        || key.contains("beta.kubernetes.io")
+        || key.starts_with(OWN)
+        || key.contains(BETA)
         || (key.starts_with("topology.kubernetes.io") && dialect.since(19));
     !excluded
 }

@@ -2,6 +2,7 @@
 
 use airtight_manifest::cilium::{IcmpFamily, PortProtocol, PortProtocolName};
 
+use super::dialect::Dialect;
 use crate::world::{ContainerPort, Protocol};
 
 /// A set of transport protocols.
@@ -59,8 +60,8 @@ pub(super) enum PortMatch {
     Range(Protocols, u16, u16),
     /// A container port by name, in lower case.
     Named(Protocols, String),
-    /// An ICMP type.
-    Icmp(IcmpFamily, u8),
+    /// An ICMP type; none for every type of the family.
+    Icmp(IcmpFamily, Option<u8>),
     /// Nothing: a port that cannot be read.
     Nothing,
 }
@@ -75,10 +76,13 @@ pub(super) struct Transport {
 
 impl PortMatch {
     /// A port of a Cilium rule; the agent has checked it (`PortProtocol.sanitize`).
-    pub(super) fn of(port: &PortProtocol) -> Self {
+    ///
+    /// Since 1.20 port zero is every port, whatever the end of its range (`pkg/policy/l4.go`).
+    pub(super) fn of(port: &PortProtocol, dialect: &Dialect) -> Self {
         let protocols = Protocols::named(port.protocol);
         let text = port.port.as_deref().unwrap_or("0");
         match parse_port(text) {
+            Some(0) if dialect.zero_is_every_port() => Self::All(protocols),
             Some(number) => Self::numbered(protocols, number, port.end_port),
             None => Self::Named(protocols, text.to_ascii_lowercase()),
         }
@@ -91,6 +95,12 @@ impl PortMatch {
             (0, None) => Self::All(protocols),
             (first, end) => Self::Range(protocols, first, end.unwrap_or(first).max(first)),
         }
+    }
+
+    /// An ICMP type. The agent makes a port of it, and zero is the wildcard of ports: a rule for type 0, the echo reply
+    /// of IPv4, is one for every type (`pkg/policy/api/icmp.go`, `PortProtocol`).
+    pub(super) fn icmp(family: IcmpFamily, number: u8) -> Self {
+        Self::Icmp(family, (number != 0).then_some(number))
     }
 
     /// Whether it is a port by name.
@@ -111,7 +121,9 @@ impl PortMatch {
                     && transport.port.is_some()
                     && names(name, transport.protocol) == transport.port
             }
-            Self::Icmp(family, number) => transport.icmp == Some((*family, *number)),
+            Self::Icmp(family, number) => {
+                transport.icmp.is_some_and(|(own, kind)| own == *family && number.is_none_or(|number| number == kind))
+            }
             Self::Nothing => false,
         }
     }

@@ -61,11 +61,17 @@ impl Key {
         Self { source: Some(Source::Reserved), key: key.to_owned() }
     }
 
-    /// `source:key`, `any:key` or a bare key, which takes `default`.
+    /// `source:key`, `any:key` or a bare key, which takes `default`; `$key` and `reserved.key` are Cilium's own
+    /// (`pkg/labels/labels.go`, `parseSource`).
     pub(super) fn parse(text: &str, default: Option<&Source>) -> Self {
+        let own = text.strip_prefix('$').or_else(|| text.strip_prefix("reserved.").filter(|key| !key.contains(':')));
+        if let Some(key) = own {
+            return Self::reserved(key);
+        }
         match text.split_once(':') {
             None | Some(("", _)) => Self { source: default.cloned(), key: text.trim_start_matches(':').to_owned() },
-            Some(("any", key)) => Self { source: None, key: key.to_owned() },
+            // An unspecified source is asked for as any is (`pkg/labels/labels.go`, `parseSelectLabel`).
+            Some(("any" | "unspec", key)) => Self { source: None, key: key.to_owned() },
             Some(("k8s", key)) => Self::k8s(key),
             Some(("reserved", key)) => Self::reserved(key),
             Some(("cidrgroup", key)) => Self { source: Some(Source::CidrGroup), key: key.to_owned() },
@@ -149,6 +155,11 @@ impl Selector {
 
     pub(super) fn has(&self, wanted: impl Fn(&Key) -> bool) -> bool {
         self.demands.iter().any(|(key, _)| wanted(key))
+    }
+
+    /// Whether it demands this label with an empty value, and nothing else.
+    pub(super) fn is_just(&self, wanted: &Key) -> bool {
+        matches!(self.demands.as_slice(), [(key, Test::Is(value))] if key == wanted && value.is_empty())
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -57,7 +57,9 @@ impl<'a> Input<'a> {
     pub(super) fn matches(&self, attribute: &Attribute, matcher: &Matcher) -> bool {
         match attribute {
             Attribute::Peer => self.peer.as_deref().is_some_and(|peer| matcher.takes_text(peer)),
-            Attribute::SourceIp => matcher.takes_address(self.source),
+            // The peer of a waypoint's filters is the listener that ends HBONE, whose address is an internal one and in
+            // no range (istio/istio#46982; `direct_remote_ip`, Istio `pilot/pkg/security/authz/model/generator.go`).
+            Attribute::SourceIp => false,
             Attribute::RemoteIp => matcher.takes_address(self.remote()),
             Attribute::DestinationIp => self.destination.is_some_and(|address| matcher.takes_address(address)),
             Attribute::DestinationPort => matcher.takes_port(self.port),
@@ -107,6 +109,7 @@ impl HttpInput<'_> {
             ":method" => return Some(self.method.to_owned()),
             ":path" => return Some(self.path.clone()),
             ":authority" | "host" => return Some(self.host.to_owned()),
+            ":scheme" => return self.header("x-forwarded-proto"),
             _ => {}
         }
         let values: Vec<&str> = self

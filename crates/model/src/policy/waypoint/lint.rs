@@ -47,6 +47,30 @@ impl Linter<'_> {
         if !targets.is_empty() && policy.body.spec.action() == Action::Deny {
             self.denied_hosts(policy);
         }
+        if !targets.is_empty() {
+            self.source_addresses(policy);
+        }
+    }
+
+    /// The peer that a waypoint's filters see is the listener that ends HBONE, whose address is in no range.
+    fn source_addresses(&mut self, policy: &Object<AuthorizationPolicy>) {
+        let denies = policy.body.spec.action() == Action::Deny;
+        for rule in policy.body.spec.rules() {
+            let sources = || rule.from.iter().flatten().filter_map(|from| from.source.as_ref());
+            let conditions = || rule.when.iter().filter(|when| when.key == "source.ip");
+            let within = sources().any(|source| !source.ip_blocks.is_empty())
+                || conditions().any(|when| !when.values.is_empty());
+            let without = sources().any(|source| !source.not_ip_blocks.is_empty())
+                || conditions().any(|when| !when.not_values.is_empty());
+            if !within && !without {
+                continue;
+            }
+            let effect = if within { "never matches" } else { "matches every address" };
+            let code = if denies == within { "fail-open" } else { "not-enforced" };
+            let message = format!("the source address at a waypoint is that of no client, so that the rule {effect}");
+            let hint = "`remoteIpBlocks` reads `x-forwarded-for`; `principals` and `namespaces` name who it is";
+            self.warn(&policy.meta, rule.at, code, message, hint);
+        }
     }
 
     /// `:authority` has the port that the client wrote, so that an exact host in a DENY rule is evaded with one.

@@ -213,8 +213,8 @@ pub(super) fn request_principal(value: &str) -> Matcher {
 
 /// `paths`, of which a template matches segment by segment (Envoy `source/extensions/path/uri_template_lib`).
 pub(super) fn path(value: &str) -> Result<Matcher, regex::Error> {
-    const SEGMENT: &str = r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+";
-    const REST: &str = r"[a-zA-Z0-9\-._~%!$&'()+,;:@=/]*";
+    const SEGMENT: &str = r"[a-zA-Z0-9\-._~%!$&'()*+,;:@=]+";
+    const REST: &str = r"[a-zA-Z0-9\-._~%!$&'()*+,;:@=/]*";
     if !value.contains("{*}") && !value.contains("{**}") {
         return Ok(Matcher::Text(Text::parse(value)));
     }

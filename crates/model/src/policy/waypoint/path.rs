@@ -1,6 +1,8 @@
 //! Path normalization before any policy looks
 //! (Istio `MeshConfig.ProxyPathNormalization`; Envoy `source/common/http/conn_manager_utility.cc`, `path_utility.cc`).
 
+use std::fmt::Write as _;
+
 use airtight_manifest::stack::PathNormalization;
 
 /// The path as policies see it, query left alone.
@@ -24,9 +26,10 @@ pub fn normalize(path: &str, how: PathNormalization) -> String {
     path + query
 }
 
-/// Backslashes become slashes, escaped unreserved characters are decoded, dot segments are resolved.
+/// Backslashes become slashes, escaped unreserved characters are decoded, characters that no path may have are
+/// escaped, dot segments are resolved (Chromium `url/url_canon_path.cc`, which Envoy carries).
 fn canonical(path: &str) -> String {
-    let path = decode_unreserved(&path.replace('\\', "/"));
+    let path = escape(&decode_unreserved(&path.replace('\\', "/")));
     let mut segments: Vec<&str> = Vec::new();
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(&path).split('/').collect();
     let last = parts.len() - 1;
@@ -72,7 +75,25 @@ fn decode(path: &str, which: impl Fn(u8) -> bool) -> String {
     decoded + rest
 }
 
+/// Escapes what stands for itself in no path.
+fn escape(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
+    for c in path.chars() {
+        if matches!(c, '"' | '<' | '>' | '^' | '`' | '{' | '|' | '}') {
+            let _ = write!(escaped, "%{:02X}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// Envoy joins the parts between slashes, and adds a slash where the path began and where it ended with one: nothing
+/// but slashes stays two of them (`PathUtil::mergeSlashes`).
 fn merge_slashes(path: &str) -> String {
+    if path.len() > 1 && path.bytes().all(|byte| byte == b'/') {
+        return "//".to_owned();
+    }
     let mut merged = String::with_capacity(path.len());
     for c in path.chars() {
         if c != '/' || !merged.ends_with('/') {

@@ -157,7 +157,10 @@ impl<'a> PortRules<'a> {
             (Some(mode), _) | (None, Some(mode)) => mode == MtlsMode::Strict,
             (None, None) => false,
         };
-        let guards = !(mode == MtlsMode::Strict || (mode == MtlsMode::Unset && parent_strict));
+        // A STRICT port is left to a parent that is STRICT, which istiod takes a mesh that the namespace inherits from to
+        // be whatever the workload says itself (`A && B || C`): beneath a PERMISSIVE workload nobody then guards it.
+        let guards =
+            !(mode == MtlsMode::Strict || (mode == MtlsMode::Unset && namespace == Some(MtlsMode::Strict)) || inherits);
         let exempts = mode == MtlsMode::Strict || (mode == MtlsMode::Unset && written_strict);
         let select = |wanted: &[MtlsMode], when: bool| -> BTreeMap<u16, RuleRef> {
             let ports = spec.ports().into_iter().filter(|(_, mtls)| when && wanted.contains(&mtls.mode));
