@@ -3,6 +3,8 @@
 pub mod bundle;
 #[cfg(feature = "live")]
 mod clean;
+#[cfg(feature = "live")]
+mod deploy;
 pub mod diagnostics;
 pub mod diff;
 #[cfg(feature = "live")]
@@ -13,8 +15,6 @@ mod error;
 #[cfg(feature = "live")]
 mod evidence;
 pub mod explain;
-#[cfg(feature = "live")]
-mod guests;
 pub mod images;
 pub mod init;
 pub mod input;
