@@ -1,24 +1,24 @@
 //! What the forms of a matrix say alike: verdicts and rules in words.
 
-use airtight_model::path::reach::{Cell, Verdict};
+use airtight_model::path::reach::{Cell, CellVerdict};
 use airtight_model::policy::Layer;
 
 /// A verdict in one word.
-pub(super) fn word(verdict: Verdict) -> &'static str {
+pub(super) fn word(verdict: CellVerdict) -> &'static str {
     match verdict {
-        Verdict::Allowed => "allowed",
-        Verdict::ByRequest => "by request",
-        Verdict::Denied(_) => "denied",
-        Verdict::Unknown => "unknown",
-        Verdict::Absent => "absent",
+        CellVerdict::Allowed => "allowed",
+        CellVerdict::ByRequest => "by request",
+        CellVerdict::Denied(_) => "denied",
+        CellVerdict::Unknown => "unknown",
+        CellVerdict::Absent => "absent",
     }
 }
 
 /// The layer that denies.
-pub(super) fn layer(verdict: Verdict) -> Option<Layer> {
+pub(super) fn layer(verdict: CellVerdict) -> Option<Layer> {
     match verdict {
-        Verdict::Denied(layer) => Some(layer),
-        Verdict::Allowed | Verdict::ByRequest | Verdict::Unknown | Verdict::Absent => None,
+        CellVerdict::Denied(layer) => Some(layer),
+        CellVerdict::Allowed | CellVerdict::ByRequest | CellVerdict::Unknown | CellVerdict::Absent => None,
     }
 }
 

@@ -21,7 +21,7 @@ mod verdict;
 
 pub use basis::Basis;
 pub use class::{Class, ClassId};
-pub use grid::{Nearness, Place, Row, Target, Who};
+pub use grid::{GridTarget, Nearness, Place, Row, Who};
 pub use reachability::{Cell, Reachability};
 pub use scope::{Scope, View};
-pub use verdict::Verdict;
+pub use verdict::CellVerdict;

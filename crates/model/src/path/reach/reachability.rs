@@ -4,9 +4,9 @@ use super::basis::Basis;
 use super::cells::Cells;
 use super::class::Class;
 use super::grid::Grid;
-use super::grid::{Row, Target};
+use super::grid::{GridTarget, Row};
 use super::scope::{Scope, View};
-use super::verdict::Verdict;
+use super::verdict::CellVerdict;
 use super::{direct, service, travel};
 use crate::path::engine::Engine;
 use crate::world::World;
@@ -27,7 +27,7 @@ pub struct Cell<'a> {
     /// Index of the target.
     pub target: usize,
     /// How they end.
-    pub verdict: Verdict,
+    pub verdict: CellVerdict,
     cells: &'a Cells,
 }
 
@@ -76,7 +76,7 @@ impl<'e, 'w> Reachability<'e, 'w> {
 
     /// The destinations.
     #[must_use]
-    pub fn targets(&self) -> &[Target] {
+    pub fn targets(&self) -> &[GridTarget] {
         &self.grid.targets
     }
 
@@ -93,7 +93,7 @@ impl<'e, 'w> Reachability<'e, 'w> {
     pub fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
         let targets = self.grid.targets.len();
         let all = (0..self.grid.rows.len()).flat_map(move |row| (0..targets).map(move |target| (row, target)));
-        all.map(|(row, target)| self.cell(row, target)).filter(|cell| cell.verdict != Verdict::Absent)
+        all.map(|(row, target)| self.cell(row, target)).filter(|cell| cell.verdict != CellVerdict::Absent)
     }
 
     /// What a reader calls a source.
