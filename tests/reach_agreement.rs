@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use airtight::cli::input::{InputArgs, Inputs};
-use airtight_model::path::reach::{Nearness, Place, Reachability, Row, Scope, Verdict, View, Who};
+use airtight_model::path::reach::{CellVerdict, Nearness, Place, Reachability, Row, Scope, View, Who};
 use airtight_model::path::{Destination, End, Engine, Flow, Source, Trace};
 use airtight_model::policy::{Checkpoint, Layer};
 use airtight_model::world::{PodId, World};
@@ -115,14 +115,16 @@ fn class_of(reach: &Reachability<'_, '_>) -> HashMap<PodId, airtight_model::path
 }
 
 /// A trace ends open where the ends of several ways differ in any respect; the matrix only where one gets through.
-fn agree(trace: &Trace, verdict: Verdict, flow: &Flow) {
-    let expected = Verdict::of(trace);
+fn agree(trace: &Trace, verdict: CellVerdict, flow: &Flow) {
+    let expected = CellVerdict::of(trace);
     let by_waypoint = trace.checks().any(|check| check.checkpoint == Checkpoint::Waypoint);
     let fits = match &trace.end {
-        End::Unknown(_) => matches!(verdict, Verdict::Unknown | Verdict::Denied(_)),
+        End::Unknown(_) => matches!(verdict, CellVerdict::Unknown | CellVerdict::Denied(_)),
         // A request may fare better with a waypoint than a bare connection.
-        End::Outcome(_) if by_waypoint && matches!(expected, Verdict::ByRequest | Verdict::Denied(Layer::Waypoint)) => {
-            verdict != Verdict::Absent
+        End::Outcome(_)
+            if by_waypoint && matches!(expected, CellVerdict::ByRequest | CellVerdict::Denied(Layer::Waypoint)) =>
+        {
+            verdict != CellVerdict::Absent
         }
         End::Outcome(_) => verdict == expected,
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use airtight::cli::input::{InputArgs, Inputs};
 use airtight_model::path::Engine;
-use airtight_model::path::reach::{Reachability, Scope, Verdict, View};
+use airtight_model::path::reach::{CellVerdict, Reachability, Scope, View};
 use airtight_model::world::World;
 use airtight_report::{Style, reach};
 
@@ -45,7 +45,7 @@ fn every_format_has_every_cell() {
 
     let listed = text(&matrix, true);
     assert_eq!(listed.lines().filter(|line| line.starts_with("  ")).count(), cells);
-    let open = matrix.cells().filter(|cell| !matches!(cell.verdict, Verdict::Denied(_))).count();
+    let open = matrix.cells().filter(|cell| !matches!(cell.verdict, CellVerdict::Denied(_))).count();
     assert_eq!(text(&matrix, false).lines().filter(|line| line.starts_with("  ")).count(), open);
 }
 
@@ -61,7 +61,7 @@ fn a_scope_shows_the_same_cells() {
         ..Scope::default()
     };
     let part = Reachability::compute(&engine, &scope);
-    let said = |matrix: &Reachability<'_, '_>| -> Vec<(String, String, Verdict)> {
+    let said = |matrix: &Reachability<'_, '_>| -> Vec<(String, String, CellVerdict)> {
         let cells = matrix.cells();
         cells.map(|cell| (matrix.row_name(cell.row), matrix.target_name(cell.target), cell.verdict)).collect()
     };
@@ -93,13 +93,13 @@ fn the_waypoint_is_on_the_way_to_a_service_only() {
         let scope =
             Scope { view, from: vec![from.to_owned()], to: vec![to.to_owned()], port: Some(8080), ..Scope::default() };
         let matrix = Reachability::compute(&engine, &scope);
-        let verdicts: Vec<Verdict> = matrix.cells().map(|cell| cell.verdict).collect();
+        let verdicts: Vec<CellVerdict> = matrix.cells().map(|cell| cell.verdict).collect();
         assert_eq!(verdicts.len(), 1, "{from} → {to}");
         verdicts[0]
     };
     let (client, api) = ("app-travelexample/travel-web-ui", "app-travelexample/travel-api");
-    assert!(matches!(verdict(View::Pod, client, api), Verdict::Denied(_)));
-    assert_eq!(verdict(View::Service, client, api), Verdict::ByRequest);
+    assert!(matches!(verdict(View::Pod, client, api), CellVerdict::Denied(_)));
+    assert_eq!(verdict(View::Service, client, api), CellVerdict::ByRequest);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use airtight_matrix::run::ExitStatus;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::deploy::DeployArgs;
 use super::error::CliError;
-use super::guests::GuestArgs;
 use super::input::InputArgs;
 use super::live::{IN_CLUSTER, label};
 use super::output::{Output, OutputFormat};
@@ -51,7 +51,7 @@ pub(super) struct JobArgs {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
-    guests: GuestArgs,
+    deploy: DeployArgs,
 }
 
 /// Prints Namespace, ServiceAccount, role, binding, inputs and Job.
@@ -63,7 +63,7 @@ pub(super) fn job(args: &JobArgs, output: &mut Output<'_>) -> Result<ExitStatus,
     args.selection.selection()?;
     let manifests = Packed::read("manifests", &args.input.manifests)?;
     let scenarios = Packed::read("scenarios", &args.input.scenarios)?;
-    let role = args.guests.role().role();
+    let role = args.deploy.role().role();
     let mut documents = vec![args.namespace(), args.account(), args.binding()];
     for packed in [&manifests, &scenarios] {
         documents.extend(packed.config_maps(&args.namespace));
@@ -184,7 +184,7 @@ impl JobArgs {
         if self.in_production {
             add("--in-production", IN_CLUSTER.to_owned());
         }
-        words.extend(self.guests.words());
+        words.extend(self.deploy.words());
         words
     }
 }

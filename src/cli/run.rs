@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "live")]
+use airtight_live::RunInput;
 use airtight_matrix::model::Model;
 #[cfg(feature = "live")]
 use airtight_matrix::run::{CaseRecord, Coverage, Predictions, judge_all};
@@ -18,7 +20,7 @@ use super::error::{CliError, unless_closed};
 use super::evidence;
 use super::input::{InputArgs, Inputs};
 #[cfg(feature = "live")]
-use super::live::{Matter, Whose};
+use super::live::Ownership;
 use super::output::{Output, OutputFormat};
 
 /// How to run the matrix.
@@ -105,7 +107,7 @@ impl RunArgs {
 pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     #[cfg(feature = "live")]
     if args.testbed == TestbedName::Model {
-        args.live.refuse_guests("model")?;
+        args.live.refuse_deploying("model")?;
     }
     let inputs = Inputs::load(&args.input)?;
     let built = inputs.world()?;
@@ -121,17 +123,17 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
         }
         #[cfg(feature = "live")]
         TestbedName::Kind | TestbedName::Cluster => {
-            let whose = if args.testbed == TestbedName::Kind { Whose::Ours } else { Whose::Theirs };
-            let foreseen = judge_all(&plan, &mut model);
-            let mut context = beside(context, foreseen, args.live.retries());
+            let ownership = if args.testbed == TestbedName::Kind { Ownership::Ours } else { Ownership::Theirs };
+            let predicted = judge_all(&plan, &mut model);
+            let mut context = beside(context, predicted, args.live.retries());
             let found = context.findings.clone();
-            let matter = Matter { inputs: &inputs, built: &built, plan: &plan, findings: &found };
-            args.live.reach(whose)?.run(matter, output, |testbed, prepared, go_on, output| {
-                context.findings.extend(prepared.findings);
+            let (documents, stack) = (&inputs.manifests.documents, &inputs.stack);
+            let input = RunInput { documents, stack, built: &built, plan: &plan, findings: &found };
+            args.live.run_on(ownership, input, output, |testbed, ready, go_on, output| {
+                context.findings.extend(ready.findings);
                 let formats = args.formats();
-                let save = |record: &mut RunRecord| {
-                    evidence::write_with(&prepared.evidence, &args.report_dir, record, &formats)
-                };
+                let save =
+                    |record: &mut RunRecord| evidence::write_with(&ready.evidence, &args.report_dir, record, &formats);
                 finish(args, &plan, testbed, context, (go_on, &save), output)
             })
         }
@@ -140,11 +142,11 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
 
 /// The context of a run on another testbed than the model. What exercises a policy is known of the model alone.
 #[cfg(feature = "live")]
-fn beside(context: RunContext<'_>, foreseen: Vec<CaseRecord>, retries: u32) -> RunContext<'_> {
+fn beside(context: RunContext<'_>, predicted: Vec<CaseRecord>, retries: u32) -> RunContext<'_> {
     let RunContext { coverage, .. } = context;
-    let cases = foreseen.clone();
+    let cases = predicted.clone();
     let coverage: Coverage<'_> = Box::new(move |_| coverage(&cases));
-    RunContext { coverage, predictions: Predictions::of(foreseen), retries, ..context }
+    RunContext { coverage, predictions: Predictions::of(predicted), retries, ..context }
 }
 
 /// An error once the user wants to end.

@@ -36,7 +36,7 @@ pub fn turn(object: &Value) -> Turn {
 
 /// Whether a Cilium policy allows nothing, and isolates what it selects. An empty rule selects nothing.
 fn isolates_alone(policy: &Value) -> bool {
-    let is_rule = |rule: &&Value| rule.as_object().is_none_or(|fields| !fields.is_empty());
-    let rules = |name: &&str| items(policy, &format!("/spec/{name}")).iter().any(|rule| is_rule(&rule));
-    policy.get("spec").is_some() && !["ingress", "egress", "ingressDeny", "egressDeny"].iter().any(|list| rules(&list))
+    let is_rule = |rule: &Value| rule.as_object().is_none_or(|fields| !fields.is_empty());
+    let has_rules = |list: &str| items(policy, &format!("/spec/{list}")).iter().any(is_rule);
+    policy.get("spec").is_some() && !["ingress", "egress", "ingressDeny", "egressDeny"].into_iter().any(has_rules)
 }

@@ -28,6 +28,7 @@ pub struct Pod {
 
 impl Pod {
     /// Reads a pod; `image` is the probe's, by which its container is known.
+    #[must_use]
     pub fn read(pod: &Value, image: &str) -> Option<Self> {
         let metadata = pod.get("metadata")?;
         let namespace = metadata.get("namespace")?.as_str()?.to_owned();
@@ -91,12 +92,14 @@ fn probe_container(pod: &Value, image: &str) -> Option<String> {
 }
 
 /// Whether an ephemeral container runs.
+#[must_use]
 pub fn ephemeral_probe(pod: &Value, name: &str) -> bool {
     let statuses = items(pod, "/status/ephemeralContainerStatuses").iter();
     statuses.filter(|status| status["name"] == name).any(|status| status.pointer("/state/running").is_some())
 }
 
 /// The last part of an image's name, without tag and digest: mirrors change what stands before it.
+#[must_use]
 pub fn repository(image: &str) -> &str {
     let last = image.rsplit('/').next().unwrap_or(image);
     last.split(['@', ':']).next().unwrap_or(last)

@@ -187,7 +187,7 @@ fn check_match(policy: &Policy, block: &Located<MatchBlock>, name: &str, at: &Ru
 }
 
 /// One target to check, of the rule itself or of a loop.
-struct Target<'a> {
+struct CheckedTarget<'a> {
     api_version: Option<&'a str>,
     kind: Option<&'a str>,
     name: Option<&'a str>,
@@ -241,7 +241,7 @@ fn check_generate(
         )],
     };
     for (api_version, kind, name, namespace, clone_list) in &targets {
-        let target = Target {
+        let target = CheckedTarget {
             api_version: api_version.as_deref(),
             kind: kind.as_deref(),
             name: name.as_deref(),
@@ -253,7 +253,7 @@ fn check_generate(
     }
 }
 
-fn check_target(policy: &Policy, target: &Target<'_>, at: &RuleRef, findings: &mut Vec<Diagnostic>) {
+fn check_target(policy: &Policy, target: &CheckedTarget<'_>, at: &RuleRef, findings: &mut Vec<Diagnostic>) {
     if target.clone_list.is_none() {
         for (field, value) in [("kind", target.kind), ("name", target.name), ("apiVersion", target.api_version)] {
             if value.is_none_or(str::is_empty) {
@@ -288,7 +288,7 @@ fn check_target(policy: &Policy, target: &Target<'_>, at: &RuleRef, findings: &m
 }
 
 fn check_permissions(
-    target: &Target<'_>,
+    target: &CheckedTarget<'_>,
     synchronize: bool,
     at: &RuleRef,
     permissions: &Permissions,

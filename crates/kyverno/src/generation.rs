@@ -26,7 +26,7 @@ pub(super) struct Generator<'a> {
 }
 
 /// One target: of the rule itself, or of a loop.
-struct Target<'a> {
+struct GeneratedTarget<'a> {
     api_version: Option<&'a Located<String>>,
     kind: Option<&'a Located<String>>,
     name: Option<&'a Located<String>>,
@@ -45,7 +45,7 @@ impl Generator<'_> {
         match &generate.foreach {
             Some(loops) => self.foreach(loops, context),
             None => self.target(
-                &Target {
+                &GeneratedTarget {
                     api_version: generate.api_version.as_ref(),
                     kind: generate.kind.as_ref(),
                     name: generate.name.as_ref(),
@@ -85,7 +85,7 @@ impl Generator<'_> {
             return Ok(Vec::new());
         }
         self.target(
-            &Target {
+            &GeneratedTarget {
                 api_version: each.api_version.as_ref(),
                 kind: each.kind.as_ref(),
                 name: each.name.as_ref(),
@@ -98,7 +98,7 @@ impl Generator<'_> {
         )
     }
 
-    fn target(&self, target: &Target<'_>, context: &Context) -> Result<Vec<Value>, Fault> {
+    fn target(&self, target: &GeneratedTarget<'_>, context: &Context) -> Result<Vec<Value>, Fault> {
         let text = |written: Option<&Located<String>>| match written {
             Some(written) => context.substitute_text(written).map(|value| to_string(&value)),
             None => Ok(String::new()),

@@ -90,13 +90,9 @@ fn current(cluster: &dyn Cluster, path: &str) -> Result<Option<String>, Failure>
         return Ok(None);
     }
     let version = answer.body.pointer("/metadata/resourceVersion").and_then(Value::as_str);
-    match version.filter(|_| answer.accepted()) {
-        Some(version) => Ok(Some(version.to_owned())),
-        None => {
-            let message = format!("the API server says {} to `GET {path}`: {}", answer.status, answer.message());
-            Err(Failure::new("unread", message))
-        }
-    }
+    let unread = || format!("the API server says {} to `GET {path}`: {}", answer.status, answer.message());
+    let version = version.filter(|_| answer.accepted()).ok_or_else(|| Failure::new("unread", unread()))?;
+    Ok(Some(version.to_owned()))
 }
 
 fn observation(user: &ApiUser, answer: &ApiAnswer) -> Observation {

@@ -8,7 +8,7 @@ use airtight_probe::wire;
 use crate::options::Options;
 use crate::origin::Origin;
 use crate::outside::Outside;
-use crate::places::{Missing, Places};
+use crate::places::{Places, Unavailable};
 
 /// A flow with its places: from where, and what is tried there.
 pub(super) struct Attempt {
@@ -23,15 +23,15 @@ pub(super) struct Means<'a> {
     pub(super) places: &'a Places,
     pub(super) options: &'a Options,
     /// A token as it is sent.
-    pub(super) bearer: &'a dyn Fn(&Token) -> Result<String, Missing>,
+    pub(super) bearer: &'a dyn Fn(&Token) -> Result<String, Unavailable>,
 }
 
 /// The attempt of a flow, or why there is none. A request without a `user-agent` gets `mark` for one, so that the
 /// logs of proxies tell it from all others.
-pub(super) fn attempt(flow: &Flow, means: &Means<'_>, mark: &str) -> Result<Attempt, Missing> {
+pub(super) fn attempt(flow: &Flow, means: &Means<'_>, mark: &str) -> Result<Attempt, Unavailable> {
     let from = source(&flow.from, means)?;
     if !flow.after.is_empty() {
-        return Err(Missing::Never("refused: objects are not changed before a flow here".to_owned()));
+        return Err(Unavailable::Permanently("refused: objects are not changed before a flow here".to_owned()));
     }
     let (host, port) = match &from {
         Origin::Pod(_) => (host(&flow.to, means.places)?, flow.port),
@@ -55,8 +55,8 @@ pub(super) fn attempt(flow: &Flow, means: &Means<'_>, mark: &str) -> Result<Atte
     Ok(Attempt { from, what, mark: own })
 }
 
-fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Missing> {
-    let never = |why: &str| Err(Missing::Never(format!("refused: {why}")));
+fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Unavailable> {
+    let never = |why: &str| Err(Unavailable::Permanently(format!("refused: {why}")));
     match from {
         Source::Workload(namespace, name) => means.places.probe(namespace, name).cloned().map(Origin::Pod),
         Source::Outside => match &means.options.outside {
@@ -69,7 +69,7 @@ fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Missing> {
     }
 }
 
-fn host(to: &Destination, places: &Places) -> Result<String, Missing> {
+fn host(to: &Destination, places: &Places) -> Result<String, Unavailable> {
     match to {
         Destination::Service(namespace, name) => Ok(service_host(namespace, name)),
         Destination::Pod(namespace, name) => places.pod_address(namespace, name).map(|address| address.to_string()),
@@ -77,14 +77,15 @@ fn host(to: &Destination, places: &Places) -> Result<String, Missing> {
         Destination::Address(address) => Ok(address.to_string()),
         Destination::Gateway(namespace, name) => places.gateway(namespace, name).map(str::to_owned),
         Destination::Node(name) => places.node(name).map(|address| address.to_string()),
-        Destination::Object(change) => Err(Missing::Never(format!("refused: {change} is no flow of a pod"))),
+        Destination::Object(change) => Err(Unavailable::Permanently(format!("refused: {change} is no flow of a pod"))),
     }
 }
 
 /// From outside there is a way to nodes, and to gateways through their Services. Where there is none anyway, a flow
 /// that does not arrive would tell nothing about policies.
-fn from_outside(flow: &Flow, places: &Places) -> Result<(String, Option<u16>), Missing> {
-    let never = |what: &str| Err(Missing::Never(format!("refused: {what} from outside, whatever the policies are")));
+fn from_outside(flow: &Flow, places: &Places) -> Result<(String, Option<u16>), Unavailable> {
+    let never =
+        |what: &str| Err(Unavailable::Permanently(format!("refused: {what} from outside, whatever the policies are")));
     match &flow.to {
         Destination::Gateway(namespace, name) => {
             let port = flow.port.ok_or_else(|| no_port(flow))?;
@@ -97,15 +98,15 @@ fn from_outside(flow: &Flow, places: &Places) -> Result<(String, Option<u16>), M
         Destination::Host(_) | Destination::Name(_) | Destination::Address(_) => {
             never("what is outside too is not reached through the cluster")
         }
-        Destination::Object(change) => Err(Missing::Never(format!("refused: {change} is no flow"))),
+        Destination::Object(change) => Err(Unavailable::Permanently(format!("refused: {change} is no flow"))),
     }
 }
 
-fn no_port(flow: &Flow) -> Missing {
-    Missing::Never(format!("refused: {flow} names no port"))
+fn no_port(flow: &Flow) -> Unavailable {
+    Unavailable::Permanently(format!("refused: {flow} names no port"))
 }
 
-fn target(flow: &Flow, host: String, port: Option<u16>) -> Result<wire::Target, Missing> {
+fn target(flow: &Flow, host: String, port: Option<u16>) -> Result<wire::Target, Unavailable> {
     let port = port.ok_or_else(|| no_port(flow))?;
     Ok(wire::Target { host, port, family: wire::Family::Any })
 }
@@ -115,16 +116,18 @@ fn exchange(to: wire::Target) -> wire::Exchange {
 }
 
 /// The search list of the pod applies, as it would to any other client in it.
-fn lookup(name: &str, protocol: Protocol) -> Result<wire::Attempt, Missing> {
+fn lookup(name: &str, protocol: Protocol) -> Result<wire::Attempt, Unavailable> {
     match protocol {
         Protocol::Udp => Ok(wire::Attempt::Lookup(wire::Lookups { name: name.to_owned(), family: wire::Family::Any })),
-        Protocol::Tcp => Err(Missing::Never("refused: the probe asks over UDP first, as resolvers do".to_owned())),
+        Protocol::Tcp => {
+            Err(Unavailable::Permanently("refused: the probe asks over UDP first, as resolvers do".to_owned()))
+        }
         Protocol::Sctp | Protocol::Icmp => Err(no_protocol(protocol)),
     }
 }
 
-fn no_protocol(protocol: Protocol) -> Missing {
-    Missing::Never(format!("refused: the probe does not speak {protocol}"))
+fn no_protocol(protocol: Protocol) -> Unavailable {
+    Unavailable::Permanently(format!("refused: the probe does not speak {protocol}"))
 }
 
 /// Whom a client trusts is not what a policy decides: the server's own certificate is not verified.
@@ -139,7 +142,7 @@ fn over_tcp(flow: &Flow, to: wire::Target) -> wire::Attempt {
     }
 }
 
-fn request(asked: &Request, means: &Means<'_>) -> Result<wire::Request, Missing> {
+fn request(asked: &Request, means: &Means<'_>) -> Result<wire::Request, Unavailable> {
     let Request { method, path, host, headers, token } = asked;
     let bearer = token.as_ref().map(means.bearer).transpose()?;
     let bearer = bearer.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
@@ -231,18 +234,18 @@ mod tests {
         }
     }
 
-    fn made(flow: &Flow) -> Result<Attempt, Missing> {
+    fn made(flow: &Flow) -> Result<Attempt, Unavailable> {
         let places = Places::read(&Listed, "airtight-probe:dev").unwrap();
         let probe = Dialler { program: "probe".into(), role: Vec::new() };
         let options = Options { outside: Outside::Probe(probe), ..Options::default() };
         let bearer = |token: &Token| match token.issuer.as_str() {
             "https://here.example.com" => Ok("a.b.c".to_owned()),
-            issuer => Err(Missing::Never(format!("refused: no token of {issuer}"))),
+            issuer => Err(Unavailable::Permanently(format!("refused: no token of {issuer}"))),
         };
         attempt(flow, &Means { places: &places, options: &options, bearer: &bearer }, "airtight-1/1")
     }
 
-    fn tried(flow: &Flow) -> Result<Value, Missing> {
+    fn tried(flow: &Flow) -> Result<Value, Unavailable> {
         made(flow).map(|attempt| serde_json::to_value(attempt.what).unwrap())
     }
 
@@ -326,15 +329,19 @@ mod tests {
             assert_eq!((&to["host"], &to["port"]), (&json!(host), &json!(port)), "{name}");
         }
         assert_eq!(dialled(Destination::Node("worker-1".to_owned()))["host"], "172.18.0.3");
-        assert!(matches!(outside(gateway("inner")), Err(Missing::Never(why)) if why.contains("no port of a node")));
+        assert!(
+            matches!(outside(gateway("inner")), Err(Unavailable::Permanently(why)) if why.contains("no port of a node"))
+        );
         let pod = Destination::Pod("shop".to_owned(), "proxy".to_owned());
-        assert!(matches!(outside(pod), Err(Missing::Never(why)) if why.contains("no way to a pod's address")));
+        assert!(
+            matches!(outside(pod), Err(Unavailable::Permanently(why)) if why.contains("no way to a pod's address"))
+        );
     }
 
     #[test]
     fn what_cannot_be_tried_here_says_so() {
         let never = |flow: &Flow, part: &str| match tried(flow) {
-            Err(Missing::Never(why)) => assert!(why.contains(part), "{why}"),
+            Err(Unavailable::Permanently(why)) => assert!(why.contains(part), "{why}"),
             other => panic!("{other:?}"),
         };
         let host = || Destination::Host("a.example".to_owned());
@@ -353,7 +360,7 @@ mod tests {
             Destination::Gateway("edge".to_owned(), "never".to_owned()),
             Destination::Gateway("edge".to_owned(), "unknown".to_owned()),
         ] {
-            assert!(matches!(tried(&flow(to)), Err(Missing::Now(_))));
+            assert!(matches!(tried(&flow(to)), Err(Unavailable::Temporarily(_))));
         }
     }
 }

@@ -12,10 +12,11 @@ use airtight_model::policy::{Layer, Outcome};
 use airtight_model::world::Protocol;
 use airtight_probe::wire;
 
+use crate::answer;
 use crate::detect::Denial;
 use crate::origin::Origin;
 use crate::session::Answered;
-use crate::{Tracks, answer};
+use crate::testbed::Tracks;
 
 /// What is said of it beside the evidence.
 const BY_ELIMINATION: &str = "by elimination: no observer tells who ended the flow, and between these two the CNI \

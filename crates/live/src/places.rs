@@ -30,11 +30,11 @@ pub(super) struct Places {
 
 /// Why a flow has no place to start from or to go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(super) enum Unavailable {
     /// It cannot be tried on this cluster, however long one waits.
-    Never(String),
+    Permanently(String),
     /// It could be tried if the cluster were as it should be.
-    Now(String),
+    Temporarily(String),
 }
 
 impl Places {
@@ -60,20 +60,20 @@ impl Places {
     }
 
     /// The container from which a workload's flows start.
-    pub(super) fn probe(&self, namespace: &str, workload: &str) -> Result<&Container, Missing> {
+    pub(super) fn probe(&self, namespace: &str, workload: &str) -> Result<&Container, Unavailable> {
         let pods = self.pods(namespace, workload)?;
         if pods.iter().all(|pod| pod.probe.is_none()) {
-            return Err(Missing::Never(format!("no container of {namespace}/{workload} is a probe")));
+            return Err(Unavailable::Permanently(format!("no container of {namespace}/{workload} is a probe")));
         }
         let probes = pods.iter().filter(|pod| pod.probe.is_some());
         let pod = ready(probes, namespace, workload)?;
-        pod.probe.as_ref().ok_or_else(|| Missing::Now(format!("{namespace}/{workload} has no probe")))
+        pod.probe.as_ref().ok_or_else(|| Unavailable::Temporarily(format!("{namespace}/{workload} has no probe")))
     }
 
     /// The address of a workload's pod.
-    pub(super) fn pod_address(&self, namespace: &str, workload: &str) -> Result<IpAddr, Missing> {
+    pub(super) fn pod_address(&self, namespace: &str, workload: &str) -> Result<IpAddr, Unavailable> {
         let pod = ready(self.pods(namespace, workload)?.iter(), namespace, workload)?;
-        pod.address.ok_or_else(|| Missing::Now(format!("pod {namespace}/{} has no address", pod.name)))
+        pod.address.ok_or_else(|| Unavailable::Temporarily(format!("pod {namespace}/{} has no address", pod.name)))
     }
 
     /// The workload of a pod, as `namespace/name`; a pod that nobody listed keeps its own name.
@@ -83,20 +83,20 @@ impl Places {
     }
 
     /// A Gateway's address or name, of its status or of its Service.
-    pub(super) fn gateway(&self, namespace: &str, name: &str) -> Result<&str, Missing> {
+    pub(super) fn gateway(&self, namespace: &str, name: &str) -> Result<&str, Unavailable> {
         let key = (namespace.to_owned(), name.to_owned());
-        let gateways = self.gateways.as_ref().map_err(|why| Missing::Now(why.clone()))?;
-        let none = |what: &str| Missing::Now(format!("gateway {namespace}/{name} {what}"));
+        let gateways = self.gateways.as_ref().map_err(|why| Unavailable::Temporarily(why.clone()))?;
+        let none = |what: &str| Unavailable::Temporarily(format!("gateway {namespace}/{name} {what}"));
         let own = gateways.get(&key).ok_or_else(|| none("does not exist"))?;
         if let Some(address) = own {
             return Ok(address);
         }
-        let fronts = self.fronts.as_ref().map_err(|why| Missing::Now(why.clone()))?;
+        let fronts = self.fronts.as_ref().map_err(|why| Unavailable::Temporarily(why.clone()))?;
         fronts.get(&key).map(String::as_str).ok_or_else(|| none("has no address yet"))
     }
 
     /// Where a client outside the cluster dials a gateway's port.
-    pub(super) fn entrance(&self, namespace: &str, name: &str, port: u16) -> Result<(String, u16), Missing> {
+    pub(super) fn entrance(&self, namespace: &str, name: &str, port: u16) -> Result<(String, u16), Unavailable> {
         let key = (namespace.to_owned(), name.to_owned());
         let within = self.gateway(namespace, name)?;
         let pods = self.workloads.get(&key).map(Vec::as_slice).unwrap_or_default();
@@ -110,27 +110,32 @@ impl Places {
         };
         found.ok_or_else(|| {
             let what = format!("gateway {namespace}/{name} is at {within} alone, and port {port} is no port of a node");
-            Missing::Never(format!("refused: {what}"))
+            Unavailable::Permanently(format!("refused: {what}"))
         })
     }
 
     /// A node's internal address.
-    pub(super) fn node(&self, name: &str) -> Result<IpAddr, Missing> {
-        let nodes = self.nodes.as_ref().map_err(|why| Missing::Now(why.clone()))?;
+    pub(super) fn node(&self, name: &str) -> Result<IpAddr, Unavailable> {
+        let nodes = self.nodes.as_ref().map_err(|why| Unavailable::Temporarily(why.clone()))?;
         let known = || nodes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         nodes.get(name).copied().ok_or_else(|| {
-            Missing::Never(format!("the cluster has no node {name} with an internal address; there are: {}", known()))
+            Unavailable::Permanently(format!(
+                "the cluster has no node {name} with an internal address; there are: {}",
+                known()
+            ))
         })
     }
 
-    fn pods(&self, namespace: &str, workload: &str) -> Result<&[Pod], Missing> {
+    fn pods(&self, namespace: &str, workload: &str) -> Result<&[Pod], Unavailable> {
         let found = self.workloads.get(&(namespace.to_owned(), workload.to_owned()));
-        found.map(Vec::as_slice).ok_or_else(|| Missing::Now(format!("workload {namespace}/{workload} has no pod")))
+        found
+            .map(Vec::as_slice)
+            .ok_or_else(|| Unavailable::Temporarily(format!("workload {namespace}/{workload} has no pod")))
     }
 }
 
 /// The first pod that can be used, or why none can.
-fn ready<'a>(mut pods: impl Iterator<Item = &'a Pod>, namespace: &str, workload: &str) -> Result<&'a Pod, Missing> {
+fn ready<'a>(mut pods: impl Iterator<Item = &'a Pod>, namespace: &str, workload: &str) -> Result<&'a Pod, Unavailable> {
     let mut why = None;
     let found = pods.find(|pod| match &pod.unready {
         None => true,
@@ -139,7 +144,9 @@ fn ready<'a>(mut pods: impl Iterator<Item = &'a Pod>, namespace: &str, workload:
             false
         }
     });
-    found.ok_or_else(|| Missing::Now(why.unwrap_or_else(|| format!("workload {namespace}/{workload} has no pod"))))
+    found.ok_or_else(|| {
+        Unavailable::Temporarily(why.unwrap_or_else(|| format!("workload {namespace}/{workload} has no pod")))
+    })
 }
 
 fn name_of(object: &Value) -> Option<Name> {

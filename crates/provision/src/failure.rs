@@ -108,7 +108,7 @@ impl From<ProgramError> for StepFailure {
 }
 
 fn by_output(error: &ProgramError) -> StepFailure {
-    let said = format!("{}\n{}", error.said.stdout, error.said.stderr);
+    let said = format!("{}\n{}", error.output.stdout, error.output.stderr);
     match recognise(error.call.program.into(), &said) {
         Some(symptom) => StepFailure::of(symptom),
         None => StepFailure::new(

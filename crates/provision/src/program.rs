@@ -130,7 +130,7 @@ pub struct Bounds<'a> {
 
 /// What a program said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Said {
+pub struct ProgramOutput {
     /// On standard output.
     pub stdout: String,
     /// On standard error.
@@ -146,7 +146,7 @@ pub struct ProgramError {
     /// How it ended.
     pub ending: Ending,
     /// What it said.
-    pub said: Box<Said>,
+    pub output: Box<ProgramOutput>,
 }
 
 /// How a program ended that did not succeed.
@@ -176,7 +176,7 @@ impl ProgramError {
     /// The last lines that it said, those on standard error last.
     #[must_use]
     pub fn tail(&self) -> Vec<String> {
-        let lines = self.said.stdout.lines().chain(self.said.stderr.lines());
+        let lines = self.output.stdout.lines().chain(self.output.stderr.lines());
         let lines: Vec<&str> = lines.map(str::trim_end).filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| (*line).to_owned()).collect()
     }
@@ -186,23 +186,23 @@ impl ProgramError {
 ///
 /// # Errors
 /// When it cannot be started, fails, or does not end within its bounds.
-pub fn run(call: &Call, bounds: Bounds<'_>) -> Result<Said, ProgramError> {
-    let fail = |ending, said| ProgramError { call: Box::new(call.clone()), ending, said: Box::new(said) };
+pub fn run(call: &Call, bounds: Bounds<'_>) -> Result<ProgramOutput, ProgramError> {
+    let fail = |ending, output| ProgramError { call: Box::new(call.clone()), ending, output: Box::new(output) };
     let begun = Instant::now();
     let mut child = start(call, bounds.owner).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
-        fail(if missing { Ending::NotFound } else { Ending::NotStarted(error.to_string()) }, Said::default())
+        fail(if missing { Ending::NotFound } else { Ending::NotStarted(error.to_string()) }, ProgramOutput::default())
     })?;
     feed(&mut child, call.input.clone());
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let ended = wait(&mut child, bounds);
-    let said = Said { stdout: collect(&stdout), stderr: collect(&stderr) };
+    let output = ProgramOutput { stdout: collect(&stdout), stderr: collect(&stderr) };
     match ended {
-        Ok(status) if status.success() => Ok(said),
-        Ok(status) => Err(fail(ending(status), said)),
-        Err(Why::Stopped) => Err(fail(Ending::Interrupted, said)),
-        Err(Why::Late) => Err(fail(Ending::TimedOut(begun.elapsed()), said)),
-        Err(Why::Lost(error)) => Err(fail(Ending::NotStarted(error), said)),
+        Ok(status) if status.success() => Ok(output),
+        Ok(status) => Err(fail(ending(status), output)),
+        Err(Why::Stopped) => Err(fail(Ending::Interrupted, output)),
+        Err(Why::Late) => Err(fail(Ending::TimedOut(begun.elapsed()), output)),
+        Err(Why::Lost(error)) => Err(fail(Ending::NotStarted(error), output)),
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::temporary::RUN_LABEL;
+
 /// What the server listens on.
 pub(super) const PORT: u16 = 8080;
-
-/// By this label everything that a run made is found again.
-pub(super) const RUN_LABEL: &str = "airtight.dev/run";
 
 pub(super) fn namespace(name: &str, more: &BTreeMap<String, String>) -> Value {
     let mut labels = json!({RUN_LABEL: name, "pod-security.kubernetes.io/enforce": "restricted"});

@@ -15,12 +15,12 @@ use super::directory::Directory;
 use super::expectation::resolve;
 use super::form::{CaseForm, RequestForm, WaiverForm};
 use super::parse::ScenarioText;
-use super::target::{Attempt, Target, attempt, source, target};
+use super::target::{FlowTarget, WrittenFlow, attempt, source, target};
 
 /// A case whose twin is not yet looked up.
-pub(super) struct Draft {
+pub(super) struct CaseDraft {
     pub(super) case: Case,
-    pub(super) attempt: Attempt,
+    pub(super) attempt: WrittenFlow,
     /// The id as written, before expansion.
     pub(super) base: String,
     /// Its number among the cases that the written one expands to, from 0.
@@ -36,7 +36,7 @@ pub(super) struct Draft {
 struct Ready<'f> {
     before: Vec<ApiRequest>,
     sources: Vec<Source>,
-    targets: Vec<Target>,
+    targets: Vec<FlowTarget>,
     requests: Vec<Option<&'f Located<RequestForm>>>,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn expand(
     directory: &Directory<'_>,
     today: jiff::civil::Date,
     findings: &mut Vec<Diagnostic>,
-) -> Vec<Draft> {
+) -> Vec<CaseDraft> {
     let document = text.document;
     let before = findings.len();
     findings.extend(id_problem(document, &form.id));
@@ -72,7 +72,7 @@ pub(super) fn expand(
                     let part = varying(&ready, &attempt);
                     (format!("{}.{}", *form.id, index + 1), format!("{} ({part})", form.title))
                 };
-                drafts.push(Draft {
+                drafts.push(CaseDraft {
                     case: case(text, form, id, title, attempt.clone(), expect, waiver.clone()),
                     attempt,
                     base: form.id.value.clone(),
@@ -92,7 +92,7 @@ fn case(
     form: &CaseForm,
     id: String,
     title: String,
-    attempt: Attempt,
+    attempt: WrittenFlow,
     expect: Expectation,
     waiver: Option<Waiver>,
 ) -> Case {
@@ -167,7 +167,7 @@ fn lead_up(
     }
 }
 
-type Combination<'a> = (&'a [ApiRequest], &'a Source, &'a Target, Option<&'a Located<RequestForm>>);
+type Combination<'a> = (&'a [ApiRequest], &'a Source, &'a FlowTarget, Option<&'a Located<RequestForm>>);
 
 fn combine(
     document: &Document,
@@ -175,7 +175,7 @@ fn combine(
     directory: &Directory<'_>,
     (before, from, target, request): Combination<'_>,
     findings: &mut Vec<Diagnostic>,
-) -> Option<(Attempt, Expectation)> {
+) -> Option<(WrittenFlow, Expectation)> {
     let attempt = match attempt(directory.world, from, target, request, before.to_vec()) {
         Ok(attempt) => attempt,
         Err((finding, at)) => {
@@ -211,7 +211,7 @@ fn check_answering(document: &Document, form: &CaseForm, directory: &Directory<'
     }
 }
 
-fn varying(ready: &Ready<'_>, attempt: &Attempt) -> String {
+fn varying(ready: &Ready<'_>, attempt: &WrittenFlow) -> String {
     let mut parts = Vec::new();
     if ready.sources.len() > 1 {
         parts.push(format!("from {}", attempt.flow.from));
@@ -231,7 +231,7 @@ fn varying(ready: &Ready<'_>, attempt: &Attempt) -> String {
 }
 
 /// Method and path, and whatever else tells this request from its siblings.
-fn varying_request(ready: &Ready<'_>, attempt: &Attempt) -> String {
+fn varying_request(ready: &Ready<'_>, attempt: &WrittenFlow) -> String {
     let Some(request) = &attempt.flow.request else { return String::new() };
     let mut parts = vec![format!("{} {}", request.method, request.path)];
     let siblings = || ready.requests.iter().flatten();

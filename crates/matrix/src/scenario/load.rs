@@ -7,7 +7,7 @@ use airtight_model::world::World;
 
 use super::catalogue::Catalogue;
 use super::directory::Directory;
-use super::expand::{Draft, expand};
+use super::expand::{CaseDraft, expand};
 use super::parse::{ScenarioText, parse};
 use super::plan::{Plan, PlannedCase, ScenarioInfo};
 use super::twin::resolve_twins;
@@ -59,7 +59,7 @@ fn no_scenarios() -> Diagnostic {
         .hint("name a folder with at least one YAML file of `kind: Scenario`")
 }
 
-fn plan(texts: &[ScenarioText<'_>], drafts: Vec<Draft>) -> Plan {
+fn plan(texts: &[ScenarioText<'_>], drafts: Vec<CaseDraft>) -> Plan {
     let scenarios = texts.iter().map(|text| ScenarioInfo {
         name: text.name.clone(),
         title: text.head.spec.title.clone(),

@@ -16,7 +16,7 @@ pub(super) type Complaint = (Diagnostic, Position);
 
 /// What a flow aims at, its names known.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(super) struct FlowTarget {
     pub(super) destination: Destination,
     pub(super) protocol: Protocol,
     pub(super) port: Option<u16>,
@@ -26,7 +26,7 @@ pub(super) struct Target {
 
 /// A flow, and which of its parts were written and which follow from the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Attempt {
+pub(super) struct WrittenFlow {
     pub(super) flow: Flow,
     /// The request's host is the one that a client would send for this target.
     pub(super) default_host: bool,
@@ -98,7 +98,7 @@ pub(super) fn target(
     document: &Document,
     directory: &Directory<'_>,
     form: &Located<TargetForm>,
-) -> Result<Target, Complaint> {
+) -> Result<FlowTarget, Complaint> {
     let destination = destination(document, directory, form)?;
     let protocol = form.protocol.unwrap_or(match destination {
         Destination::Name(_) => Protocol::Udp,
@@ -111,7 +111,7 @@ pub(super) fn target(
         | Destination::Object(_) => Protocol::Tcp,
     });
     let port = port(form, &destination, protocol)?;
-    let target = Target { destination, protocol, port, at: form.at, tls: form.tls.clone() };
+    let target = FlowTarget { destination, protocol, port, at: form.at, tls: form.tls.clone() };
     check_service_port(directory.world, &target)?;
     Ok(target)
 }
@@ -217,7 +217,7 @@ fn first_place(form: &TargetForm) -> Position {
 }
 
 /// A Service drops or ignores what is sent to a port that it does not have, whatever the policies say.
-fn check_service_port(world: &World, target: &Target) -> Result<(), Complaint> {
+fn check_service_port(world: &World, target: &FlowTarget) -> Result<(), Complaint> {
     let Destination::Service(namespace, name) = &target.destination else { return Ok(()) };
     let Some(service) = world.service(namespace, name) else { return Ok(()) };
     let Some(port) = target.port else {
@@ -241,10 +241,10 @@ fn check_service_port(world: &World, target: &Target) -> Result<(), Complaint> {
 pub(super) fn attempt(
     world: &World,
     from: &Source,
-    target: &Target,
+    target: &FlowTarget,
     request: Option<&Located<RequestForm>>,
     after: Vec<ApiRequest>,
-) -> Result<Attempt, Complaint> {
+) -> Result<WrittenFlow, Complaint> {
     check_kubelet(from, target)?;
     check_user(from, target)?;
     if let Some(form) = request {
@@ -266,10 +266,10 @@ pub(super) fn attempt(
     let (protocol, port) = (target.protocol, target.port);
     let flow =
         Flow { from: from.clone(), to: target.destination.clone(), protocol, port, request, tls: server_name, after };
-    Ok(Attempt { flow, default_host, default_server_name })
+    Ok(WrittenFlow { flow, default_host, default_server_name })
 }
 
-fn check_kubelet(from: &Source, target: &Target) -> Result<(), Complaint> {
+fn check_kubelet(from: &Source, target: &FlowTarget) -> Result<(), Complaint> {
     if *from != Source::Kubelet || matches!(target.destination, Destination::Pod(..)) {
         return Ok(());
     }
@@ -281,7 +281,7 @@ fn check_kubelet(from: &Source, target: &Target) -> Result<(), Complaint> {
 }
 
 /// Users change objects, and nobody else does.
-fn check_user(from: &Source, target: &Target) -> Result<(), Complaint> {
+fn check_user(from: &Source, target: &FlowTarget) -> Result<(), Complaint> {
     let hint = match (matches!(from, Source::User(_)), matches!(target.destination, Destination::Object(_))) {
         (true, true) | (false, false) => return Ok(()),
         (true, false) => "write `to: {apply: …}`, `{update: …}` or `{delete: …}`, or another source",
@@ -291,7 +291,7 @@ fn check_user(from: &Source, target: &Target) -> Result<(), Complaint> {
     Err((finding.hint(hint), target.at))
 }
 
-fn check_request(target: &Target, form: &Located<RequestForm>) -> Result<(), Complaint> {
+fn check_request(target: &FlowTarget, form: &Located<RequestForm>) -> Result<(), Complaint> {
     if matches!(target.destination, Destination::Object(_)) {
         return Err((
             Diagnostic::error("request", "an attempt to change an object carries no request of its own")
@@ -319,7 +319,7 @@ fn check_request(target: &Target, form: &Located<RequestForm>) -> Result<(), Com
 }
 
 fn build_request(
-    target: &Target,
+    target: &FlowTarget,
     form: &Located<RequestForm>,
     default_host: Option<&str>,
     tls: bool,

@@ -11,7 +11,7 @@ use airtight_model::world::World;
 
 use super::case::Expectation;
 use super::change::{before_distance, change_distance};
-use super::expand::Draft;
+use super::expand::CaseDraft;
 use super::target::leads_to;
 
 /// Cases by the id that was written for them.
@@ -20,7 +20,12 @@ pub(super) type Groups = BTreeMap<String, Vec<usize>>;
 /// Sets the twin of every denied case, or reports why it has none.
 ///
 /// `unread` holds the ids of cases that could not be read: naming one of them as twin is no error of its own.
-pub(super) fn resolve_twins(drafts: &mut [Draft], world: &World, unread: &[String], findings: &mut Vec<Diagnostic>) {
+pub(super) fn resolve_twins(
+    drafts: &mut [CaseDraft],
+    world: &World,
+    unread: &[String],
+    findings: &mut Vec<Diagnostic>,
+) {
     let groups = group(drafts);
     let mut twins = Vec::new();
     for (index, draft) in drafts.iter().enumerate() {
@@ -38,7 +43,7 @@ pub(super) fn resolve_twins(drafts: &mut [Draft], world: &World, unread: &[Strin
     }
 }
 
-fn group(drafts: &[Draft]) -> Groups {
+fn group(drafts: &[CaseDraft]) -> Groups {
     let mut groups = Groups::new();
     for (index, draft) in drafts.iter().enumerate() {
         groups.entry(draft.base.clone()).or_default().push(index);
@@ -54,7 +59,12 @@ fn note(findings: &mut Vec<Diagnostic>, finding: Diagnostic) {
     }
 }
 
-fn find(drafts: &[Draft], groups: &Groups, draft: &Draft, unread: &[String]) -> Result<Option<usize>, Diagnostic> {
+fn find(
+    drafts: &[CaseDraft],
+    groups: &Groups,
+    draft: &CaseDraft,
+    unread: &[String],
+) -> Result<Option<usize>, Diagnostic> {
     let id = &draft.case.id;
     match (&draft.case.expect, &draft.twin) {
         (Expectation::Allow(_), None) => Ok(None),
@@ -72,14 +82,19 @@ fn find(drafts: &[Draft], groups: &Groups, draft: &Draft, unread: &[String]) -> 
     }
 }
 
-fn at(draft: &Draft, place: &Located<String>, code: &str, message: String) -> Diagnostic {
+fn at(draft: &CaseDraft, place: &Located<String>, code: &str, message: String) -> Diagnostic {
     let mut location = draft.case.at.clone();
     location.position = place.at;
     Diagnostic::error(code, message).at(location)
 }
 
 /// One case by its own id, or its counterpart among the cases that an id expands to.
-fn named(drafts: &[Draft], groups: &Groups, draft: &Draft, twin: &Located<String>) -> Result<usize, Diagnostic> {
+fn named(
+    drafts: &[CaseDraft],
+    groups: &Groups,
+    draft: &CaseDraft,
+    twin: &Located<String>,
+) -> Result<usize, Diagnostic> {
     if let Some(index) = drafts.iter().position(|other| other.case.id == **twin) {
         return Ok(index);
     }
@@ -97,7 +112,7 @@ fn named(drafts: &[Draft], groups: &Groups, draft: &Draft, twin: &Located<String
     }
 }
 
-fn unknown(drafts: &[Draft], groups: &Groups, draft: &Draft, twin: &Located<String>) -> Diagnostic {
+fn unknown(drafts: &[CaseDraft], groups: &Groups, draft: &CaseDraft, twin: &Located<String>) -> Diagnostic {
     let finding = at(draft, twin, "unknown-twin", format!("there is no case `{}`", **twin));
     let ids = groups.keys().map(String::as_str).chain(drafts.iter().map(|draft| draft.case.id.as_str()));
     match closest(twin, ids.filter(|id| *id != draft.base)) {
@@ -106,7 +121,7 @@ fn unknown(drafts: &[Draft], groups: &Groups, draft: &Draft, twin: &Located<Stri
     }
 }
 
-fn check(drafts: &[Draft], draft: &Draft, twin: &Draft, world: &World) -> Option<Diagnostic> {
+fn check(drafts: &[CaseDraft], draft: &CaseDraft, twin: &CaseDraft, world: &World) -> Option<Diagnostic> {
     let place = draft.twin.as_ref()?;
     let (id, other) = (&draft.case.id, &twin.case.id);
     if matches!(twin.case.expect, Expectation::Deny(_)) {
@@ -133,7 +148,7 @@ fn check(drafts: &[Draft], draft: &Draft, twin: &Draft, world: &World) -> Option
 }
 
 /// Follows written twins from `draft` until they end or come back to it.
-fn is_cycle(drafts: &[Draft], draft: &Draft) -> bool {
+fn is_cycle(drafts: &[CaseDraft], draft: &CaseDraft) -> bool {
     let mut current = draft;
     for _ in 0..drafts.len() {
         let Some(twin) = &current.twin else { return false };
@@ -148,7 +163,7 @@ fn is_cycle(drafts: &[Draft], draft: &Draft) -> bool {
     false
 }
 
-fn wrong_distance(draft: &Draft, place: &Located<String>, other: &str, differences: &[Difference]) -> Diagnostic {
+fn wrong_distance(draft: &CaseDraft, place: &Located<String>, other: &str, differences: &[Difference]) -> Diagnostic {
     let id = &draft.case.id;
     if differences.is_empty() {
         return at(draft, place, "same-twin", format!("the twin `{other}` of `{id}` attempts the same flow"))
@@ -199,7 +214,7 @@ impl Difference {
     }
 }
 
-fn differences(denied: &Draft, twin: &Draft, world: &World) -> Vec<Difference> {
+fn differences(denied: &CaseDraft, twin: &CaseDraft, world: &World) -> Vec<Difference> {
     let (a, b) = (&denied.attempt.flow, &twin.attempt.flow);
     let mut found = Vec::new();
     if a.from != b.from {
@@ -230,7 +245,7 @@ fn differences(denied: &Draft, twin: &Draft, world: &World) -> Vec<Difference> {
 
 /// A bare attempt is the beginning of any request to the same target: a twin with a request shows all
 /// that a twin without one would, so that only the other way round it counts as a difference.
-fn request_differences(denied: &Draft, twin: &Draft) -> Vec<Difference> {
+fn request_differences(denied: &CaseDraft, twin: &CaseDraft) -> Vec<Difference> {
     let (a, b) = (&denied.attempt.flow, &twin.attempt.flow);
     let bare = a.request.is_none() && a.tls.is_none();
     if bare && b.request.is_some() {
@@ -258,7 +273,7 @@ fn request_differences(denied: &Draft, twin: &Draft) -> Vec<Difference> {
     found
 }
 
-fn tls_differs(denied: &Draft, twin: &Draft) -> bool {
+fn tls_differs(denied: &CaseDraft, twin: &CaseDraft) -> bool {
     match (&denied.attempt.flow.tls, &twin.attempt.flow.tls) {
         (None, None) => false,
         (Some(_), None) | (None, Some(_)) => true,

@@ -10,7 +10,7 @@ use super::names;
 use super::peer::Peer;
 use super::policies::Policies;
 use super::step::{Leg, Step};
-use super::target::{Target, sort};
+use super::target::{DialTarget, sort};
 use crate::policy::Outcome;
 use crate::world::{Pod, World, service_host};
 
@@ -28,7 +28,7 @@ pub(super) fn steps<'w>(
             let service = world.service(namespace, name);
             let service = service.ok_or_else(|| FlowError::UnknownService(namespace.clone(), name.clone()))?;
             let host = service_host(namespace, name);
-            return Ok(vec![by_name(policies, from, &host, Target::Service(service, port), connection)]);
+            return Ok(vec![by_name(policies, from, &host, DialTarget::Service(service, port), connection)]);
         }
         Destination::Host(name) => {
             let target = names::target(world, &from, name, flow.port);
@@ -40,12 +40,12 @@ pub(super) fn steps<'w>(
             if flow.from == Source::Kubelet {
                 pods.retain(|pod| from.is_on(pod.node));
             }
-            let targets = pods.into_iter().map(|pod| Target::Pod(pod, flow.port));
+            let targets = pods.into_iter().map(|pod| DialTarget::Pod(pod, flow.port));
             return Ok(targets.map(|to| Leg::first(from.clone(), to, connection)).collect());
         }
-        Destination::Address(address) => Target::at(world, *address, flow.port),
+        Destination::Address(address) => DialTarget::at(world, *address, flow.port),
         Destination::Gateway(namespace, name) => gateway(world, namespace, name, port)?,
-        Destination::Node(name) => Target::Node(names::node(world, name)?, flow.port),
+        Destination::Node(name) => DialTarget::Node(names::node(world, name)?, flow.port),
         Destination::Object(_) => return Err(FlowError::NotAnAttempt(flow.from.to_string(), flow.to.to_string())),
     };
     Ok(vec![Leg::first(from, to, connection)])
@@ -56,7 +56,7 @@ pub(super) fn by_name<'w>(
     policies: &Policies<'w>,
     from: Peer<'w>,
     name: &str,
-    to: Target<'w>,
+    to: DialTarget<'w>,
     connection: &Connection,
 ) -> Step<'w> {
     let lookup = lookup(policies, &from, name, connection.relay);
@@ -81,9 +81,9 @@ fn pods_named<'w>(world: &'w World, namespace: &str, name: &str, from: &Peer<'w>
 }
 
 /// A user reaches a gateway through its load balancer, which hands on to the proxy's pods.
-fn gateway<'w>(world: &'w World, namespace: &str, name: &str, port: u16) -> Result<Target<'w>, FlowError> {
+fn gateway<'w>(world: &'w World, namespace: &str, name: &str, port: u16) -> Result<DialTarget<'w>, FlowError> {
     let unknown = || FlowError::UnknownGateway(namespace.to_owned(), name.to_owned());
     names::proxy_pod(world, &(namespace.into(), name.into())).ok_or_else(unknown)?;
     let service = world.service(namespace, name).ok_or_else(unknown)?;
-    Ok(Target::Service(service, port))
+    Ok(DialTarget::Service(service, port))
 }

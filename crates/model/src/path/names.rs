@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::flow::FlowError;
 use super::peer::Peer;
 use super::service_entry::service_entry_named;
-use super::target::{Target, host_named};
+use super::target::{DialTarget, host_named};
 use crate::policy::waypoint::dns_captured;
 use crate::world::{GatewayKey, NodeId, Pod, Proxy, Role, Service, World, service_of_host};
 
@@ -30,24 +30,24 @@ pub(super) fn service<'w>(world: &'w World, name: &str) -> Option<&'w Service> {
 }
 
 /// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.
-pub(super) fn target<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: Option<u16>) -> Target<'w> {
+pub(super) fn target<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: Option<u16>) -> DialTarget<'w> {
     let captured = from.pod.is_some_and(|pod| dns_captured(&world.stack, pod));
     if let (true, Some(port)) = (captured, port)
         && let Some((namespace, entry)) = service_entry_named(world, name, Some(port))
     {
-        return Target::ServiceEntry { namespace, name: entry, host: name.to_owned(), port };
+        return DialTarget::ServiceEntry { namespace, name: entry, host: name.to_owned(), port };
     }
     if let Some(service) = service(world, name) {
-        return Target::Service(service, port.unwrap_or_default());
+        return DialTarget::Service(service, port.unwrap_or_default());
     }
     external(world, name, port)
 }
 
 /// The host outside of this name.
-pub(super) fn external<'w>(world: &'w World, name: &str, port: Option<u16>) -> Target<'w> {
+pub(super) fn external<'w>(world: &'w World, name: &str, port: Option<u16>) -> DialTarget<'w> {
     let host = host_named(world, name);
     let address = host.and_then(|id| world.host(id).addresses.first().copied());
-    Target::External {
+    DialTarget::External {
         address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         host,
         name: Some(name.to_owned()),

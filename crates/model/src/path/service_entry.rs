@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use airtight_manifest::Object;
 use airtight_manifest::istio::{Resolution, ServiceEntry};
 
-use super::target::{Target, host_at};
+use super::target::{DialTarget, host_at};
 use crate::policy::waypoint::{VirtualAddress, virtual_address};
 use crate::world::{Pod, Role, World};
 
@@ -37,8 +37,8 @@ pub(super) fn service_entry_target_port(world: &World, entry: (&str, &str), port
 /// The ServiceEntry that claims the address of `to` by its `addresses`: ztunnel looks an address up among virtual
 /// addresses before it takes it for unknown (ztunnel `src/state.rs`, `fetch_upstream`). The narrowest range wins,
 /// then the pod's own namespace.
-pub(super) fn claimed<'w>(world: &'w World, from: &Pod, to: &Target<'w>) -> Option<Target<'w>> {
-    let Target::External { address, name, port: Some(port), .. } = to else { return None };
+pub(super) fn claimed<'w>(world: &'w World, from: &Pod, to: &DialTarget<'w>) -> Option<DialTarget<'w>> {
+    let DialTarget::External { address, name, port: Some(port), .. } = to else { return None };
     if matches!(from.role, Role::Waypoint(_)) {
         return None;
     }
@@ -48,7 +48,7 @@ pub(super) fn claimed<'w>(world: &'w World, from: &Pod, to: &Target<'w>) -> Opti
     let (_, entry) = claims.max_by_key(rank)?;
     let host = host_behind(world, entry, name.as_deref(), *address)?;
     let (namespace, name) = (entry.meta.namespace().to_owned(), entry.meta.name().to_owned());
-    Some(Target::ServiceEntry { namespace, name, host, port: *port })
+    Some(DialTarget::ServiceEntry { namespace, name, host, port: *port })
 }
 
 /// The length of the narrowest range of `entry` around `address`.

@@ -9,7 +9,7 @@ use crate::world::{Endpoint, HostId, NodeId, Pod, Protocol, Service, ServicePort
 
 /// What a peer dials, once names are resolved.
 #[derive(Debug, Clone)]
-pub(super) enum Target<'w> {
+pub(super) enum DialTarget<'w> {
     /// A Service's virtual address and port.
     Service(&'w Service, u16),
     /// A pod's address and port.
@@ -22,7 +22,7 @@ pub(super) enum Target<'w> {
     External { address: IpAddr, host: Option<HostId>, name: Option<String>, port: Option<u16> },
 }
 
-impl<'w> Target<'w> {
+impl<'w> DialTarget<'w> {
     /// What lies behind a literal address.
     pub(super) fn at(world: &'w World, address: IpAddr, port: Option<u16>) -> Self {
         if let Some(pod) = world.pods.iter().find(|pod| !pod.host_network && pod.addresses.contains(&address)) {

@@ -8,7 +8,7 @@ use super::peer::Peer;
 use super::policies::Policies;
 use super::sender::senders;
 use super::step::{Leg, Step, outbound};
-use super::target::Target;
+use super::target::DialTarget;
 
 /// Walks flows through the policies of a world: each step asks the checkpoints of one hop, and says where the flow
 /// ends or who sends it on. Nothing else comes back to an earlier step.
@@ -52,7 +52,7 @@ impl<'p, 'w> Walk<'p, 'w> {
     }
 
     /// Every branch of what `from` sends to `to`.
-    pub(super) fn dial(&self, from: &Peer<'w>, to: &Target<'w>, connection: Connection) -> Vec<Branch> {
+    pub(super) fn dial(&self, from: &Peer<'w>, to: &DialTarget<'w>, connection: Connection) -> Vec<Branch> {
         let mut branches = Vec::new();
         self.send(from, to, connection, &mut branches);
         branches
@@ -70,7 +70,7 @@ impl<'p, 'w> Walk<'p, 'w> {
         }
     }
 
-    fn send(&self, from: &Peer<'w>, to: &Target<'w>, connection: Connection, branches: &mut Vec<Branch>) {
+    fn send(&self, from: &Peer<'w>, to: &DialTarget<'w>, connection: Connection, branches: &mut Vec<Branch>) {
         for step in outbound::steps(self.policies, from, to, connection) {
             self.follow(step, branches);
         }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use airtight_kyverno::{
     AdmissionRequest, Generated, Kyverno, KyvernoOptions, Might, Operation, Policies, Review, User,
 };
+use airtight_manifest::stack::Stack;
 use airtight_manifest::{
     Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, decode_resource, kubernetes,
 };
 use serde_json::Value;
 
+use super::Namespace;
 use super::admission::AdmissionEvent;
 use super::intake::{Item, accept};
-use super::{Namespace, Stack};
 
 /// Objects about which nobody knows what admission makes of them, with the rules to blame.
 pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use airtight_manifest::stack::Stack;
 use airtight_manifest::{Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, closest, kubernetes};
 
 use super::addresses::Allocator;
@@ -19,7 +20,7 @@ use super::pod::{Pod, PodId};
 use super::proxy::{Proxy, proxies};
 use super::service::Service;
 use super::workload;
-use super::{Namespace, Stack, World};
+use super::{Namespace, World};
 
 /// A world and what was noticed while it was built.
 #[derive(Debug, Clone)]

@@ -3,8 +3,9 @@
 
 use airtight_manifest::Labels;
 use airtight_manifest::istio::go_bool;
+use airtight_manifest::stack::Stack;
 
-use super::{Enrolment, Stack};
+use super::Enrolment;
 
 const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 const SIDECAR_STATUS: &str = "sidecar.istio.io/status";

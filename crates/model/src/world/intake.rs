@@ -6,10 +6,10 @@ use std::sync::Arc;
 use airtight_manifest::cilium::{cidr_group_findings, cluster_network_policy_findings, crd_findings};
 use airtight_manifest::gateway_api;
 use airtight_manifest::network::network_policy_findings;
+use airtight_manifest::stack::Stack;
 use airtight_manifest::{Diagnostic, Document, ObjectRef, Resource, Scope, decode_resource, kind_info};
 use serde_json::Value;
 
-use super::Stack;
 use super::admission::AdmissionEvent;
 
 /// An accepted object: as document and as typed resource.

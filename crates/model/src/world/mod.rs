@@ -14,15 +14,16 @@ mod environment;
 mod expose;
 mod gateway_class;
 mod intake;
-
 mod objects;
 mod place;
 mod platform;
 mod pod;
+mod protocol;
 mod proxy;
 mod proxy_labels;
 mod proxy_parameters;
 mod service;
+mod state;
 mod succession;
 mod workload;
 
@@ -35,135 +36,9 @@ pub use environment::Environment;
 pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes};
 pub use objects::Objects;
 pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
+pub use protocol::Protocol;
 pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};
 pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
 pub use service::{API_SERVER_HOST, Service, ServicePort, TargetPort, is_service_host, service_host, service_of_host};
+pub use state::{Namespace, World};
 pub use succession::Unmet;
-
-use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
-use std::sync::Arc;
-
-use airtight_manifest::stack::Stack;
-use airtight_manifest::{Labels, ObjectRef, RuleRef};
-use serde::{Deserialize, Serialize};
-
-/// A transport protocol as network policies name it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema, Default,
-)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// TCP.
-    #[default]
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
-    /// ICMP for IPv4, or ICMPv6 when the addresses are IPv6.
-    Icmp,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-            Self::Icmp => "ICMP",
-        })
-    }
-}
-
-/// Everything that exists once admission has acted on the manifests.
-#[derive(Debug, Clone)]
-pub struct World {
-    /// Versions and options.
-    pub stack: Stack,
-    /// Namespaces by name.
-    pub namespaces: Arc<BTreeMap<Arc<str>, Namespace>>,
-    /// Nodes; a [`NodeId`] is an index.
-    pub nodes: Arc<[Node]>,
-    /// Pods; a [`PodId`] is an index.
-    pub pods: Arc<[Pod]>,
-    /// Services.
-    pub services: Arc<[Service]>,
-    /// Proxies that controllers made for Gateways.
-    pub proxies: Arc<[Proxy]>,
-    /// Hosts outside the cluster; a [`HostId`] is an index.
-    pub hosts: Arc<[Host]>,
-    /// Where a user on the Internet comes from.
-    pub outside: IpAddr,
-    /// Policy and routing objects in force.
-    pub objects: Objects,
-    /// What admission did.
-    pub admission: Arc<[AdmissionEvent]>,
-    /// Pods about which nobody knows what admission makes of them, with the rules to blame.
-    pub doubts: Arc<BTreeMap<PodId, Vec<RuleRef>>>,
-    /// What answers requests to change objects.
-    pub api_server: Arc<ApiServer>,
-    /// Policy objects that were taken out of `objects` since (see [`World::without`]).
-    pub removed: Vec<ObjectRef>,
-}
-
-/// A namespace with its labels, the implied `kubernetes.io/metadata.name` among them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Namespace {
-    /// Name.
-    pub name: Arc<str>,
-    /// Labels.
-    pub labels: Labels,
-    /// Annotations.
-    pub annotations: Labels,
-}
-
-impl World {
-    /// The pod of an id.
-    ///
-    /// # Panics
-    /// If the id belongs to another world.
-    #[must_use]
-    pub fn pod(&self, id: PodId) -> &Pod {
-        &self.pods[id.0 as usize]
-    }
-
-    /// The node of an id.
-    ///
-    /// # Panics
-    /// If the id belongs to another world.
-    #[must_use]
-    pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
-    }
-
-    /// The host of an id.
-    ///
-    /// # Panics
-    /// If the id belongs to another world.
-    #[must_use]
-    pub fn host(&self, id: HostId) -> &Host {
-        &self.hosts[id.0 as usize]
-    }
-
-    /// Pods of a workload (or the pod of that name).
-    pub fn workload<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Pod> {
-        self.pods
-            .iter()
-            .filter(move |pod| &*pod.namespace == namespace && (&*pod.workload == name || &*pod.name == name))
-    }
-
-    /// A Service by namespace and name.
-    #[must_use]
-    pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
-        self.services.iter().find(|service| &*service.namespace == namespace && &*service.name == name)
-    }
-
-    /// Labels of a namespace; empty if it does not exist.
-    #[must_use]
-    pub fn namespace_labels(&self, name: &str) -> &Labels {
-        static NONE: Labels = Labels::new();
-        self.namespaces.get(name).map_or(&NONE, |namespace| &namespace.labels)
-    }
-}

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use airtight_manifest::stack::Stack;
 use airtight_manifest::{Labels, Object, RuleRef, kubernetes};
 use k8s_openapi::api::core::v1::{Container, ContainerPort as ApiPort, PodSpec, Probe as ApiProbe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -12,7 +13,7 @@ use super::endpoint::{Node, NodeId};
 use super::enrolment::enrolment;
 use super::pod::{ContainerPort, Enrolment, Pod, PodId, Probe, ProbeKind, Role};
 use super::proxy::{EnrolmentHint, Proxy};
-use super::{Environment, Namespace, Protocol, Stack, World};
+use super::{Environment, Namespace, Protocol, World};
 
 /// Places pods on nodes and gives them addresses.
 pub(super) struct Placement<'a> {

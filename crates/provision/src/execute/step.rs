@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Executor, ensure, gates, names};
+use super::executor::Executor;
+use super::{ensure, gates, names};
 use crate::authority::{AuthorityError, issue, make_authority};
 use crate::failure::StepFailure;
 use crate::invocation::Invocation;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use airtight_model::path::reach::{Reachability, Verdict};
+use airtight_model::path::reach::{CellVerdict, Reachability};
 
 use super::summary::Summary;
 use super::{deciding, layer, word};
@@ -34,12 +34,12 @@ pub fn list(out: &mut dyn Write, reach: &Reachability<'_, '_>, all: bool, style:
     writeln!(out, "{}", Summary::of(reach).line(reach))
 }
 
-fn mark(verdict: Verdict) -> char {
+fn mark(verdict: CellVerdict) -> char {
     match verdict {
-        Verdict::Allowed => '●',
-        Verdict::ByRequest => '◐',
-        Verdict::Denied(_) => '×',
-        Verdict::Unknown => '?',
-        Verdict::Absent => ' ',
+        CellVerdict::Allowed => '●',
+        CellVerdict::ByRequest => '◐',
+        CellVerdict::Denied(_) => '×',
+        CellVerdict::Unknown => '?',
+        CellVerdict::Absent => ' ',
     }
 }

@@ -7,6 +7,7 @@ mod page;
 mod picture;
 mod summary;
 mod tiles;
+mod words;
 
 pub use csv::csv;
 pub use document::Document;
@@ -14,46 +15,4 @@ pub use list::list;
 pub use page::page;
 pub use picture::svg;
 
-use airtight_model::path::reach::{Cell, Verdict};
-use airtight_model::policy::Layer;
-
-/// A verdict in one word.
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allowed => "allowed",
-        Verdict::ByRequest => "by request",
-        Verdict::Denied(_) => "denied",
-        Verdict::Unknown => "unknown",
-        Verdict::Absent => "absent",
-    }
-}
-
-/// The layer that denies.
-fn layer(verdict: Verdict) -> Option<Layer> {
-    match verdict {
-        Verdict::Denied(layer) => Some(layer),
-        Verdict::Allowed | Verdict::ByRequest | Verdict::Unknown | Verdict::Absent => None,
-    }
-}
-
-/// How many rules a line names before it counts them.
-const NAMED: usize = 2;
-
-/// The rules that decided a cell, each once, the first few by name.
-fn deciding(cell: &Cell<'_>) -> String {
-    let mut rules: Vec<String> = Vec::new();
-    for rule in cell.deciding().flat_map(|basis| &basis.rules) {
-        let text = match &rule.rule {
-            Some(path) => format!("{} {path}", rule.object),
-            None => rule.object.to_string(),
-        };
-        if !rules.contains(&text) {
-            rules.push(text);
-        }
-    }
-    match rules.len().saturating_sub(NAMED) {
-        0 if rules.is_empty() => "no rule".to_owned(),
-        0 => rules.join("; "),
-        more => format!("{}; and {more} more", rules[..NAMED].join("; ")),
-    }
-}
+use words::{deciding, layer, word};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airtight_model::path::reach::{Reachability, Verdict};
+use airtight_model::path::reach::{CellVerdict, Reachability};
 
 use super::word;
 use crate::text::count;
@@ -10,7 +10,7 @@ use crate::text::count;
 /// Cells by verdict.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Summary {
-    pub(super) by_verdict: BTreeMap<Verdict, usize>,
+    pub(super) by_verdict: BTreeMap<CellVerdict, usize>,
 }
 
 impl Summary {
@@ -39,8 +39,8 @@ impl Summary {
     /// Layers that deny, and how many cells each.
     pub(super) fn layers(&self) -> Vec<(String, usize)> {
         let denied = self.by_verdict.iter().filter_map(|(verdict, number)| match verdict {
-            Verdict::Denied(layer) => Some((layer.to_string(), *number)),
-            Verdict::Allowed | Verdict::ByRequest | Verdict::Unknown | Verdict::Absent => None,
+            CellVerdict::Denied(layer) => Some((layer.to_string(), *number)),
+            CellVerdict::Allowed | CellVerdict::ByRequest | CellVerdict::Unknown | CellVerdict::Absent => None,
         });
         denied.collect()
     }

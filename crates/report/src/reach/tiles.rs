@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use airtight_model::path::reach::{Reachability, Verdict};
+use airtight_model::path::reach::{CellVerdict, Reachability};
 
 /// Above so many rows or columns a picture shows namespaces instead of classes.
 pub(super) const MOST_CLASSES: usize = 120;
@@ -26,13 +26,13 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    fn add(&mut self, verdict: Verdict) {
+    fn add(&mut self, verdict: CellVerdict) {
         match verdict {
-            Verdict::Allowed => self.allowed += 1,
-            Verdict::ByRequest => self.by_request += 1,
-            Verdict::Denied(_) => self.denied += 1,
-            Verdict::Unknown => self.unknown += 1,
-            Verdict::Absent => {}
+            CellVerdict::Allowed => self.allowed += 1,
+            CellVerdict::ByRequest => self.by_request += 1,
+            CellVerdict::Denied(_) => self.denied += 1,
+            CellVerdict::Unknown => self.unknown += 1,
+            CellVerdict::Absent => {}
         }
     }
 

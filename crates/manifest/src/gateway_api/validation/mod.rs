@@ -1,106 +1,11 @@
 //! What the API server refuses beyond types: limits, patterns and CEL rules of the CRDs, by version of the bundle.
 
+mod checks;
 mod filter;
 mod gateway;
 mod http_route;
 mod others;
 mod parent;
 
-use regex::Regex;
-use semver::Version;
-
-use crate::{Diagnostic, Meta, Position, Resource};
-
-/// For what the API server refuses an object of a Gateway API or Kgateway kind; empty for any other kind.
-///
-/// `gateway_api` is the version of the CRD bundle, `kgateway` that of Kgateway.
-#[must_use]
-pub fn crd_findings(resource: &Resource, gateway_api: &Version, kgateway: &Version) -> Vec<Diagnostic> {
-    let bundle = Bundle(gateway_api);
-    match resource {
-        Resource::Gateway(object) => gateway::findings(object, bundle),
-        Resource::HttpRoute(object) => http_route::findings(object, bundle),
-        Resource::GrpcRoute(object) => others::grpc_route(object, bundle),
-        Resource::TlsRoute(object) => others::tls_route(object, bundle),
-        Resource::ReferenceGrant(object) => others::reference_grant(object, bundle),
-        Resource::BackendTlsPolicy(object) => others::backend_tls_policy(object, bundle),
-        Resource::TrafficPolicy(object) => others::traffic_policy(object, kgateway),
-        _ => Vec::new(),
-    }
-}
-
-/// Version of the CRD bundle.
-#[derive(Clone, Copy)]
-struct Bundle<'a>(&'a Version);
-
-impl Bundle<'_> {
-    fn at_least(self, major: u64, minor: u64) -> bool {
-        (self.0.major, self.0.minor) >= (major, minor)
-    }
-}
-
-/// Collects what is refused of one object.
-struct Checks<'a> {
-    meta: &'a Meta,
-    findings: Vec<Diagnostic>,
-}
-
-impl<'a> Checks<'a> {
-    fn new(meta: &'a Meta) -> Self {
-        Self { meta, findings: Vec::new() }
-    }
-
-    /// Refuses the value at `path` unless `holds`.
-    fn demand(&mut self, holds: bool, at: Position, path: &str, message: &str) {
-        if !holds {
-            self.refuse("invalid-value", at, path, message);
-        }
-    }
-
-    /// Refuses a field that the bundle's version does not have.
-    fn since(&mut self, exists: bool, at: Position, path: &str, version: &str) {
-        if !exists {
-            let message = format!("the field exists since Gateway API {version}");
-            self.refuse("unknown-field", at, path, &message);
-        }
-    }
-
-    fn refuse(&mut self, code: &str, at: Position, path: &str, message: &str) {
-        let finding = Diagnostic::error(code, format!("{} {path}: {message}", self.meta.object))
-            .at(self.meta.rule(path, at).at)
-            .hint("the API server refuses this object: it would not exist");
-        self.findings.push(finding);
-    }
-
-    fn host(&mut self, host: &str, at: Position, path: &str, wildcard: bool) {
-        let bare = if wildcard { host.strip_prefix("*.").unwrap_or(host) } else { host };
-        let valid = is_subdomain(bare) && host.len() <= 253;
-        self.demand(valid, at, path, &format!("`{host}` is not a host name"));
-    }
-}
-
-/// RFC 1123 subdomain in lower case.
-fn is_subdomain(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label =
-        |label: &str| !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-');
-    text.split('.').all(label)
-}
-
-/// A header's name by the CRDs' pattern.
-fn is_header_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 256
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
-}
-
-/// Whether a value of `pattern`, an expression of the CRDs, is `text`; a pattern that cannot be read accepts.
-fn is_like(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).map_or(true, |regex| regex.is_match(text))
-}
-
-/// The first value that occurs twice.
-fn repeated<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let mut seen = std::collections::BTreeSet::new();
-    values.into_iter().find(|value| !seen.insert(*value))
-}
+pub use checks::crd_findings;
+use checks::{Bundle, Checks, is_header_name, is_like, repeated};

@@ -6,7 +6,7 @@ use airtight_model::path::{Destination, Flow};
 use airtight_model::policy::{Outcome, Request, Token, TokenState};
 use airtight_model::world::{Protocol, World, service_host};
 
-use super::{Drafted, DraftedCase, Expected};
+use super::drafted::{Drafted, DraftedCase, Expected};
 use crate::scenario::{API_VERSION, KIND, default_denials};
 
 /// The width at which comments are broken.

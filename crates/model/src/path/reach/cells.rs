@@ -1,13 +1,13 @@
 //! Cells: a verdict and its bases for each row and target, a few bytes each.
 
 use super::basis::{Bases, Basis, BasisId};
-use super::verdict::Verdict;
+use super::verdict::CellVerdict;
 
 /// The cells of a grid; the index of a cell is that of its row times the number of targets, plus that of its target.
 #[derive(Debug)]
 pub(super) struct Cells {
     targets: usize,
-    verdicts: Vec<Option<Verdict>>,
+    verdicts: Vec<Option<CellVerdict>>,
     /// Where the bases of a cell begin and end in `listed`.
     spans: Vec<(u32, u8)>,
     listed: Vec<BasisId>,
@@ -30,8 +30,8 @@ impl Cells {
         row * self.targets + target
     }
 
-    pub(super) fn verdict(&self, row: usize, target: usize) -> Verdict {
-        self.verdicts[self.index(row, target)].unwrap_or(Verdict::Absent)
+    pub(super) fn verdict(&self, row: usize, target: usize) -> CellVerdict {
+        self.verdicts[self.index(row, target)].unwrap_or(CellVerdict::Absent)
     }
 
     pub(super) fn is_open(&self, row: usize, target: usize) -> bool {
@@ -39,7 +39,7 @@ impl Cells {
     }
 
     /// Settles a cell. Bases beyond 255 are left out: no way has that many checkpoints.
-    pub(super) fn settle(&mut self, row: usize, target: usize, verdict: Verdict, bases: &[BasisId]) {
+    pub(super) fn settle(&mut self, row: usize, target: usize, verdict: CellVerdict, bases: &[BasisId]) {
         let index = self.index(row, target);
         self.verdicts[index] = Some(verdict);
         let start = u32::try_from(self.listed.len()).unwrap_or(u32::MAX);
@@ -50,8 +50,8 @@ impl Cells {
     }
 
     /// The verdict of bases in the order of their checkpoints.
-    pub(super) fn weigh<'a>(&self, bases: impl IntoIterator<Item = &'a BasisId>) -> Verdict {
-        Verdict::of_stamps(bases.into_iter().filter_map(|id| self.bases.stamp(*id)))
+    pub(super) fn weigh<'a>(&self, bases: impl IntoIterator<Item = &'a BasisId>) -> CellVerdict {
+        CellVerdict::of_stamps(bases.into_iter().filter_map(|id| self.bases.stamp(*id)))
     }
 
     pub(super) fn basis_ids(&self, row: usize, target: usize) -> &[BasisId] {

@@ -55,7 +55,7 @@ pub enum Place {
 
 /// A destination and its port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Target {
+pub struct GridTarget {
     /// Where.
     pub place: Place,
     /// The transport protocol.
@@ -71,7 +71,7 @@ pub struct Target {
 pub(super) struct Grid {
     pub(super) classes: Vec<Class>,
     pub(super) rows: Vec<Row>,
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<GridTarget>,
     pub(super) scope: Scope,
     row_labels: Vec<String>,
     target_labels: Vec<String>,
@@ -122,7 +122,7 @@ impl Grid {
         (0_u32..).map(ClassId).zip(&self.classes)
     }
 
-    fn all_targets(&self, world: &World) -> Vec<Target> {
+    fn all_targets(&self, world: &World) -> Vec<GridTarget> {
         let mut targets = match self.scope.view {
             View::Pod => self.pod_targets(),
             View::Service => service_targets(world),
@@ -132,14 +132,15 @@ impl Grid {
         targets
     }
 
-    fn pod_targets(&self) -> Vec<Target> {
+    fn pod_targets(&self) -> Vec<GridTarget> {
         let mut targets = Vec::new();
         for (id, class) in self.numbered() {
             let ports: BTreeSet<(Protocol, u16)> =
                 class.ports.iter().map(|port| (port.protocol, port.number)).collect();
             let near: &[Option<Nearness>] = if class.host_network { &BOTH } else { &[None] };
             for (protocol, port) in ports {
-                let target = |near: &Option<Nearness>| Target { place: Place::Class(id), protocol, port, near: *near };
+                let target =
+                    |near: &Option<Nearness>| GridTarget { place: Place::Class(id), protocol, port, near: *near };
                 targets.extend(near.iter().map(target));
             }
         }
@@ -181,7 +182,7 @@ impl Grid {
     }
 
     pub(super) fn target_name(&self, _world: &World, target: usize) -> String {
-        let Target { place, protocol, port, near } = &self.targets[target];
+        let GridTarget { place, protocol, port, near } = &self.targets[target];
         let label = &self.target_labels[target];
         let name = match place {
             Place::Gateway(_) => format!("gateway {label}:{port}"),
@@ -250,9 +251,9 @@ pub(super) fn host_name(world: &World, id: HostId) -> String {
     }
 }
 
-fn service_targets(world: &World) -> Vec<Target> {
+fn service_targets(world: &World) -> Vec<GridTarget> {
     let ports = world.services.iter().enumerate().flat_map(|(index, service)| {
-        service.ports.iter().map(move |port| Target {
+        service.ports.iter().map(move |port| GridTarget {
             place: Place::Service(index),
             protocol: port.protocol,
             port: port.port,
@@ -263,7 +264,7 @@ fn service_targets(world: &World) -> Vec<Target> {
 }
 
 /// Gateways that take traffic from users: each port of their Services.
-fn gateway_targets(world: &World) -> Vec<Target> {
+fn gateway_targets(world: &World) -> Vec<GridTarget> {
     let keys: BTreeSet<&GatewayKey> = world
         .pods
         .iter()
@@ -274,7 +275,7 @@ fn gateway_targets(world: &World) -> Vec<Target> {
         .collect();
     let ports = keys.into_iter().flat_map(|key| {
         let service = world.service(&key.0, &key.1);
-        service.into_iter().flat_map(|service| &service.ports).map(move |port| Target {
+        service.into_iter().flat_map(|service| &service.ports).map(move |port| GridTarget {
             place: Place::Gateway(key.clone()),
             protocol: port.protocol,
             port: port.port,
@@ -284,11 +285,16 @@ fn gateway_targets(world: &World) -> Vec<Target> {
     ports.collect()
 }
 
-fn host_targets(world: &World) -> Vec<Target> {
+fn host_targets(world: &World) -> Vec<GridTarget> {
     let numbered = (0_u32..).map(HostId).zip(world.hosts.iter());
     let ports = numbered.flat_map(|(id, host)| {
         let ports: BTreeSet<u16> = host.ports.iter().chain(&host.tls_ports).copied().collect();
-        ports.into_iter().map(move |port| Target { place: Place::Host(id), protocol: Protocol::Tcp, port, near: None })
+        ports.into_iter().map(move |port| GridTarget {
+            place: Place::Host(id),
+            protocol: Protocol::Tcp,
+            port,
+            near: None,
+        })
     });
     ports.collect()
 }

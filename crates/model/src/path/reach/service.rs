@@ -7,8 +7,8 @@ use super::cells::Cells;
 use super::class::ClassId;
 use super::direct::{Address, SLOTS, Start, Straight};
 use super::doubts::unmodelled;
-use super::grid::{Grid, Place, Target as Aim};
-use super::verdict::Verdict;
+use super::grid::{Grid, GridTarget, Place};
+use super::verdict::CellVerdict;
 use crate::path::connection::Relay;
 use crate::path::doubt::doubt_about;
 use crate::path::lookup::lookup;
@@ -76,7 +76,7 @@ impl Ways {
         policies: &Policies<'_>,
         classes: &HashMap<PodId, ClassId>,
         service: &Service,
-        aim: &Aim,
+        aim: &GridTarget,
         straight: &mut Straight<'_, '_>,
         signatures: &mut Signatures,
         bases: &mut Bases,
@@ -126,7 +126,7 @@ impl Signatures {
 }
 
 /// Pods and ports among which ztunnel chooses; none if a waypoint is in between, or an endpoint is no pod.
-fn captured(policies: &Policies<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId, u16)>> {
+fn captured(policies: &Policies<'_>, service: &Service, aim: &GridTarget) -> Option<Vec<(PodId, u16)>> {
     let world = policies.world;
     match policies.bindings.service(&service.namespace, &service.name) {
         Binding::None | Binding::Unset { .. } => {}
@@ -144,7 +144,7 @@ fn captured(policies: &Policies<'_>, service: &Service, aim: &Aim) -> Option<Vec
 }
 
 /// Pods and ports among which the kernel chooses; none if there is none, or an endpoint is no pod.
-fn plain(policies: &Policies<'_>, service: &Service, aim: &Aim) -> Option<Vec<(PodId, u16)>> {
+fn plain(policies: &Policies<'_>, service: &Service, aim: &GridTarget) -> Option<Vec<(PodId, u16)>> {
     let entry = service.port(aim.protocol, aim.port)?;
     let first = service.backends.first()?;
     if !service.external_endpoints.is_empty() {
@@ -178,7 +178,7 @@ fn travel<'w>(
     backends: &[usize],
     looked_up: &[BasisId],
     cells: &mut Cells,
-) -> Option<(Verdict, Vec<BasisId>)> {
+) -> Option<(CellVerdict, Vec<BasisId>)> {
     let mut bases = looked_up.to_vec();
     let mut verdicts = Vec::with_capacity(backends.len());
     for end in backends {
@@ -186,5 +186,5 @@ fn travel<'w>(
         verdicts.push(cells.weigh(looked_up.iter().chain(&met)));
         bases.extend(met);
     }
-    Some((Verdict::whichever(verdicts), bases))
+    Some((CellVerdict::whichever(verdicts), bases))
 }

@@ -3,8 +3,8 @@
 use super::basis::BasisId;
 use super::cells::Cells;
 use super::doubts::unmodelled;
-use super::grid::{Grid, Place, Target as Aim, Who, host_name, nodes};
-use super::verdict::Verdict;
+use super::grid::{Grid, GridTarget, Place, Who, host_name, nodes};
+use super::verdict::CellVerdict;
 use crate::path::branch::Branch;
 use crate::path::connection::{Connection, Relay};
 use crate::path::destination::by_name;
@@ -12,7 +12,7 @@ use crate::path::doubt::doubt_about;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
-use crate::path::target::Target;
+use crate::path::target::DialTarget;
 use crate::path::walk::Walk;
 use crate::policy::waypoint::{Binding, WaypointTarget};
 use crate::policy::{Checkpoint, Effect, Layer, Request};
@@ -60,12 +60,12 @@ struct Traveller<'a, 'w> {
 
 impl<'w> Traveller<'_, 'w> {
     /// The verdict of a cell and the branches behind it; none if there is no pair of ends.
-    fn travel(&self, row: usize, target: usize) -> Option<(Verdict, Vec<Branch>)> {
+    fn travel(&self, row: usize, target: usize) -> Option<(CellVerdict, Vec<Branch>)> {
         let aim = &self.grid.targets[target];
         match &aim.place {
             Place::Class(_) => {
                 let (from, to) = self.grid.pods(self.policies.world, row, target)?;
-                Some(self.judged(self.walk.dial(&from, &Target::Pod(to, Some(aim.port)), bare(aim.protocol))))
+                Some(self.judged(self.walk.dial(&from, &DialTarget::Pod(to, Some(aim.port)), bare(aim.protocol))))
             }
             Place::Service(index) => {
                 Some(self.to_service(&self.peer(row)?, &self.policies.world.services[*index], aim))
@@ -76,10 +76,13 @@ impl<'w> Traveller<'_, 'w> {
     }
 
     /// A flow whose ways end differently depends on the choice; one in doubt is open.
-    fn judged(&self, branches: Vec<Branch>) -> (Verdict, Vec<Branch>) {
+    fn judged(&self, branches: Vec<Branch>) -> (CellVerdict, Vec<Branch>) {
         let doubtful = branches.iter().any(|branch| doubt_about(self.policies.world, &branch.hops).is_some());
-        let verdict =
-            if doubtful { Verdict::Unknown } else { Verdict::whichever(branches.iter().map(Verdict::of_branch)) };
+        let verdict = if doubtful {
+            CellVerdict::Unknown
+        } else {
+            CellVerdict::whichever(branches.iter().map(CellVerdict::of_branch))
+        };
         (verdict, branches)
     }
 
@@ -100,10 +103,10 @@ impl<'w> Traveller<'_, 'w> {
         }
     }
 
-    fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &Aim) -> (Verdict, Vec<Branch>) {
+    fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &GridTarget) -> (CellVerdict, Vec<Branch>) {
         let name = service_host(&service.namespace, &service.name);
         let send = |connection: &Connection| {
-            self.judged(self.look_up(from, &name, Target::Service(service, aim.port), connection))
+            self.judged(self.look_up(from, &name, DialTarget::Service(service, aim.port), connection))
         };
         let (verdict, branches) = send(&bare(aim.protocol));
         if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&branches) {
@@ -118,14 +121,13 @@ impl<'w> Traveller<'_, 'w> {
         };
         let (requested, with_request) = send(&Connection { request: Some(get), ..bare(aim.protocol) });
         match (verdict, requested) {
-            (Verdict::Unknown | Verdict::Allowed | Verdict::Absent, _) => (verdict, branches),
-            (Verdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, branches),
-            (Verdict::ByRequest | Verdict::Denied(_), Verdict::Denied(Layer::Waypoint) | Verdict::Allowed)
-                if self.reads_requests(service, aim.port) =>
-            {
-                (Verdict::ByRequest, with_request)
-            }
-            (Verdict::ByRequest | Verdict::Denied(_), _) => (requested, with_request),
+            (CellVerdict::Unknown | CellVerdict::Allowed | CellVerdict::Absent, _) => (verdict, branches),
+            (CellVerdict::Denied(layer), _) if layer != Layer::Waypoint => (verdict, branches),
+            (
+                CellVerdict::ByRequest | CellVerdict::Denied(_),
+                CellVerdict::Denied(Layer::Waypoint) | CellVerdict::Allowed,
+            ) if self.reads_requests(service, aim.port) => (CellVerdict::ByRequest, with_request),
+            (CellVerdict::ByRequest | CellVerdict::Denied(_), _) => (requested, with_request),
         }
     }
 
@@ -140,11 +142,11 @@ impl<'w> Traveller<'_, 'w> {
     }
 
     /// A lookup, and on to what the name stands for.
-    fn look_up(&self, from: &Peer<'w>, name: &str, to: Target<'w>, connection: &Connection) -> Vec<Branch> {
+    fn look_up(&self, from: &Peer<'w>, name: &str, to: DialTarget<'w>, connection: &Connection) -> Vec<Branch> {
         self.walk.from(by_name(self.policies, from.clone(), name, to, connection))
     }
 
-    fn to_host(&self, from: &Peer<'w>, id: HostId, port: u16) -> (Verdict, Vec<Branch>) {
+    fn to_host(&self, from: &Peer<'w>, id: HostId, port: u16) -> (CellVerdict, Vec<Branch>) {
         let world = self.policies.world;
         let host = world.host(id);
         let name = host_name(world, id);
@@ -154,7 +156,7 @@ impl<'w> Traveller<'_, 'w> {
             let branches = host
                 .addresses
                 .first()
-                .map(|address| self.walk.dial(from, &Target::at(world, *address, Some(port)), connection));
+                .map(|address| self.walk.dial(from, &DialTarget::at(world, *address, Some(port)), connection));
             return self.judged(branches.unwrap_or_default());
         }
         let target = names::target(world, from, &name, Some(port));
@@ -162,13 +164,14 @@ impl<'w> Traveller<'_, 'w> {
     }
 
     /// Only users come to a Gateway's own address.
-    fn to_gateway(&self, row: usize, key: &GatewayKey, aim: &Aim) -> Option<(Verdict, Vec<Branch>)> {
+    fn to_gateway(&self, row: usize, key: &GatewayKey, aim: &GridTarget) -> Option<(CellVerdict, Vec<Branch>)> {
         if self.grid.rows[row].who != Who::Outside {
             return None;
         }
         let world = self.policies.world;
         let service = world.service(&key.0, &key.1)?;
-        let branches = self.walk.dial(&Peer::outside(world), &Target::Service(service, aim.port), bare(aim.protocol));
+        let branches =
+            self.walk.dial(&Peer::outside(world), &DialTarget::Service(service, aim.port), bare(aim.protocol));
         Some(self.judged(branches))
     }
 }

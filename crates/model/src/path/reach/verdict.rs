@@ -9,7 +9,7 @@ use crate::policy::{Checkpoint, Effect, Layer, Reason};
 /// How the flows of a cell end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum CellVerdict {
     /// They get through.
     Allowed,
     /// Layer 4 is open, and rules about requests (or tokens, or server names) decide about each of them.
@@ -22,7 +22,7 @@ pub enum Verdict {
     Absent,
 }
 
-impl Verdict {
+impl CellVerdict {
     /// Whether flows get through.
     #[must_use]
     pub fn is_allowed(self) -> bool {

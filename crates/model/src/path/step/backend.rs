@@ -7,7 +7,7 @@ use crate::path::lookup::lookup;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
-use crate::path::target::{Target, representatives, service_port, target_port};
+use crate::path::target::{DialTarget, representatives, service_port, target_port};
 use crate::path::trace::Hop;
 use crate::policy::gateway::{BackendTarget, RoutedBackend};
 use crate::policy::{Decision, Outcome};
@@ -48,7 +48,7 @@ struct Sender<'s, 'w> {
 }
 
 impl<'w> Sender<'_, 'w> {
-    fn leg(&self, to: Target<'w>) -> Leg<'w> {
+    fn leg(&self, to: DialTarget<'w>) -> Leg<'w> {
         let (hops, connection) = (vec![self.hop.clone()], self.connection.clone());
         Leg { hops, from: self.here.clone(), to, connection }
     }
@@ -72,11 +72,11 @@ impl<'w> Sender<'_, 'w> {
         let Some(service) = world.service(service.0, service.1) else { return Vec::new() };
         let entry = service_port(service, self.connection.protocol, port);
         let pods = entry.map(|_| representatives(world, service, self.here.endpoint)).unwrap_or_default();
-        let targets: Vec<Target<'w>> = match entry {
+        let targets: Vec<DialTarget<'w>> = match entry {
             Some(entry) if !pods.is_empty() => {
-                pods.into_iter().map(|pod| Target::Pod(pod, target_port(entry, pod))).collect()
+                pods.into_iter().map(|pod| DialTarget::Pod(pod, target_port(entry, pod))).collect()
             }
-            Some(_) | None => vec![Target::Service(service, port)],
+            Some(_) | None => vec![DialTarget::Service(service, port)],
         };
         targets.into_iter().map(|to| Step::Goes(self.leg(to))).collect()
     }

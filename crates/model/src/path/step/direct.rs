@@ -4,20 +4,20 @@ use super::leg::Step;
 use super::{delivery, external, node, service};
 use crate::path::dial::Dial;
 use crate::path::names;
-use crate::path::target::Target;
+use crate::path::target::DialTarget;
 
 /// What becomes of a dial that no ztunnel takes up.
-pub(super) fn steps<'w>(dial: Dial<'_, 'w>, to: &Target<'w>, speaks_hbone: bool) -> Vec<Step<'w>> {
+pub(super) fn steps<'w>(dial: Dial<'_, 'w>, to: &DialTarget<'w>, speaks_hbone: bool) -> Vec<Step<'w>> {
     match to {
-        Target::Service(service, port) => service::steps(dial, service, *port, speaks_hbone),
-        Target::Pod(pod, port) => delivery::steps(dial, pod, *port, speaks_hbone && pod.enrolment.accepts_hbone()),
-        Target::Node(node, port) => node::steps(dial, *node, *port),
-        Target::External { address, host, name, port } => {
+        DialTarget::Service(service, port) => service::steps(dial, service, *port, speaks_hbone),
+        DialTarget::Pod(pod, port) => delivery::steps(dial, pod, *port, speaks_hbone && pod.enrolment.accepts_hbone()),
+        DialTarget::Node(node, port) => node::steps(dial, *node, *port),
+        DialTarget::External { address, host, name, port } => {
             let to = external::peer(dial.world(), *address, *host, name.as_deref());
             vec![Step::Ends(external::branch(dial, &to, *host, *port))]
         }
         // Without ztunnel nobody knows the address that the mesh made up.
-        Target::ServiceEntry { host, port, .. } => {
+        DialTarget::ServiceEntry { host, port, .. } => {
             steps(dial, &names::external(dial.world(), host, Some(*port)), speaks_hbone)
         }
     }

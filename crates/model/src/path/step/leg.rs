@@ -3,7 +3,7 @@
 use crate::path::branch::Branch;
 use crate::path::connection::Connection;
 use crate::path::peer::Peer;
-use crate::path::target::Target;
+use crate::path::target::DialTarget;
 use crate::path::trace::{Check, Hop};
 
 /// What a step comes to.
@@ -20,13 +20,13 @@ pub(in crate::path) enum Step<'w> {
 pub(in crate::path) struct Leg<'w> {
     pub(in crate::path) hops: Vec<Hop>,
     pub(in crate::path) from: Peer<'w>,
-    pub(in crate::path) to: Target<'w>,
+    pub(in crate::path) to: DialTarget<'w>,
     pub(in crate::path) connection: Connection,
 }
 
 impl<'w> Leg<'w> {
     /// The step of a sender behind whom there is no hop.
-    pub(in crate::path) fn first(from: Peer<'w>, to: Target<'w>, connection: &Connection) -> Step<'w> {
+    pub(in crate::path) fn first(from: Peer<'w>, to: DialTarget<'w>, connection: &Connection) -> Step<'w> {
         Step::Goes(Self { hops: Vec::new(), from, to, connection: connection.clone() })
     }
 }

@@ -12,7 +12,7 @@ use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::service_entry::claimed;
-use crate::path::target::{Target, sort};
+use crate::path::target::{DialTarget, sort};
 use crate::path::trace::Check;
 use crate::policy::Checkpoint;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
@@ -22,7 +22,7 @@ use crate::world::{Enrolment, Pod, Protocol, World};
 pub(in crate::path) fn steps<'w>(
     policies: &Policies<'w>,
     from: &Peer<'w>,
-    to: &Target<'w>,
+    to: &DialTarget<'w>,
     connection: Connection,
 ) -> Vec<Step<'w>> {
     let captured = from.pod.filter(|_| connection.protocol == Protocol::Tcp);
@@ -42,7 +42,7 @@ fn through_ztunnel<'w>(
     policies: &Policies<'w>,
     from: &Peer<'w>,
     pod: &'w Pod,
-    to: &Target<'w>,
+    to: &DialTarget<'w>,
     mut connection: Connection,
 ) -> Vec<Step<'w>> {
     let world = policies.world;
@@ -79,7 +79,7 @@ fn to_upstreams<'w>(dial: Dial<'_, 'w>, upstreams: &[Upstream]) -> Vec<Step<'w>>
                 }
             }
             UpstreamAddress::Address(address) => {
-                steps.extend(direct::steps(dial, &Target::at(world, *address, Some(upstream.port)), false));
+                steps.extend(direct::steps(dial, &DialTarget::at(world, *address, Some(upstream.port)), false));
             }
             // ztunnel resolves it from its own network namespace: the CNI learns nothing for the pod.
             UpstreamAddress::Name(name) => {
@@ -95,36 +95,38 @@ fn prefixed<'w>(steps: Vec<Step<'w>>, picked: &Check) -> Vec<Step<'w>> {
     steps.into_iter().map(|step| step.beginning_with(picked)).collect()
 }
 
-fn nowhere<'w>(dial: Dial<'_, 'w>, to: &Target<'w>, picked: Check) -> Branch {
+fn nowhere<'w>(dial: Dial<'_, 'w>, to: &DialTarget<'w>, picked: Check) -> Branch {
     let (label, port) = describe(dial.world(), to);
     dial.nowhere(&label, port, vec![picked])
 }
 
-fn describe(world: &World, to: &Target<'_>) -> (String, Option<u16>) {
+fn describe(world: &World, to: &DialTarget<'_>) -> (String, Option<u16>) {
     match to {
-        Target::Service(service, port) => (format!("{}/{}", service.namespace, service.name), Some(*port)),
-        Target::Pod(pod, port) => (format!("{}/{}", pod.namespace, pod.workload), *port),
-        Target::ServiceEntry { host, port, .. } => (host.clone(), Some(*port)),
-        Target::Node(node, port) => (format!("node/{}", world.node(*node).name), *port),
-        Target::External { address, name, port, .. } => (name.clone().unwrap_or_else(|| address.to_string()), *port),
+        DialTarget::Service(service, port) => (format!("{}/{}", service.namespace, service.name), Some(*port)),
+        DialTarget::Pod(pod, port) => (format!("{}/{}", pod.namespace, pod.workload), *port),
+        DialTarget::ServiceEntry { host, port, .. } => (host.clone(), Some(*port)),
+        DialTarget::Node(node, port) => (format!("node/{}", world.node(*node).name), *port),
+        DialTarget::External { address, name, port, .. } => {
+            (name.clone().unwrap_or_else(|| address.to_string()), *port)
+        }
     }
 }
 
-fn outbound_target(to: &Target<'_>) -> Option<OutboundTarget> {
+fn outbound_target(to: &DialTarget<'_>) -> Option<OutboundTarget> {
     match to {
-        Target::Service(service, port) => Some(OutboundTarget::ServiceVip {
+        DialTarget::Service(service, port) => Some(OutboundTarget::ServiceVip {
             namespace: service.namespace.clone(),
             name: service.name.clone(),
             port: *port,
         }),
-        Target::ServiceEntry { namespace, name, host, port } => Some(OutboundTarget::ServiceEntryVip {
+        DialTarget::ServiceEntry { namespace, name, host, port } => Some(OutboundTarget::ServiceEntryVip {
             namespace: namespace.as_str().into(),
             name: name.as_str().into(),
             host: host.as_str().into(),
             port: *port,
         }),
-        Target::Pod(pod, Some(port)) => Some(OutboundTarget::PodAddress(pod.id, *port)),
-        Target::External { address, port: Some(port), .. } => Some(OutboundTarget::Unknown(*address, *port)),
-        Target::Pod(_, None) | Target::Node(_, _) | Target::External { port: None, .. } => None,
+        DialTarget::Pod(pod, Some(port)) => Some(OutboundTarget::PodAddress(pod.id, *port)),
+        DialTarget::External { address, port: Some(port), .. } => Some(OutboundTarget::Unknown(*address, *port)),
+        DialTarget::Pod(_, None) | DialTarget::Node(_, _) | DialTarget::External { port: None, .. } => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::service_entry::{service_entry, service_entry_target_port};
-use crate::path::target::Target;
+use crate::path::target::DialTarget;
 use crate::path::trace::{Check, Hop, Wire};
 use crate::policy::gateway::Routed;
 use crate::policy::waypoint::{WaypointTarget, originates_tls};
@@ -21,7 +21,7 @@ use crate::policy::{Checkpoint, Decision, Outcome, Reason};
 use crate::world::{GatewayKey, Pod, Proxy, Role, World};
 
 /// Client → waypoint over HBONE, then waypoint → what it stands for.
-pub(super) fn steps<'w>(dial: Dial<'_, 'w>, key: &GatewayKey, to: &Target<'w>, picked: Check) -> Vec<Step<'w>> {
+pub(super) fn steps<'w>(dial: Dial<'_, 'w>, key: &GatewayKey, to: &DialTarget<'w>, picked: Check) -> Vec<Step<'w>> {
     let Dial { policies, from, connection } = dial;
     let world = policies.world;
     let (Some(pod), Some(gateway)) = (names::proxy_pod(world, key), policies.waypoint(key)) else {
@@ -55,7 +55,7 @@ fn beyond<'w>(
     here: Peer<'w>,
     mut checks: Vec<Check>,
     wire: Wire,
-    to: &Target<'w>,
+    to: &DialTarget<'w>,
     onward: Connection,
 ) -> Vec<Step<'w>> {
     let policies = dial.policies;
@@ -80,8 +80,8 @@ fn beyond<'w>(
 }
 
 /// The rule that makes the waypoint speak TLS from here on stands beside those that let the flow through.
-fn name_origination(dial: Dial<'_, '_>, here: &Peer<'_>, to: &Target<'_>, checks: &mut [Check]) {
-    let Target::ServiceEntry { namespace, host, port, .. } = to else { return };
+fn name_origination(dial: Dial<'_, '_>, here: &Peer<'_>, to: &DialTarget<'_>, checks: &mut [Check]) {
+    let DialTarget::ServiceEntry { namespace, host, port, .. } = to else { return };
     let rule = originates(dial.world(), here, namespace, host, *port, dial.connection);
     if let (Some(check), Some(rule)) = (checks.last_mut(), rule) {
         check.decision.rules.push(rule);
@@ -105,10 +105,10 @@ fn route(
     policies: &Policies<'_>,
     from: &Peer<'_>,
     here: &Peer<'_>,
-    to: &Target<'_>,
+    to: &DialTarget<'_>,
     connection: &Connection,
 ) -> Option<Routed> {
-    let (Target::Service(service, port), Some(request), None) = (to, &connection.request, &connection.tls) else {
+    let (DialTarget::Service(service, port), Some(request), None) = (to, &connection.request, &connection.tls) else {
         return None;
     };
     let client = from.pod.map_or("", |pod| &pod.namespace);
@@ -119,8 +119,8 @@ fn route(
 }
 
 /// Routes whose parent is a ServiceEntry are the waypoint's to follow as well, and are not modelled.
-fn unread_routes(world: &World, to: &Target<'_>) -> Option<Check> {
-    let Target::ServiceEntry { name, .. } = to else { return None };
+fn unread_routes(world: &World, to: &DialTarget<'_>) -> Option<Check> {
+    let DialTarget::ServiceEntry { name, .. } = to else { return None };
     let routes = world.objects.http_routes.iter().filter(|route| {
         let parents = route.body.spec.parent_refs.iter();
         parents.filter(|parent| parent.kind.as_deref() == Some("ServiceEntry")).any(|parent| parent.name == *name)
@@ -135,14 +135,14 @@ fn own_choice<'w>(
     policies: &Policies<'w>,
     here: Peer<'w>,
     hop: Hop,
-    to: &Target<'w>,
+    to: &DialTarget<'w>,
     connection: Connection,
 ) -> Leg<'w> {
     match to {
-        Target::ServiceEntry { namespace, name, host, port } => {
+        DialTarget::ServiceEntry { namespace, name, host, port } => {
             to_service_entry(policies, here, hop, (namespace, name), host, *port, connection)
         }
-        Target::Service(_, _) | Target::Pod(_, _) | Target::Node(_, _) | Target::External { .. } => {
+        DialTarget::Service(_, _) | DialTarget::Pod(_, _) | DialTarget::Node(_, _) | DialTarget::External { .. } => {
             Leg { hops: vec![hop], from: here, to: to.clone(), connection }
         }
     }
@@ -169,15 +169,15 @@ fn to_service_entry<'w>(
     Leg { hops, from: here, to, connection }
 }
 
-fn waypoint_target<'t, 'w: 't>(world: &'w World, to: &'t Target<'w>) -> Option<(u16, WaypointTarget<'t>)> {
+fn waypoint_target<'t, 'w: 't>(world: &'w World, to: &'t DialTarget<'w>) -> Option<(u16, WaypointTarget<'t>)> {
     match to {
-        Target::Service(service, port) => Some((*port, WaypointTarget::Service { service, port: *port })),
-        Target::ServiceEntry { namespace, name, port, .. } => {
+        DialTarget::Service(service, port) => Some((*port, WaypointTarget::Service { service, port: *port })),
+        DialTarget::ServiceEntry { namespace, name, port, .. } => {
             let entry = service_entry(world, namespace, name)?;
             Some((*port, WaypointTarget::ServiceEntry { entry, port: *port, address: None }))
         }
-        Target::Pod(pod, Some(port)) => Some((*port, WaypointTarget::Workload { pod, port: *port })),
-        Target::Pod(_, None) | Target::Node(_, _) | Target::External { .. } => None,
+        DialTarget::Pod(pod, Some(port)) => Some((*port, WaypointTarget::Workload { pod, port: *port })),
+        DialTarget::Pod(_, None) | DialTarget::Node(_, _) | DialTarget::External { .. } => None,
     }
 }
 

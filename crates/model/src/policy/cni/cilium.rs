@@ -8,8 +8,8 @@ use airtight_manifest::{Located, Meta, Object, RuleRef};
 use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::draft::Draft;
-use super::entry::{Addresses, Entry, PeerMatch, Peers, PortEntry, Precedence, Subject, Verdict};
+use super::compilation::Compilation;
+use super::entry::{Addresses, Entry, EntryVerdict, PeerMatch, Peers, PortEntry, Precedence, Subject};
 use super::l7::{HttpMatch, Layer7};
 use super::name::NamePattern;
 use super::port::PortMatch;
@@ -18,15 +18,15 @@ use super::selector::{CLUSTER, Key, NAMESPACE, NAMESPACE_LABELS, Selector, Selec
 use super::services;
 
 /// Adds the entries of a policy, or the finding that no agent takes it.
-pub(super) fn compile(draft: &mut Draft<'_>, object: &Object<CiliumNetworkPolicy>) {
+pub(super) fn compile(compilation: &mut Compilation<'_>, object: &Object<CiliumNetworkPolicy>) {
     let namespaced = object.meta.object.namespace.is_some();
-    if let Err(refusal) = sanitize::policy(&object.body, namespaced, draft.dialect) {
+    if let Err(refusal) = sanitize::policy(&object.body, namespaced, compilation.dialect) {
         let at = refusal.at.unwrap_or(object.meta.at.position);
-        draft.ignored(&object.meta, &refusal.path, at, &refusal.message);
+        compilation.ignored(&object.meta, &refusal.path, at, &refusal.message);
         return;
     }
     for (path, rule) in object.body.rules() {
-        Rule::new(&object.meta, rule).compile(draft, &path);
+        Rule::new(&object.meta, rule).compile(compilation, &path);
     }
 }
 
@@ -52,54 +52,61 @@ impl<'a> Rule<'a> {
         self.meta.object.namespace.as_deref()
     }
 
-    fn compile(&self, draft: &mut Draft<'_>, path: &str) {
-        let Some(subject) = self.subject(draft) else { return };
-        let non_default_deny = draft.dialect.options.non_default_deny_policies;
+    fn compile(&self, compilation: &mut Compilation<'_>, path: &str) {
+        let Some(subject) = self.subject(compilation) else { return };
+        let non_default_deny = compilation.dialect.options.non_default_deny_policies;
         let isolates = [Direction::Ingress, Direction::Egress]
             .map(|direction| (direction, self.rule.isolates(direction, non_default_deny)));
         for section in self.rule.sections() {
             let isolates = isolates.iter().any(|(direction, on)| *direction == section.direction && *on);
             let place = format!("{path}.{}", section.path);
-            self.section(draft, subject, &section, isolates, &place);
+            self.section(compilation, subject, &section, isolates, &place);
         }
     }
 
-    fn subject(&self, draft: &mut Draft<'_>) -> Option<Subject> {
+    fn subject(&self, compilation: &mut Compilation<'_>) -> Option<Subject> {
         if let Some(nodes) = &self.rule.node_selector {
             let selector = Selector::read(nodes, None, str::to_owned);
-            return Some(Subject::Nodes(draft.selectors.intern(selector)));
+            return Some(Subject::Nodes(compilation.selectors.intern(selector)));
         }
         let selector = Selector::read(self.rule.endpoint_selector.as_ref()?, None, str::to_owned);
         let selector = match self.namespace() {
             Some(namespace) => selector.in_namespace(namespace),
             None => selector,
         };
-        Some(Subject::Endpoints(draft.selectors.intern(selector)))
+        Some(Subject::Endpoints(compilation.selectors.intern(selector)))
     }
 
-    fn section(&self, draft: &mut Draft<'_>, subject: Subject, section: &Section<'_>, isolates: bool, place: &str) {
-        let verdict = if section.deny { Verdict::Deny } else { Verdict::Allow };
-        let (peers, doubt) = self.peers(draft, section);
+    fn section(
+        &self,
+        compilation: &mut Compilation<'_>,
+        subject: Subject,
+        section: &Section<'_>,
+        isolates: bool,
+        place: &str,
+    ) {
+        let verdict = if section.deny { EntryVerdict::Deny } else { EntryVerdict::Allow };
+        let (peers, doubt) = self.peers(compilation, section);
         let entry = Entry {
             precedence: Precedence::normal(verdict),
             direction: section.direction,
             subject,
             isolates,
             peers,
-            ports: self.ports(draft, section, place),
+            ports: self.ports(compilation, section, place),
             authentication: section.authentication.map(|written| written.mode),
             rule: self.meta.rule(place, section.at),
-            groups: groups_of(draft, section),
+            groups: groups_of(compilation, section),
             doubt,
         };
         if !section.requires.is_empty() {
-            draft.entries.push(demand_on_peers(&entry));
+            compilation.entries.push(demand_on_peers(&entry));
         }
-        draft.entries.push(entry);
+        compilation.entries.push(entry);
     }
 
     /// The peers, and why they are not certain.
-    fn peers(&self, draft: &mut Draft<'_>, section: &Section<'_>) -> (Peers, Option<String>) {
+    fn peers(&self, compilation: &mut Compilation<'_>, section: &Section<'_>) -> (Peers, Option<String>) {
         if section.groups {
             return (Peers::Everyone, Some("the addresses of a cloud's security groups are not known".to_owned()));
         }
@@ -108,18 +115,18 @@ impl<'a> Rule<'a> {
         }
         let mut peers: Vec<PeerMatch> = Vec::new();
         for selector in section.endpoints.iter().copied().flatten() {
-            peers.push(PeerMatch::Labels(self.peer(draft, selector)));
+            peers.push(PeerMatch::Labels(self.peer(compilation, selector)));
         }
         peers.extend(section.entities.iter().copied().flatten().map(|entity| PeerMatch::Entity(entity.value)));
         for text in section.cidr.iter().copied().flatten() {
             peers.extend(text.parse().ok().map(|net| within(vec![net], Vec::new())));
         }
         for rule in section.cidr_set.iter().copied().flatten() {
-            peers.push(cidr_rule(draft, rule));
+            peers.push(cidr_rule(compilation, rule));
         }
-        let names = section.fqdns.iter().map(|name| NamePattern::of_rule(name, draft.dialect));
+        let names = section.fqdns.iter().map(|name| NamePattern::of_rule(name, compilation.dialect));
         peers.extend(names.map(PeerMatch::Name));
-        let followed = services::follow(draft, self.meta, section);
+        let followed = services::follow(compilation, self.meta, section);
         peers.extend(followed.peers);
         if !peers.is_empty() {
             return (Peers::Any(peers), followed.doubt);
@@ -130,10 +137,10 @@ impl<'a> Rule<'a> {
         unresolved(section, followed.doubt)
     }
 
-    fn peer(&self, draft: &mut Draft<'_>, selector: &LabelSelector) -> SelectorId {
+    fn peer(&self, compilation: &mut Compilation<'_>, selector: &LabelSelector) -> SelectorId {
         let selector = Selector::read(selector, None, str::to_owned);
-        let selector = self.confined(selector, draft.dialect.local_cluster());
-        draft.selectors.intern(selector)
+        let selector = self.confined(selector, compilation.dialect.local_cluster());
+        compilation.selectors.intern(selector)
     }
 
     /// Adds what a peer's selector leaves open: namespace and cluster (`getEndpointSelector`).
@@ -157,18 +164,18 @@ impl<'a> Rule<'a> {
         }
     }
 
-    fn ports(&self, draft: &Draft<'_>, section: &Section<'_>, place: &str) -> Option<Vec<PortEntry>> {
+    fn ports(&self, compilation: &Compilation<'_>, section: &Section<'_>, place: &str) -> Option<Vec<PortEntry>> {
         if section.ports.is_empty() && section.icmps.is_empty() {
             return None;
         }
         let items = section.ports.iter().enumerate().map(|(index, item)| PortEntry {
-            ports: item.ports.iter().map(|port| PortMatch::of(port, draft.dialect)).collect(),
-            layer7: self.layer7(draft, item, &format!("{place}.toPorts[{index}].rules")),
+            ports: item.ports.iter().map(|port| PortMatch::of(port, compilation.dialect)).collect(),
+            layer7: self.layer7(compilation, item, &format!("{place}.toPorts[{index}].rules")),
         });
         Some(items.chain(section.icmps.iter().map(icmp)).collect())
     }
 
-    fn layer7(&self, draft: &Draft<'_>, item: &PortItem<'_>, place: &str) -> Layer7 {
+    fn layer7(&self, compilation: &Compilation<'_>, item: &PortItem<'_>, place: &str) -> Layer7 {
         if item.listener {
             return Layer7::Unmodelled("a listener of one's own");
         }
@@ -179,10 +186,10 @@ impl<'a> Rule<'a> {
             Some(rules) if rules.kafka.is_some() || rules.l7.is_some() || rules.l7proto.is_some() => {
                 Layer7::Unmodelled("rules for Kafka or another protocol")
             }
-            Some(rules) => self.rules(draft, rules, place),
+            Some(rules) => self.rules(compilation, rules, place),
             None if item.server_names.is_empty() => Layer7::Open,
             None => {
-                let wildcards = draft.dialect.server_names();
+                let wildcards = compilation.dialect.server_names();
                 let read = |name: &String| NamePattern::server_name(name, wildcards);
                 Layer7::ServerNames(item.server_names.iter().filter_map(read).collect())
             }
@@ -190,7 +197,7 @@ impl<'a> Rule<'a> {
     }
 
     /// An empty list restricts nothing (`L7Rules.IsEmpty`).
-    fn rules(&self, draft: &Draft<'_>, rules: &L7Rules, place: &str) -> Layer7 {
+    fn rules(&self, compilation: &Compilation<'_>, rules: &L7Rules, place: &str) -> Layer7 {
         let http = rules.http.as_deref().unwrap_or_default();
         let dns = rules.dns.as_deref().unwrap_or_default();
         if !http.is_empty() {
@@ -204,7 +211,7 @@ impl<'a> Rule<'a> {
         }
         let rule = |(index, rule): (usize, &Located<_>)| -> (NamePattern, RuleRef) {
             let place = self.meta.rule(format!("{place}.dns[{index}]"), rule.at);
-            (NamePattern::of_rule(rule, draft.dialect), place)
+            (NamePattern::of_rule(rule, compilation.dialect), place)
         };
         Layer7::Dns(dns.iter().enumerate().map(rule).collect())
     }
@@ -224,7 +231,7 @@ fn unresolved(section: &Section<'_>, doubt: Option<String>) -> (Peers, Option<St
 /// `fromRequires` and `toRequires` narrow every rule of the subject: a denial of unknown extent.
 fn demand_on_peers(entry: &Entry) -> Entry {
     Entry {
-        precedence: Precedence::normal(Verdict::Deny),
+        precedence: Precedence::normal(EntryVerdict::Deny),
         isolates: false,
         peers: Peers::Everyone,
         ports: None,
@@ -247,15 +254,15 @@ pub(super) fn within(within: Vec<IpNet>, except: Vec<IpNet>) -> PeerMatch {
     PeerMatch::Addresses(Addresses { within, except })
 }
 
-fn cidr_rule(draft: &Draft<'_>, rule: &CidrRule) -> PeerMatch {
+fn cidr_rule(compilation: &Compilation<'_>, rule: &CidrRule) -> PeerMatch {
     let except = rule.except.iter().flatten().filter_map(|text| text.parse().ok()).collect();
     let written = rule.cidr.iter().filter_map(|text| text.parse().ok());
-    let grouped = groups(draft, rule).flat_map(|group| &group.body.spec.external_cidrs);
+    let grouped = groups(compilation, rule).flat_map(|group| &group.body.spec.external_cidrs);
     within(written.chain(grouped.filter_map(|text| text.parse().ok())).collect(), except)
 }
 
-fn groups<'a>(draft: &Draft<'a>, rule: &'a CidrRule) -> impl Iterator<Item = &'a Object<CiliumCidrGroup>> {
-    draft.world.objects.cidr_groups.iter().filter(|group| {
+fn groups<'a>(compilation: &Compilation<'a>, rule: &'a CidrRule) -> impl Iterator<Item = &'a Object<CiliumCidrGroup>> {
+    compilation.world.objects.cidr_groups.iter().filter(|group| {
         let by_name = rule.cidr_group_ref.as_deref() == Some(group.meta.name());
         let by_label = |wanted| airtight_manifest::selects(wanted, &group.meta.labels);
         by_name || rule.cidr_group_selector.as_ref().is_some_and(by_label)
@@ -263,9 +270,9 @@ fn groups<'a>(draft: &Draft<'a>, rule: &'a CidrRule) -> impl Iterator<Item = &'a
 }
 
 /// The groups that a section refers to.
-fn groups_of(draft: &Draft<'_>, section: &Section<'_>) -> Vec<RuleRef> {
+fn groups_of(compilation: &Compilation<'_>, section: &Section<'_>) -> Vec<RuleRef> {
     let written = section.cidr_set.iter().copied().flatten();
-    written.flat_map(|rule| groups(draft, rule)).map(|group| group.meta.whole()).collect()
+    written.flat_map(|rule| groups(compilation, rule)).map(|group| group.meta.whole()).collect()
 }
 
 fn icmp(rule: &IcmpRule) -> PortEntry {

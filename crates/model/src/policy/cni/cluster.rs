@@ -8,8 +8,8 @@ use airtight_manifest::{Located, Object, Position};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::cilium::within;
-use super::draft::Draft;
-use super::entry::{Entry, PeerMatch, Peers, PortEntry, Precedence, Subject, Tier, Verdict};
+use super::compilation::Compilation;
+use super::entry::{Entry, EntryVerdict, PeerMatch, Peers, PortEntry, Precedence, Subject, Tier};
 use super::kubernetes::{in_namespaces, labelled};
 use super::l7::Layer7;
 use super::name::NamePattern;
@@ -18,29 +18,32 @@ use super::selector::{CLUSTER, Key, Selector, SelectorId, Test};
 use crate::world::Protocol;
 
 /// Adds the entries of a policy, or the finding that no agent takes it.
-pub(super) fn compile(draft: &mut Draft<'_>, object: &Object<ClusterNetworkPolicy>) {
+pub(super) fn compile(compilation: &mut Compilation<'_>, object: &Object<ClusterNetworkPolicy>) {
     let at = object.meta.at.position;
-    if !draft.dialect.cluster_network_policy() {
+    if !compilation.dialect.cluster_network_policy() {
         let why = "ClusterNetworkPolicy needs Cilium 1.20 or later and k8sClusterNetworkPolicy.enabled";
-        draft.ignored(&object.meta, "spec", at, why);
+        compilation.ignored(&object.meta, "spec", at, why);
         return;
     }
-    if let Some((path, at, why)) = refusal(draft, object) {
-        draft.ignored(&object.meta, &path, at, why);
+    if let Some((path, at, why)) = refusal(compilation, object) {
+        compilation.ignored(&object.meta, &path, at, why);
         return;
     }
-    let Some(subject) = subject(draft, object) else { return };
+    let Some(subject) = subject(compilation, object) else { return };
     let policy = Policy { object, subject };
     for (index, rule) in object.body.spec.ingress.iter().flatten().enumerate() {
-        policy.ingress(draft, index, rule);
+        policy.ingress(compilation, index, rule);
     }
     for (index, rule) in object.body.spec.egress.iter().flatten().enumerate() {
-        policy.egress(draft, index, rule);
+        policy.egress(compilation, index, rule);
     }
 }
 
 /// Why the agents refuse the whole policy.
-fn refusal(draft: &Draft<'_>, object: &Object<ClusterNetworkPolicy>) -> Option<(String, Position, &'static str)> {
+fn refusal(
+    compilation: &Compilation<'_>,
+    object: &Object<ClusterNetworkPolicy>,
+) -> Option<(String, Position, &'static str)> {
     object.body.spec.egress.iter().flatten().enumerate().find_map(|(index, rule)| {
         let path = format!("spec.egress[{index}]");
         rule.to.iter().find_map(|peer| {
@@ -50,7 +53,7 @@ fn refusal(draft: &Draft<'_>, object: &Object<ClusterNetworkPolicy>) -> Option<(
                 return None;
             } else if rule.action != ClusterAction::Accept {
                 "egress.to.domainNames is only supported for egress.action=Accept"
-            } else if !draft.dialect.options.l7_proxy {
+            } else if !compilation.dialect.options.l7_proxy {
                 "egress.to.domainNames is not supported since L7 proxy is disabled"
             } else {
                 return None;
@@ -60,14 +63,14 @@ fn refusal(draft: &Draft<'_>, object: &Object<ClusterNetworkPolicy>) -> Option<(
     })
 }
 
-fn subject(draft: &mut Draft<'_>, object: &Object<ClusterNetworkPolicy>) -> Option<Subject> {
+fn subject(compilation: &mut Compilation<'_>, object: &Object<ClusterNetworkPolicy>) -> Option<Subject> {
     let wanted = &object.body.spec.subject;
     let selector = match (&wanted.namespaces, &wanted.pods) {
         (Some(namespaces), _) => in_namespaces(namespaces),
         (None, Some(pods)) => in_namespaces(&pods.namespace_selector).and_all(labelled(&pods.pod_selector)),
         (None, None) => return None,
     };
-    Some(Subject::Endpoints(draft.selectors.intern(selector)))
+    Some(Subject::Endpoints(compilation.selectors.intern(selector)))
 }
 
 struct Policy<'a> {
@@ -82,44 +85,44 @@ impl Policy<'_> {
             ClusterTier::Baseline => Tier::Baseline,
         };
         let verdict = match action {
-            ClusterAction::Accept => Verdict::Allow,
-            ClusterAction::Deny => Verdict::Deny,
-            ClusterAction::Pass => Verdict::Pass,
+            ClusterAction::Accept => EntryVerdict::Allow,
+            ClusterAction::Deny => EntryVerdict::Deny,
+            ClusterAction::Pass => EntryVerdict::Pass,
         };
         let base = u32::try_from(self.object.body.spec.priority).unwrap_or(0).saturating_mul(100);
         Precedence { tier, priority: base.saturating_add(u32::try_from(index).unwrap_or(u32::MAX)), verdict }
     }
 
-    fn ingress(&self, draft: &mut Draft<'_>, index: usize, rule: &Located<ClusterIngressRule>) {
-        let peers: Vec<PeerMatch> = rule.from.iter().filter_map(|peer| ingress_peer(draft, peer)).collect();
+    fn ingress(&self, compilation: &mut Compilation<'_>, index: usize, rule: &Located<ClusterIngressRule>) {
+        let peers: Vec<PeerMatch> = rule.from.iter().filter_map(|peer| ingress_peer(compilation, peer)).collect();
         let peers = if rule.from.is_empty() { Peers::Everyone } else { Peers::Any(peers) };
         let ports = protocols(rule.protocols.as_deref());
         let place = format!("spec.ingress[{index}]");
         let precedence = self.precedence(index, rule.action);
-        draft.entries.push(self.entry(precedence, Direction::Ingress, peers, ports, &place, rule.at));
+        compilation.entries.push(self.entry(precedence, Direction::Ingress, peers, ports, &place, rule.at));
     }
 
-    fn egress(&self, draft: &mut Draft<'_>, index: usize, rule: &Located<ClusterEgressRule>) {
+    fn egress(&self, compilation: &mut Compilation<'_>, index: usize, rule: &Located<ClusterEgressRule>) {
         let precedence = self.precedence(index, rule.action);
         let place = format!("spec.egress[{index}]");
         let mut peers = Vec::new();
         for (number, peer) in rule.to.iter().enumerate() {
-            egress_peer(draft, peer, &mut peers);
+            egress_peer(compilation, peer, &mut peers);
             if let Some(names) = &peer.domain_names {
                 let place = format!("{place}.to[{number}].domainNames");
-                let entry = self.lookups(draft, precedence, names, &place, peer.at);
-                draft.entries.push(entry);
+                let entry = self.lookups(compilation, precedence, names, &place, peer.at);
+                compilation.entries.push(entry);
             }
         }
         let peers = if rule.to.is_empty() { Peers::Everyone } else { Peers::Any(peers) };
         let ports = protocols(rule.protocols.as_deref());
-        draft.entries.push(self.entry(precedence, Direction::Egress, peers, ports, &place, rule.at));
+        compilation.entries.push(self.entry(precedence, Direction::Egress, peers, ports, &place, rule.at));
     }
 
     /// A rule for names comes with one that lets their lookups through the DNS proxy.
     fn lookups(
         &self,
-        draft: &mut Draft<'_>,
+        compilation: &mut Compilation<'_>,
         precedence: Precedence,
         names: &[String],
         place: &str,
@@ -127,7 +130,7 @@ impl Policy<'_> {
     ) -> Entry {
         let resolver =
             Selector::default().and(Key { source: None, key: "k8s-app".to_owned() }, Test::Is("kube-dns".to_owned()));
-        let peers = Peers::Any(vec![PeerMatch::Labels(draft.selectors.intern(resolver))]);
+        let peers = Peers::Any(vec![PeerMatch::Labels(compilation.selectors.intern(resolver))]);
         let rule = self.object.meta.rule(place, at);
         let names = names.iter().map(|name| (domain(name), rule.clone())).collect();
         let port = |name: &str| PortMatch::Named(Protocols::ANY, name.to_owned());
@@ -159,12 +162,12 @@ impl Policy<'_> {
     }
 }
 
-fn ingress_peer(draft: &mut Draft<'_>, peer: &ClusterIngressPeer) -> Option<PeerMatch> {
-    by_labels(draft, peer.namespaces.as_ref(), peer.pods.as_ref()).map(PeerMatch::Labels)
+fn ingress_peer(compilation: &mut Compilation<'_>, peer: &ClusterIngressPeer) -> Option<PeerMatch> {
+    by_labels(compilation, peer.namespaces.as_ref(), peer.pods.as_ref()).map(PeerMatch::Labels)
 }
 
-fn egress_peer(draft: &mut Draft<'_>, peer: &ClusterEgressPeer, list: &mut Vec<PeerMatch>) {
-    list.extend(by_labels(draft, peer.namespaces.as_ref(), peer.pods.as_ref()).map(PeerMatch::Labels));
+fn egress_peer(compilation: &mut Compilation<'_>, peer: &ClusterEgressPeer, list: &mut Vec<PeerMatch>) {
+    list.extend(by_labels(compilation, peer.namespaces.as_ref(), peer.pods.as_ref()).map(PeerMatch::Labels));
     if let Some(networks) = &peer.networks {
         list.push(within(networks.iter().filter_map(|text| text.parse().ok()).collect(), Vec::new()));
     }
@@ -173,14 +176,14 @@ fn egress_peer(draft: &mut Draft<'_>, peer: &ClusterEgressPeer, list: &mut Vec<P
 
 /// Pods are confined to the local cluster by default, whole namespaces are not.
 fn by_labels(
-    draft: &mut Draft<'_>,
+    compilation: &mut Compilation<'_>,
     namespaces: Option<&LabelSelector>,
     pods: Option<&NamespacedPods>,
 ) -> Option<SelectorId> {
     let selector = match (namespaces, pods) {
         (_, Some(pods)) => {
             let selector = in_namespaces(&pods.namespace_selector).and_all(labelled(&pods.pod_selector));
-            match draft.dialect.local_cluster() {
+            match compilation.dialect.local_cluster() {
                 Some(cluster) if !selector.has(|key| key.key == CLUSTER) => {
                     selector.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned()))
                 }
@@ -190,7 +193,7 @@ fn by_labels(
         (Some(namespaces), None) => in_namespaces(namespaces),
         (None, None) => return None,
     };
-    Some(draft.selectors.intern(selector))
+    Some(compilation.selectors.intern(selector))
 }
 
 /// `*.` stands for one or more labels here, which is `**.` to Cilium.

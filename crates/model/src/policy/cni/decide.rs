@@ -4,7 +4,7 @@
 use airtight_manifest::RuleRef;
 use airtight_manifest::cilium::{AuthenticationMode, Direction, Entity};
 
-use super::entry::{Entry, PeerMatch, Peers, PortEntry, Tier, Verdict};
+use super::entry::{Entry, EntryVerdict, PeerMatch, Peers, PortEntry, Tier};
 use super::hop::CniHop;
 use super::identity::{Bound, Class, Identity, Peer};
 use super::port::{Transport, container_port};
@@ -109,8 +109,8 @@ impl<'a> Side<'a> {
         if matched.iter().all(|matched| matched.entry.doubt.is_none()) {
             return with_groups(settle(level4(&matched)), &matched);
         }
-        let strict = settle(level4(&without(&matched, |verdict| verdict != Verdict::Deny)));
-        let lenient = settle(level4(&without(&matched, |verdict| verdict == Verdict::Deny)));
+        let strict = settle(level4(&without(&matched, |verdict| verdict != EntryVerdict::Deny)));
+        let lenient = settle(level4(&without(&matched, |verdict| verdict == EntryVerdict::Deny)));
         let decision = match (strict.effect, lenient.effect) {
             (Effect::Allow, Effect::Allow) => strict,
             (Effect::Deny, Effect::Deny) => lenient,
@@ -233,11 +233,11 @@ pub(super) fn level4<'a>(matched: &[Matched<'a>]) -> Level4<'a> {
         let with = |verdict| -> Vec<Matched<'a>> {
             here.iter().filter(|matched| matched.entry.precedence.verdict == verdict).copied().collect()
         };
-        let denying = with(Verdict::Deny);
+        let denying = with(EntryVerdict::Deny);
         if !denying.is_empty() {
             return Level4::Denied(denying);
         }
-        let allowing = with(Verdict::Allow);
+        let allowing = with(EntryVerdict::Allow);
         if !allowing.is_empty() {
             return Level4::Allowed(allowing);
         }
@@ -247,7 +247,7 @@ pub(super) fn level4<'a>(matched: &[Matched<'a>]) -> Level4<'a> {
 }
 
 /// The entries less the doubtful ones whose verdict is `dropped`.
-fn without<'a>(matched: &[Matched<'a>], dropped: impl Fn(Verdict) -> bool) -> Vec<Matched<'a>> {
+fn without<'a>(matched: &[Matched<'a>], dropped: impl Fn(EntryVerdict) -> bool) -> Vec<Matched<'a>> {
     let kept = |matched: &&Matched<'a>| matched.entry.doubt.is_none() || !dropped(matched.entry.precedence.verdict);
     matched.iter().filter(kept).copied().collect()
 }

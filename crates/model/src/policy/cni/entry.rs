@@ -22,7 +22,7 @@ pub(super) enum Tier {
 
 /// What an entry does; within one priority a denial comes first, a pass last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Verdict {
+pub(super) enum EntryVerdict {
     /// Drops.
     Deny,
     /// Lets through.
@@ -37,11 +37,11 @@ pub(super) struct Precedence {
     pub(super) tier: Tier,
     /// Within the tier: a hundred times the policy's priority, and the index of the rule.
     pub(super) priority: u32,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: EntryVerdict,
 }
 
 impl Precedence {
-    pub(super) fn normal(verdict: Verdict) -> Self {
+    pub(super) fn normal(verdict: EntryVerdict) -> Self {
         Self { tier: Tier::Normal, priority: 0, verdict }
     }
 

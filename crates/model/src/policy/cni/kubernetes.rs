@@ -9,33 +9,49 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::cilium::within;
-use super::draft::Draft;
-use super::entry::{Entry, PeerMatch, Peers, PortEntry, Precedence, Subject, Verdict};
+use super::compilation::Compilation;
+use super::entry::{Entry, EntryVerdict, PeerMatch, Peers, PortEntry, Precedence, Subject};
 use super::l7::Layer7;
 use super::port::{PortMatch, Protocols};
 use super::selector::{CLUSTER, Key, NAMESPACE, NAMESPACE_LABELS, Selector, SelectorId, Source, Test};
 use crate::world::Protocol;
 
 /// Adds the entries of a policy.
-pub(super) fn compile(draft: &mut Draft<'_>, object: &Object<NetworkPolicy>) {
+pub(super) fn compile(compilation: &mut Compilation<'_>, object: &Object<NetworkPolicy>) {
     let policy = Policy { object };
     let spec = &object.body.spec;
     let namespace = object.meta.namespace();
     let pods = labelled(&spec.pod_selector).in_namespace(namespace);
-    let subject = Subject::Endpoints(draft.selectors.intern(pods));
+    let subject = Subject::Endpoints(compilation.selectors.intern(pods));
     for (index, rule) in spec.ingress.iter().flatten().enumerate() {
         let place = format!("spec.ingress[{index}]");
-        policy.rule(draft, subject, Direction::Ingress, &place, rule.at, rule.from.as_deref(), rule.ports.as_deref());
+        policy.rule(
+            compilation,
+            subject,
+            Direction::Ingress,
+            &place,
+            rule.at,
+            rule.from.as_deref(),
+            rule.ports.as_deref(),
+        );
     }
     for (index, rule) in spec.egress.iter().flatten().enumerate() {
         let place = format!("spec.egress[{index}]");
-        policy.rule(draft, subject, Direction::Egress, &place, rule.at, rule.to.as_deref(), rule.ports.as_deref());
+        policy.rule(
+            compilation,
+            subject,
+            Direction::Egress,
+            &place,
+            rule.at,
+            rule.to.as_deref(),
+            rule.ports.as_deref(),
+        );
     }
     for direction in [Direction::Ingress, Direction::Egress] {
         if isolates_without_rules(spec, direction) {
-            draft.entries.push(policy.isolation(subject, direction));
+            compilation.entries.push(policy.isolation(subject, direction));
         }
-        policy.note_unlisted_type(draft, direction);
+        policy.note_unlisted_type(compilation, direction);
     }
 }
 
@@ -68,7 +84,7 @@ impl Policy<'_> {
     #[expect(clippy::too_many_arguments, reason = "ingress and egress rules are the same but for the names of fields")]
     fn rule(
         &self,
-        draft: &mut Draft<'_>,
+        compilation: &mut Compilation<'_>,
         subject: Subject,
         direction: Direction,
         place: &str,
@@ -79,10 +95,10 @@ impl Policy<'_> {
         let written = peers.unwrap_or_default();
         let mut list = Vec::new();
         for peer in written {
-            self.peer(draft, direction, peer, &mut list);
+            self.peer(compilation, direction, peer, &mut list);
         }
         let entry = Entry {
-            precedence: Precedence::normal(Verdict::Allow),
+            precedence: Precedence::normal(EntryVerdict::Allow),
             direction,
             subject,
             isolates: true,
@@ -93,13 +109,13 @@ impl Policy<'_> {
             groups: Vec::new(),
             doubt: None,
         };
-        self.note_leak(draft, direction, written, &entry);
-        draft.entries.push(entry);
+        self.note_leak(compilation, direction, written, &entry);
+        compilation.entries.push(entry);
     }
 
     fn isolation(&self, subject: Subject, direction: Direction) -> Entry {
         Entry {
-            precedence: Precedence::normal(Verdict::Allow),
+            precedence: Precedence::normal(EntryVerdict::Allow),
             direction,
             subject,
             isolates: true,
@@ -112,17 +128,23 @@ impl Policy<'_> {
         }
     }
 
-    fn peer(&self, draft: &mut Draft<'_>, direction: Direction, peer: &NetworkPolicyPeer, list: &mut Vec<PeerMatch>) {
+    fn peer(
+        &self,
+        compilation: &mut Compilation<'_>,
+        direction: Direction,
+        peer: &NetworkPolicyPeer,
+        list: &mut Vec<PeerMatch>,
+    ) {
         if let Some(block) = &peer.ip_block {
             let except = block.except.iter().flatten().filter_map(|text| text.parse().ok()).collect();
             list.push(within(block.cidr.parse().into_iter().collect(), except));
-            if direction == Direction::Ingress && draft.dialect.ip_block_admits_namespace() {
-                list.push(PeerMatch::Labels(self.whole_namespace(draft)));
+            if direction == Direction::Ingress && compilation.dialect.ip_block_admits_namespace() {
+                list.push(PeerMatch::Labels(self.whole_namespace(compilation)));
             }
             return;
         }
         let pods = peer.pod_selector.as_ref().map(labelled).unwrap_or_default();
-        let pods = match draft.dialect.local_cluster() {
+        let pods = match compilation.dialect.local_cluster() {
             Some(cluster) if !pods.has(|key| key.key == CLUSTER) => {
                 pods.and(Key::k8s(CLUSTER), Test::Is(cluster.to_owned()))
             }
@@ -132,17 +154,17 @@ impl Policy<'_> {
             Some(namespaces) => pods.and_all(in_namespaces(namespaces)),
             None => pods.in_namespace(self.object.meta.namespace()),
         };
-        list.push(PeerMatch::Labels(draft.selectors.intern(selector)));
+        list.push(PeerMatch::Labels(compilation.selectors.intern(selector)));
     }
 
-    fn whole_namespace(&self, draft: &mut Draft<'_>) -> SelectorId {
-        draft.selectors.intern(Selector::default().in_namespace(self.object.meta.namespace()))
+    fn whole_namespace(&self, compilation: &mut Compilation<'_>) -> SelectorId {
+        compilation.selectors.intern(Selector::default().in_namespace(self.object.meta.namespace()))
     }
 
     /// CVE-2026-56743: an `ipBlock` of an ingress rule admits the whole namespace.
     fn note_leak(
         &self,
-        draft: &mut Draft<'_>,
+        compilation: &mut Compilation<'_>,
         direction: Direction,
         peers: &[Located<NetworkPolicyPeer>],
         entry: &Entry,
@@ -151,20 +173,20 @@ impl Policy<'_> {
         if direction != Direction::Ingress {
             return;
         }
-        if draft.dialect.ip_block_admits_namespace() {
-            draft.warn(
+        if compilation.dialect.ip_block_admits_namespace() {
+            compilation.warn(
                 "cve-2026-56743",
                 &self.object.meta,
                 block.at,
                 format!(
                     "with Cilium {} this ipBlock also admits every pod of the policy's namespace",
-                    draft.dialect.version
+                    compilation.dialect.version
                 ),
                 "upgrade Cilium to 1.19.5 or later, or write the rule as a CiliumNetworkPolicy with fromCIDR",
             );
-        } else if draft.dialect.ip_block_may_admit_namespace() {
-            let namespace = self.whole_namespace(draft);
-            draft.entries.push(Entry {
+        } else if compilation.dialect.ip_block_may_admit_namespace() {
+            let namespace = self.whole_namespace(compilation);
+            compilation.entries.push(Entry {
                 isolates: false,
                 peers: Peers::Any(vec![PeerMatch::Labels(namespace)]),
                 doubt: Some("an ipBlock may admit the policy's whole namespace (CVE-2026-56743)".to_owned()),
@@ -173,7 +195,7 @@ impl Policy<'_> {
         }
     }
 
-    fn note_unlisted_type(&self, draft: &mut Draft<'_>, direction: Direction) {
+    fn note_unlisted_type(&self, compilation: &mut Compilation<'_>, direction: Direction) {
         let spec = &self.object.body.spec;
         let (wanted, name) = match direction {
             Direction::Ingress => (PolicyType::Ingress, "ingress"),
@@ -183,7 +205,7 @@ impl Policy<'_> {
             && !lists(spec, wanted)
             && rules(spec, direction) > 0
         {
-            draft.warn(
+            compilation.warn(
                 "policy-types",
                 &self.object.meta,
                 self.object.meta.at.position,

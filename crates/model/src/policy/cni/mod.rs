@@ -7,10 +7,10 @@
 mod bits;
 mod cilium;
 mod cluster;
+mod compilation;
 mod decide;
 mod dialect;
 mod dns;
-mod draft;
 mod entry;
 mod explain;
 mod hop;

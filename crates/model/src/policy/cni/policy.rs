@@ -6,8 +6,8 @@ use std::sync::Arc;
 use airtight_manifest::{Diagnostic, Enforcer, Meta, RuleRef};
 use ipnet::IpNet;
 
+use super::compilation::Compilation;
 use super::dialect::Dialect;
-use super::draft::Draft;
 use super::entry::{Entry, PeerMatch, Peers};
 use super::identity::Identities;
 use super::l7::Layer7;
@@ -44,17 +44,17 @@ impl CniPolicy {
     #[must_use]
     pub fn compile(world: &World) -> Self {
         let dialect = Dialect::of(&world.stack);
-        let mut draft = Draft::new(world, &dialect);
+        let mut compilation = Compilation::new(world, &dialect);
         for object in &world.objects.network_policies {
-            kubernetes::compile(&mut draft, object);
+            kubernetes::compile(&mut compilation, object);
         }
         for object in world.objects.cilium_policies.iter().chain(&world.objects.cilium_clusterwide_policies) {
-            cilium::compile(&mut draft, object);
+            cilium::compile(&mut compilation, object);
         }
         for object in &world.objects.cluster_network_policies {
-            cluster::compile(&mut draft, object);
+            cluster::compile(&mut compilation, object);
         }
-        let Draft { selectors, entries, findings, .. } = draft;
+        let Compilation { selectors, entries, findings, .. } = compilation;
         let identities = Identities::of(world, &dialect);
         Self {
             by_namespace: by_namespace(&entries),

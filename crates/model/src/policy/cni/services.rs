@@ -7,7 +7,7 @@ use airtight_manifest::{Labels, Located, Meta, selects};
 use ipnet::IpNet;
 
 use super::cilium::within;
-use super::draft::Draft;
+use super::compilation::Compilation;
 use super::entry::PeerMatch;
 use super::selector::{CLUSTER, Key, NAMESPACE, Selector, Test};
 use crate::world::Service;
@@ -21,16 +21,16 @@ pub(super) struct Followed {
 }
 
 /// Peers behind the Services of a section.
-pub(super) fn follow(draft: &mut Draft<'_>, meta: &Meta, section: &Section<'_>) -> Followed {
+pub(super) fn follow(compilation: &mut Compilation<'_>, meta: &Meta, section: &Section<'_>) -> Followed {
     let mut followed = Followed::default();
     for wanted in section.services {
-        let world = draft.world;
-        if let Some(why) = doubtful(draft, wanted) {
+        let world = compilation.world;
+        if let Some(why) = doubtful(compilation, wanted) {
             followed.doubt = Some(why);
         }
         let found: Vec<&Service> = world.services.iter().filter(|service| names(wanted, service)).collect();
         if found.is_empty() {
-            draft.warn(
+            compilation.warn(
                 "service-not-found",
                 meta,
                 wanted.at,
@@ -39,7 +39,7 @@ pub(super) fn follow(draft: &mut Draft<'_>, meta: &Meta, section: &Section<'_>) 
             );
         }
         for service in found {
-            followed.peers.extend(behind(draft, meta, wanted, service));
+            followed.peers.extend(behind(compilation, meta, wanted, service));
         }
     }
     followed
@@ -58,22 +58,28 @@ fn names(wanted: &ServicePeer, service: &Service) -> bool {
 }
 
 /// A `k8sServiceSelector` with a dotted key may find nothing (cilium/cilium#46732).
-fn doubtful(draft: &Draft<'_>, wanted: &ServicePeer) -> Option<String> {
+fn doubtful(compilation: &Compilation<'_>, wanted: &ServicePeer) -> Option<String> {
     let selector = &wanted.k8s_service_selector.as_ref()?.selector;
     let keys = selector.match_labels.iter().flat_map(|labels| labels.keys());
     let dotted = keys.chain(selector.match_expressions.iter().flatten().map(|r| &r.key)).any(|key| key.contains('.'));
-    (dotted && draft.dialect.dotted_service_labels_doubtful())
-        .then(|| format!("Cilium {} may not find Services by a label with a dot in its key", draft.dialect.version))
+    (dotted && compilation.dialect.dotted_service_labels_doubtful()).then(|| {
+        format!("Cilium {} may not find Services by a label with a dot in its key", compilation.dialect.version)
+    })
 }
 
-fn behind(draft: &mut Draft<'_>, meta: &Meta, wanted: &Located<ServicePeer>, service: &Service) -> Option<PeerMatch> {
+fn behind(
+    compilation: &mut Compilation<'_>,
+    meta: &Meta,
+    wanted: &Located<ServicePeer>,
+    service: &Service,
+) -> Option<PeerMatch> {
     let Some(labels) = &service.selector else {
-        let addresses = service.external_endpoints.iter().copied().chain(backend_addresses(draft, service));
+        let addresses = service.external_endpoints.iter().copied().chain(backend_addresses(compilation, service));
         let nets: Vec<IpNet> = addresses.map(IpNet::from).collect();
         return (!nets.is_empty()).then(|| within(nets, Vec::new()));
     };
-    if !draft.dialect.services_by_selector() {
-        draft.warn(
+    if !compilation.dialect.services_by_selector() {
+        compilation.warn(
             "service-with-selector",
             meta,
             wanted.at,
@@ -82,8 +88,8 @@ fn behind(draft: &mut Draft<'_>, meta: &Meta, wanted: &Located<ServicePeer>, ser
         );
         return Some(nobody());
     }
-    if labels.keys().any(|key| key.contains('.')) && draft.dialect.dotted_selectors_broken() {
-        draft.warn(
+    if labels.keys().any(|key| key.contains('.')) && compilation.dialect.dotted_selectors_broken() {
+        compilation.warn(
             "dotted-service-selector",
             meta,
             wanted.at,
@@ -95,8 +101,8 @@ fn behind(draft: &mut Draft<'_>, meta: &Meta, wanted: &Located<ServicePeer>, ser
         );
         return Some(nobody());
     }
-    let selector = confined(labels, service, draft.dialect.local_cluster());
-    Some(PeerMatch::Labels(draft.selectors.intern(selector)))
+    let selector = confined(labels, service, compilation.dialect.local_cluster());
+    Some(PeerMatch::Labels(compilation.selectors.intern(selector)))
 }
 
 /// Prefixes that contain nothing: the rule has peers, and none of them exists.
@@ -105,8 +111,8 @@ fn nobody() -> PeerMatch {
 }
 
 /// Endpoints of a Service without selector are addresses, which match pods only by option.
-fn backend_addresses(draft: &Draft<'_>, service: &Service) -> Vec<IpAddr> {
-    service.backends.iter().flat_map(|id| draft.world.pod(*id).addresses.clone()).collect()
+fn backend_addresses(compilation: &Compilation<'_>, service: &Service) -> Vec<IpAddr> {
+    service.backends.iter().flat_map(|id| compilation.world.pod(*id).addresses.clone()).collect()
 }
 
 fn confined(labels: &Labels, service: &Service, cluster: Option<&str>) -> Selector {

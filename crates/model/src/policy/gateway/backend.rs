@@ -57,7 +57,7 @@ pub enum BackendTarget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resolution {
     /// Each of these may serve a request; with the rules that allow it, and the path that the target insists on.
-    Targets(Vec<Target>),
+    Targets(Vec<RouteTarget>),
     /// The proxy answers 500.
     Broken(RefsReason),
     /// The model does not know.
@@ -66,7 +66,7 @@ pub(super) enum Resolution {
 
 /// One target of a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct RouteTarget {
     pub(super) to: BackendTarget,
     pub(super) rules: Vec<RuleRef>,
     /// The path that the proxy uses instead of the request's.
@@ -110,7 +110,7 @@ pub(super) fn resolve(
     }
 }
 
-fn find(world: &World, implementation: Implementation, backend: &OwnedBackend) -> Result<Vec<Target>, Resolution> {
+fn find(world: &World, implementation: Implementation, backend: &OwnedBackend) -> Result<Vec<RouteTarget>, Resolution> {
     match (backend.group.as_str(), backend.kind.as_str()) {
         ("", "Service") => service(world, backend),
         (kgateway::GROUP, "Backend") if is_kgateway(implementation) => {
@@ -145,7 +145,7 @@ fn named<'a, T>(objects: &'a [Object<T>], backend: &OwnedBackend) -> Result<&'a 
 }
 
 /// A Service's port must exist; a Service without any endpoint makes the proxy answer 503.
-fn service(world: &World, backend: &OwnedBackend) -> Result<Vec<Target>, Resolution> {
+fn service(world: &World, backend: &OwnedBackend) -> Result<Vec<RouteTarget>, Resolution> {
     let missing = Resolution::Broken(RefsReason::BackendNotFound);
     let Some(service) = world.service(&backend.namespace, &backend.name) else { return Err(missing) };
     let Some(entry) = backend.port.and_then(|port| service.port(Protocol::Tcp, port)) else { return Err(missing) };
@@ -155,21 +155,21 @@ fn service(world: &World, backend: &OwnedBackend) -> Result<Vec<Target>, Resolut
     } else {
         BackendTarget::Failing { status: 503 }
     };
-    Ok(vec![Target::new(to, vec![service.origin.clone()])])
+    Ok(vec![RouteTarget::new(to, vec![service.origin.clone()])])
 }
 
-impl Target {
+impl RouteTarget {
     fn new(to: BackendTarget, rules: Vec<RuleRef>) -> Self {
         Self { to, rules, path: None, host: None }
     }
 }
 
-fn kgateway_backend(meta: &Meta, spec: &BackendSpec) -> Result<Vec<Target>, Resolution> {
+fn kgateway_backend(meta: &Meta, spec: &BackendSpec) -> Result<Vec<RouteTarget>, Resolution> {
     refuse_unmodelled(meta)?;
     let Some(fixed) = &spec.fixed else { return Err(Resolution::Broken(RefsReason::BackendNotFound)) };
     let rule = meta.rule("spec.static", fixed.at);
     let to = |host: &str, port| BackendTarget::Static { host: host.to_owned(), port, tls: false };
-    Ok(fixed.hosts.iter().map(|entry| Target::new(to(&entry.host, entry.port), vec![rule.clone()])).collect())
+    Ok(fixed.hosts.iter().map(|entry| RouteTarget::new(to(&entry.host, entry.port), vec![rule.clone()])).collect())
 }
 
 fn refuse_unmodelled(meta: &Meta) -> Result<(), Resolution> {
@@ -180,7 +180,7 @@ fn refuse_unmodelled(meta: &Meta) -> Result<(), Resolution> {
     Err(Resolution::Unmodelled(rules, "the backend has parts that the model does not know"))
 }
 
-fn agentgateway_backend(world: &World, object: &Object<AgentgatewayBackend>) -> Result<Vec<Target>, Resolution> {
+fn agentgateway_backend(world: &World, object: &Object<AgentgatewayBackend>) -> Result<Vec<RouteTarget>, Resolution> {
     let (meta, spec) = (&object.meta, &object.body.spec);
     refuse_unmodelled(meta)?;
     let tls = spec.policies.as_ref().is_some_and(|policies| policies.tls.is_some());
@@ -203,19 +203,19 @@ fn agentgateway_backend(world: &World, object: &Object<AgentgatewayBackend>) -> 
     }
     if let Some(agent) = &spec.a2a {
         let to = BackendTarget::Static { host: agent.host.clone(), port: agent.port, tls };
-        return Ok(vec![Target::new(to, vec![meta.rule("spec.a2a", agent.at)])]);
+        return Ok(vec![RouteTarget::new(to, vec![meta.rule("spec.a2a", agent.at)])]);
     }
     let Some(fixed) = &spec.fixed else { return Err(Resolution::Broken(RefsReason::BackendNotFound)) };
     match (&fixed.host, fixed.port) {
         (Some(host), Some(port)) => {
             let to = BackendTarget::Static { host: host.clone(), port, tls };
-            Ok(vec![Target::new(to, vec![meta.rule("spec.static", fixed.at)])])
+            Ok(vec![RouteTarget::new(to, vec![meta.rule("spec.static", fixed.at)])])
         }
         (None, _) | (_, None) => Err(Resolution::Broken(RefsReason::BackendNotFound)),
     }
 }
 
-fn llm(provider: &AiProvider, tls: bool, rule: &RuleRef) -> Result<Target, Resolution> {
+fn llm(provider: &AiProvider, tls: bool, rule: &RuleRef) -> Result<RouteTarget, Resolution> {
     llm_target(provider.endpoint(), provider.host.is_some(), tls, rule)
 }
 
@@ -225,16 +225,16 @@ fn llm_target(
     is_override: bool,
     tls: bool,
     rule: &RuleRef,
-) -> Result<Target, Resolution> {
+) -> Result<RouteTarget, Resolution> {
     let Some((host, port)) = endpoint else {
         return Err(Resolution::Unmodelled(vec![rule.clone()], "the host of this LLM provider is not modelled"));
     };
     let to = BackendTarget::Llm { host: host.to_owned(), port, tls: tls || !is_override };
-    Ok(Target { host: Some(host.to_owned()), ..Target::new(to, vec![rule.clone()]) })
+    Ok(RouteTarget { host: Some(host.to_owned()), ..RouteTarget::new(to, vec![rule.clone()]) })
 }
 
 /// The proxy speaks MCP itself, on the target's own path.
-fn mcp_target(world: &World, meta: &Meta, target: &McpTarget, rule: RuleRef) -> Result<Target, Resolution> {
+fn mcp_target(world: &World, meta: &Meta, target: &McpTarget, rule: RuleRef) -> Result<RouteTarget, Resolution> {
     let Some(fixed) = &target.fixed else {
         return Err(Resolution::Unmodelled(vec![rule], "MCP targets by selector are not modelled"));
     };
@@ -245,16 +245,16 @@ fn mcp_target(world: &World, meta: &Meta, target: &McpTarget, rule: RuleRef) -> 
         backend.port = backend.port.or(Some(fixed.port));
         let from = ("AgentgatewayBackend", meta.namespace());
         return match mcp_service(world, from, &backend) {
-            Ok(found) => Ok(Target { path, ..found }),
+            Ok(found) => Ok(RouteTarget { path, ..found }),
             Err(other) => Err(other),
         };
     }
     let Some(host) = &fixed.host else { return Err(Resolution::Broken(RefsReason::BackendNotFound)) };
     let to = BackendTarget::Mcp { host: host.clone(), port: fixed.port };
-    Ok(Target { path, host: Some(host.clone()), ..Target::new(to, vec![rule]) })
+    Ok(RouteTarget { path, host: Some(host.clone()), ..RouteTarget::new(to, vec![rule]) })
 }
 
-fn mcp_service(world: &World, (kind, home): (&str, &str), backend: &OwnedBackend) -> Result<Target, Resolution> {
+fn mcp_service(world: &World, (kind, home): (&str, &str), backend: &OwnedBackend) -> Result<RouteTarget, Resolution> {
     let from = Referrer { group: kgateway::AGENTGATEWAY_GROUP, kind, namespace: home };
     let to =
         Referent { group: &backend.group, kind: &backend.kind, namespace: &backend.namespace, name: &backend.name };

@@ -5,7 +5,7 @@ use airtight_manifest::gateway_api::{HeaderModifier, LocalReference};
 use airtight_manifest::kgateway;
 
 use super::authorization::{Attachment, authorize};
-use super::backend::{BackendTarget, Resolution, Target, resolve};
+use super::backend::{BackendTarget, Resolution, RouteTarget, resolve};
 use super::filter::{is_ambiguous, modify_headers, rewrite, touched};
 use super::gateway_state::GatewayState;
 use super::matching::Match;
@@ -324,7 +324,7 @@ fn headers_of(filters: &[Filter]) -> Vec<&HeaderModifier> {
         .collect()
 }
 
-fn routed(backend: &Backend, target: Target, mut request: Request) -> RoutedBackend {
+fn routed(backend: &Backend, target: RouteTarget, mut request: Request) -> RoutedBackend {
     if let Some(path) = target.path {
         request.path = path;
     }

@@ -5,11 +5,15 @@ use airtight_cluster::{ApiCall, Cluster, Verb, retry};
 use airtight_manifest::digest;
 use serde_json::{Map, Value, json};
 
-use super::{ORDER, RUN_LABEL};
+/// By this label everything that a run made is found again; its value is the run's name.
+pub const RUN_LABEL: &str = "airtight.dev/run";
+
+/// By this annotation what was made last is removed first.
+pub(super) const ORDER: &str = "airtight.dev/order";
 
 /// An object that was made, or may have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Made {
+pub(super) struct Created {
     /// Kind, namespace and name, for the reader.
     pub(super) what: String,
     pub(super) path: String,
@@ -68,7 +72,7 @@ pub(super) fn dressed(object: &Value, run: &str, owner: &Value, order: usize) ->
     object
 }
 
-impl Made {
+impl Created {
     /// What is known of an object that was read.
     pub(super) fn of(object: &Value, path: String) -> Self {
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use airtight_cluster::ApiCall;
 use airtight_cluster::pod::Pod;
 use airtight_cluster::read::list;
-use airtight_cluster::wait::{Look, until};
+use airtight_cluster::wait::{Look, Patience, until};
 use airtight_manifest::Failure;
 use serde_json::Value;
 
-use super::made::run_of;
-use super::{Guests, PREFIX, RUN_LABEL, reference};
+use super::created::{RUN_LABEL, reference, run_of};
+use super::resources::{PREFIX, TemporaryResources};
 
 /// What is on a cluster before anything is made.
 #[derive(Debug, Clone, Default)]
@@ -62,24 +62,24 @@ impl Survey {
     }
 }
 
-pub(super) fn survey(guests: &mut Guests<'_>, objects: &[Value]) -> Result<Survey, Failure> {
-    let mut found = Survey { namespaces: namespaces(guests)?, ..Survey::default() };
+pub(super) fn survey(resources: &mut TemporaryResources<'_>, objects: &[Value]) -> Result<Survey, Failure> {
+    let mut found = Survey { namespaces: namespaces(resources)?, ..Survey::default() };
     for object in objects {
-        let (_, path) = guests.places(object)?;
-        if let Some(there) = settled(guests, &path)? {
+        let (_, path) = resources.places(object)?;
+        if let Some(there) = settled(resources, &path)? {
             found.existing.insert(reference(object), run_of(&there).map(str::to_owned));
         }
     }
-    for pod in list(guests.cluster, "/api/v1/pods")?.iter().filter_map(|pod| Pod::read(pod, "")) {
+    for pod in list(resources.cluster, "/api/v1/pods")?.iter().filter_map(|pod| Pod::read(pod, "")) {
         found.workloads.insert((pod.namespace, pod.workload));
     }
-    found.services = list(guests.cluster, "/api/v1/services")?.iter().filter_map(selector).collect();
+    found.services = list(resources.cluster, "/api/v1/services")?.iter().filter_map(selector).collect();
     Ok(found)
 }
 
-fn namespaces(guests: &Guests<'_>) -> Result<BTreeMap<String, BTreeMap<String, String>>, Failure> {
-    let waited = until(guests.steady(), &|| guests.cluster.is_over(), || {
-        let all = list(guests.cluster, "/api/v1/namespaces")?;
+fn namespaces(resources: &TemporaryResources<'_>) -> Result<BTreeMap<String, BTreeMap<String, String>>, Failure> {
+    let waited = until(steady(resources), &|| resources.cluster.is_over(), || {
+        let all = list(resources.cluster, "/api/v1/namespaces")?;
         let of_runs = all.iter().filter(|each| run_of(each).is_some());
         let (going, there): (Vec<&Value>, Vec<&Value>) = of_runs.partition(|each| is_going(each));
         if let Some(other) = there.iter().find(|each| name(each).starts_with(PREFIX)) {
@@ -99,14 +99,18 @@ fn namespaces(guests: &Guests<'_>) -> Result<BTreeMap<String, BTreeMap<String, S
     })
 }
 
+fn steady(resources: &TemporaryResources<'_>) -> Patience {
+    Patience::steady(resources.patience.within, resources.patience.first_pause)
+}
+
 fn is_going(object: &Value) -> bool {
     object.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 /// An object as it is, once it is not being deleted any more.
-fn settled(guests: &Guests<'_>, path: &str) -> Result<Option<Value>, Failure> {
-    let waited = until(guests.steady(), &|| guests.cluster.is_over(), || {
-        let answer = guests.cluster.send(&ApiCall::get(path))?;
+fn settled(resources: &TemporaryResources<'_>, path: &str) -> Result<Option<Value>, Failure> {
+    let waited = until(steady(resources), &|| resources.cluster.is_over(), || {
+        let answer = resources.cluster.send(&ApiCall::get(path))?;
         match answer.status {
             404 => Ok(Look::Done(None)),
             _ if !answer.accepted() => {

@@ -1,27 +1,11 @@
-//! Cilium's policy kinds and the upstream ClusterNetworkPolicy that it implements.
-
-mod cluster_network_policy;
-mod ports;
-mod schema;
-mod section;
-
-pub use cluster_network_policy::{
-    ClusterAction, ClusterEgressPeer, ClusterEgressRule, ClusterIngressPeer, ClusterIngressRule, ClusterNetworkPolicy,
-    ClusterNetworkPolicySpec, ClusterPort, ClusterPortRange, ClusterProtocol, ClusterSubject, ClusterTier,
-    ClusterTransport, NamespacedPods,
-};
-pub use ports::{
-    DnsRule, HeaderMatch, HttpRule, IcmpFamily, IcmpField, IcmpRule, L7Rules, MismatchAction, PortDenyRule,
-    PortProtocol, PortProtocolName, PortRule, SecretRef,
-};
-pub use schema::{cidr_group_findings, cluster_network_policy_findings, crd_findings};
-pub use section::{Direction, PortItem, Section};
+//! CiliumNetworkPolicy, its rules and peers, and CiliumCIDRGroup.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 
-use super::kubernetes::Skipped;
-use super::located::{Located, Unmodelled};
+use super::ports::{DnsRule, IcmpRule, PortDenyRule, PortRule};
+use crate::kubernetes::Skipped;
+use crate::located::{Located, Unmodelled};
 
 /// CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy, all but `metadata` and `status`
 /// (Cilium `pkg/k8s/apis/cilium.io/v2/cnp_types.go`).

@@ -1,31 +1,10 @@
-//! Istio's security and networking kinds, with every field of the CRDs of 1.26 and 1.30.
-
-mod authentication;
-mod authorization;
-mod destination_rule;
-mod service_entry;
-mod webhook;
-
-pub use authentication::{
-    ClaimToHeader, HeaderLocation, JwtRule, MtlsMode, MutualTls, PeerAuthentication, PeerAuthenticationSpec,
-    RequestAuthentication, RequestAuthenticationSpec,
-};
-pub use authorization::{
-    Action, AuthorizationPolicy, AuthorizationPolicySpec, Condition, From, Operation, Provider, Rule, Source, To,
-};
-pub use destination_rule::{
-    ClientTls, ClientTlsMode, DestinationRule, DestinationRuleSpec, PortSelector, PortTrafficPolicy, Subset,
-    TrafficPolicy,
-};
-pub use service_entry::{
-    Location, Resolution, ServiceEntry, ServiceEntryEndpoint, ServiceEntryPort, ServiceEntrySelector, ServiceEntrySpec,
-};
+//! What a policy of Istio is for: selectors and target references.
 
 use semver::Version;
 use serde::Deserialize;
 
-use super::located::Located;
-use super::object::Labels;
+use crate::located::Located;
+use crate::object::Labels;
 
 /// `istio.type.v1beta1.WorkloadSelector`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -101,7 +80,7 @@ impl TargetRef {
 
 /// The references in force: `targetRefs`, else the older `targetRef`
 /// (Istio `pilot/pkg/model/policyattachment.go`, `GetTargetRefs`).
-fn target_refs<'a>(
+pub(super) fn target_refs<'a>(
     many: &'a [Located<TargetRef>],
     one: Option<&'a Located<TargetRef>>,
 ) -> impl Iterator<Item = &'a Located<TargetRef>> {
@@ -110,7 +89,7 @@ fn target_refs<'a>(
 }
 
 /// Whether `version` is at least `major.minor.patch`, its pre-releases included.
-fn since(version: &Version, major: u64, minor: u64, patch: u64) -> bool {
+pub(super) fn since(version: &Version, major: u64, minor: u64, patch: u64) -> bool {
     (version.major, version.minor, version.patch) >= (major, minor, patch)
 }
 

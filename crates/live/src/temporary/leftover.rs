@@ -10,8 +10,7 @@ use airtight_cluster::wait::Patience;
 use airtight_manifest::Failure;
 use serde_json::Value;
 
-use super::made::{Made, run_of};
-use super::{ORDER, RUN_LABEL, reference};
+use super::created::{Created, ORDER, RUN_LABEL, reference, run_of};
 
 /// Groups of which a run makes objects, and of which resources; none: all.
 const GROUPS: &[(&str, Option<&[&str]>)] = &[
@@ -35,7 +34,7 @@ pub struct Leftover {
     pub what: String,
     /// The run.
     pub run: String,
-    made: Made,
+    made: Created,
     rank: (bool, std::cmp::Reverse<usize>),
 }
 
@@ -88,5 +87,5 @@ fn leftover(served: &Served, object: &Value) -> Option<Leftover> {
     let path = served.at(Some(namespace).filter(|namespace| !namespace.is_empty()), name);
     let order = object.pointer("/metadata/annotations").and_then(|all| all.get(ORDER)?.as_str()?.parse().ok());
     let rank = (served.kind() == "Namespace", std::cmp::Reverse(order.unwrap_or(0)));
-    Some(Leftover { what: reference(&object), run, made: Made::of(&object, path), rank })
+    Some(Leftover { what: reference(&object), run, made: Created::of(&object, path), rank })
 }

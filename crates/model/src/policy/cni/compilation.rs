@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// Entries and findings as compilers add them.
 #[derive(Debug)]
-pub(super) struct Draft<'w> {
+pub(super) struct Compilation<'w> {
     pub(super) world: &'w World,
     pub(super) dialect: &'w Dialect,
     pub(super) selectors: Selectors,
@@ -17,7 +17,7 @@ pub(super) struct Draft<'w> {
     pub(super) findings: Vec<Diagnostic>,
 }
 
-impl<'w> Draft<'w> {
+impl<'w> Compilation<'w> {
     pub(super) fn new(world: &'w World, dialect: &'w Dialect) -> Self {
         Self { world, dialect, selectors: Selectors::default(), entries: Vec::new(), findings: Vec::new() }
     }

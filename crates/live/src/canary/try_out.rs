@@ -1,8 +1,5 @@
-//! The canary: a flow between two pods of a throw-away namespace, without a policy that denies it, with it, and
+//! A flow between two pods of a throw-away namespace, without a policy that denies it, with it, and
 //! without it again.
-
-mod guard;
-mod objects;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -15,9 +12,11 @@ use airtight_manifest::Failure;
 use airtight_matrix::scenario::got_through;
 use airtight_matrix::testbed::Canary;
 use airtight_model::policy::Outcome;
+use airtight_probe::wire;
 use serde_json::Value;
 
-use self::guard::Guard;
+use super::guard::Guard;
+use super::objects;
 use crate::answer;
 use crate::options::Options;
 use crate::origin::Origin;
@@ -27,7 +26,7 @@ use crate::session::{Jobs, round};
 const STABLE: usize = 2;
 
 /// Tries the flow out. The namespace is deleted whatever happens.
-pub(super) fn try_out(cluster: &dyn Cluster, options: &Options) -> Result<Canary, Failure> {
+pub(crate) fn try_out(cluster: &dyn Cluster, options: &Options) -> Result<Canary, Failure> {
     let mut guard = Guard::new(cluster);
     let stage = Stage { cluster, options, namespace: guard.namespace().to_owned() };
     let result = stage.play();
@@ -144,7 +143,7 @@ impl Stage<'_> {
     }
 
     fn dial(&self, client: &Container, server: IpAddr) -> Outcome {
-        let attempt = crate::get(server.to_string(), objects::PORT);
+        let attempt = get(server);
         let jobs = Jobs::from([(Origin::Pod(client.clone()), vec![(0, attempt)])]);
         match round(self.cluster, self.options, &jobs).remove(&0) {
             Some(Ok(answered)) => answer::outcome(&answered.answer),
@@ -152,4 +151,10 @@ impl Stage<'_> {
             None => Outcome::ProbeError("the session answered nothing".to_owned()),
         }
     }
+}
+
+/// What is asked for: nothing but the way to the port matters.
+fn get(server: IpAddr) -> wire::Attempt {
+    let to = wire::Target { host: server.to_string(), port: objects::PORT, family: wire::Family::Any };
+    wire::Attempt::Http(wire::HttpExchange { to, tls: None, request: wire::Request::default() })
 }

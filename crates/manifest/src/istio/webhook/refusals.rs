@@ -1,26 +1,20 @@
-//! What the API server and istiod's validating webhook refuse
-//! (Istio `manifests/charts/base/files/crd-all.gen.yaml`, `pkg/config/validation/validation.go`).
+//! The reasons to refuse an object, collected, and the checks that several kinds share.
 
-mod attribute;
-mod authentication;
-mod authorization;
-mod networking;
-
-use super::{TargetRef, WorkloadSelector};
+use crate::istio::{TargetRef, WorkloadSelector};
 use crate::located::Located;
 use crate::{Diagnostic, Labels, Location, Meta, Position};
 
-const DRY_RUN: &str = "istio.io/dry-run";
+pub(super) const DRY_RUN: &str = "istio.io/dry-run";
 const MAX_TARGET_REFS: usize = 16;
 
 /// Collects the reasons to refuse one object.
-struct Refusals<'a> {
-    meta: &'a Meta,
-    found: Vec<Diagnostic>,
+pub(super) struct Refusals<'a> {
+    pub(super) meta: &'a Meta,
+    pub(super) found: Vec<Diagnostic>,
 }
 
 impl<'a> Refusals<'a> {
-    fn of(meta: &'a Meta) -> Self {
+    pub(super) fn of(meta: &'a Meta) -> Self {
         Self { meta, found: Vec::new() }
     }
 
@@ -29,39 +23,39 @@ impl<'a> Refusals<'a> {
             .at(Location::new(&self.meta.at.file, at))
     }
 
-    fn add(&mut self, at: Position, message: impl Into<String>) {
+    pub(super) fn add(&mut self, at: Position, message: impl Into<String>) {
         self.found.push(self.finding(at, message));
     }
 
-    fn add_with_hint(&mut self, at: Position, message: impl Into<String>, hint: &str) {
+    pub(super) fn add_with_hint(&mut self, at: Position, message: impl Into<String>, hint: &str) {
         self.found.push(self.finding(at, message).hint(hint));
     }
 
-    fn add_if(&mut self, refused: bool, at: Position, message: &str) {
+    pub(super) fn add_if(&mut self, refused: bool, at: Position, message: &str) {
         if refused {
             self.add(at, message);
         }
     }
 
-    fn take(&mut self, at: Position, check: Result<(), String>) {
+    pub(super) fn take(&mut self, at: Position, check: Result<(), String>) {
         if let Err(message) = check {
             self.add(at, message);
         }
     }
 
-    fn start(&self) -> Position {
+    pub(super) fn start(&self) -> Position {
         self.meta.at.position
     }
 
     /// Only an AuthorizationPolicy may be run dry.
-    fn no_dry_run(&mut self) {
+    pub(super) fn no_dry_run(&mut self) {
         if self.meta.annotations.contains_key(DRY_RUN) {
             self.add(self.start(), "only an AuthorizationPolicy can have the annotation `istio.io/dry-run`");
         }
     }
 
     /// At most one of `selector`, `targetRef` and `targetRefs`; every reference to a kind that Istio knows.
-    fn attachment(
+    pub(super) fn attachment(
         &mut self,
         selector: Option<&Located<WorkloadSelector>>,
         one: Option<&Located<TargetRef>>,
@@ -96,7 +90,7 @@ impl<'a> Refusals<'a> {
         self.add_with_hint(at, message, hint);
     }
 
-    fn selector(&mut self, at: Position, labels: Option<&Labels>) {
+    pub(super) fn selector(&mut self, at: Position, labels: Option<&Labels>) {
         for (key, value) in labels.into_iter().flatten() {
             self.add_if(key.is_empty(), at, "a selector cannot have an empty key");
             if key.contains('*') || value.contains('*') {

@@ -6,6 +6,7 @@ use airtight_cluster::pod::repository;
 use airtight_cluster::read::{items, text};
 use serde_json::{Value, json};
 
+use super::created::reference;
 use super::listener::listener;
 
 /// Listeners below this port take a sysctl that Pod Security `restricted` allows (Kubernetes "Pod Security Standards").
@@ -43,7 +44,7 @@ pub struct LeftOut {
 #[must_use]
 pub fn stand_in(workload: &Value, services: &[Value], image: &str, program: &str) -> Option<Result<StandIn, LeftOut>> {
     let template = template(workload)?;
-    let left_out = |why: &str| Some(Err(LeftOut { what: super::reference(workload), why: why.to_owned() }));
+    let left_out = |why: &str| Some(Err(LeftOut { what: reference(workload), why: why.to_owned() }));
     let spec = &template["spec"];
     if spec["hostNetwork"] == true {
         return left_out("it is on its node's network, where a stand-in would listen on the node");

@@ -1,0 +1,14 @@
+//! What a run may deploy on somebody else's cluster: policies, stand-ins of workloads, and probes in real ones.
+//!
+//! Everything is made of [`temporary`](crate::temporary) resources; only ephemeral containers stay.
+
+mod admitted;
+mod batch;
+mod namespaces;
+mod plan;
+mod policies;
+mod probes;
+mod stand_ins;
+
+pub use admitted::admitted;
+pub use plan::{DeployOptions, DeployPlan, Deployed, Place, deploy};
