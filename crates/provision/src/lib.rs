@@ -1,4 +1,22 @@
 //! Provisioning: a cluster of a stack, brought up, shown and removed.
+//!
+//! A stack's file is a [`Recipe`]; with the machine's [`Site`] and the user's [`Options`] it becomes a [`Plan`] of steps,
+//! which can be shown without anything being there. With the feature `live`, `Executor` carries the steps out, several
+//! at once, and records each, so that the next attempt goes on where one ended. kind and helm are run as programs, Docker
+//! and the API server are asked through their own interfaces.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use airtight_manifest::yaml;
+//! use airtight_provision::{Fit, Recipe, windows};
+//!
+//! let text = include_str!("../../../kind/stacks/reference.yaml");
+//! let documents = yaml::parse(&Arc::from("reference.yaml"), text).unwrap();
+//! let recipe = Recipe::read(&documents[0]).unwrap();
+//! // No version of the shipped stack is outside what its makers support, but for those that it gives a reason for.
+//! assert!(windows(&recipe).iter().all(|window| window.fit != Fit::Outside));
+//! ```
 
 mod authority;
 #[cfg(feature = "live")]
