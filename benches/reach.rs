@@ -4,17 +4,14 @@
 //! under `/usr/bin/time -v`.
 #![expect(clippy::expect_used, reason = "a benchmark may panic")]
 
-#[path = "world/mod.rs"]
-mod world;
-
 use std::hint::black_box;
 use std::time::Duration;
 
 use airtight_manifest::decode_resource;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{Reachability, Scope, View};
+use airtight_testkit::generated::{self, Size};
 use criterion::{Criterion, criterion_group, criterion_main};
-use world::Size;
 
 fn reachability(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("reachability");
@@ -25,7 +22,7 @@ fn reachability(criterion: &mut Criterion) {
         ("10,000 pods, 1,000 classes", Size::of_pods(10_000)),
         ("50,000 pods, 1,000 classes", fifty),
     ] {
-        let world = world::world(size);
+        let world = generated::world(size);
         group.bench_function(format!("compile policies: {name}"), |bencher| {
             bencher.iter(|| Engine::compile(black_box(&world)));
         });
@@ -50,11 +47,11 @@ fn loading(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("loading");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     let size = Size { namespaces: 500, replicas: 1, nodes: 2, policies: 5_000 };
-    let text = world::policies(size);
+    let text = generated::policies(size);
     group.bench_function(format!("parse 5,000 policies of {} kB", text.len() / 1000), |bencher| {
-        bencher.iter(|| world::parse("policies.yaml", black_box(&text)));
+        bencher.iter(|| generated::parse("policies.yaml", black_box(&text)));
     });
-    let documents = world::parse("policies.yaml", &text);
+    let documents = generated::parse("policies.yaml", &text);
     group.bench_function("decode 5,000 policies", |bencher| {
         bencher.iter(|| documents.iter().filter(|document| decode_resource(document).is_ok()).count());
     });

@@ -5,3 +5,14 @@
 
 #[cfg(feature = "api-server")]
 pub mod api_server;
+#[cfg(feature = "cases")]
+pub mod cases;
+#[cfg(feature = "worlds")]
+pub mod generated;
+pub mod repository;
+#[cfg(feature = "scripted-cluster")]
+pub mod scripted_cluster;
+pub mod stack;
+pub mod vectors;
+#[cfg(feature = "worlds")]
+pub mod worlds;

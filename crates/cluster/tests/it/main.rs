@@ -1,0 +1,3 @@
+//! Waiting for a cluster.
+
+mod convergence;

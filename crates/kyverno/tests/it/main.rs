@@ -1,0 +1,4 @@
+//! Kyverno's admission: vectors and laws.
+
+mod laws;
+mod vectors;

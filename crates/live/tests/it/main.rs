@@ -1,0 +1,5 @@
+//! Live testbeds: what clusters say, and what that comes to.
+
+mod admission;
+mod detection;
+mod evidence;

@@ -1,0 +1,3 @@
+//! Manifests, as whoever writes them meets them.
+
+mod hostile_input;

@@ -1,0 +1,12 @@
+//! Worlds, the layers that decide in them, and the way of flows through them.
+
+mod cni_laws;
+mod cni_vectors;
+mod cni_world;
+mod gateway_vectors;
+mod manifests_schema;
+mod mesh_laws;
+mod mesh_vectors;
+mod platform;
+mod reach_agreement;
+mod version_vectors;

@@ -1,0 +1,3 @@
+//! Plans of clusters.
+
+mod vectors;

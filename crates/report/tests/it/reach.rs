@@ -1,0 +1,102 @@
+//! The matrix as text, data and picture says the same of every cell.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use airtight_model::path::Engine;
+use airtight_model::path::reach::{CellVerdict, Reachability, Scope, View};
+use airtight_report::{Style, reach};
+use airtight_testkit::worlds;
+
+fn text(matrix: &Reachability<'_, '_>, all: bool) -> String {
+    let mut out = Vec::new();
+    reach::list(&mut out, matrix, all, Style::PLAIN).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn every_format_has_every_cell() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let matrix = Reachability::compute(&engine, &Scope::default());
+    let cells = matrix.cells().count();
+
+    let mut csv = Vec::new();
+    reach::csv(&mut csv, &matrix).unwrap();
+    assert_eq!(String::from_utf8(csv).unwrap().lines().count(), cells + 1);
+
+    let document = serde_json::to_value(reach::Document::of(&matrix)).unwrap();
+    assert_eq!(document["cells"].as_array().unwrap().len(), cells);
+    assert_eq!(document["summary"]["cells"], cells);
+    let rules = document["rules"].as_array().unwrap().len();
+    let named = document["cells"].as_array().unwrap().iter().flat_map(|cell| cell["rules"].as_array().unwrap());
+    assert!(named.map(|rule| rule.as_u64().unwrap()).all(|rule| usize::try_from(rule).unwrap() < rules));
+
+    let listed = text(&matrix, true);
+    assert_eq!(listed.lines().filter(|line| line.starts_with("  ")).count(), cells);
+    let open = matrix.cells().filter(|cell| !matches!(cell.verdict, CellVerdict::Denied(_))).count();
+    assert_eq!(text(&matrix, false).lines().filter(|line| line.starts_with("  ")).count(), open);
+}
+
+#[test]
+fn a_scope_shows_the_same_cells() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let whole = Reachability::compute(&engine, &Scope::default());
+    let scope = Scope {
+        from: vec!["app-travelexample".to_owned()],
+        to: vec!["app-travelexample/travel-db".to_owned()],
+        port: Some(5432),
+        ..Scope::default()
+    };
+    let part = Reachability::compute(&engine, &scope);
+    let said = |matrix: &Reachability<'_, '_>| -> Vec<(String, String, CellVerdict)> {
+        let cells = matrix.cells();
+        cells.map(|cell| (matrix.row_name(cell.row), matrix.target_name(cell.target), cell.verdict)).collect()
+    };
+    let expected: Vec<_> = said(&whole)
+        .into_iter()
+        .filter(|(from, to, _)| from.starts_with("app-travelexample/") && to == "app-travelexample/travel-db:5432")
+        .collect();
+    assert!(expected.len() > 3);
+    assert_eq!(said(&part), expected);
+}
+
+#[test]
+fn a_namespace_is_one_end_at_least() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let scope = Scope { namespace: Some("monitoring".to_owned()), ..Scope::default() };
+    let matrix = Reachability::compute(&engine, &scope);
+    let ends = |row, target| [matrix.row_name(row), matrix.target_name(target)];
+    assert!(matrix.cells().count() > 10);
+    assert!(matrix.cells().all(|cell| ends(cell.row, cell.target).iter().any(|end| end.starts_with("monitoring/"))));
+}
+
+/// The reference architecture lets users of the API in through its waypoint only.
+#[test]
+fn the_waypoint_is_on_the_way_to_a_service_only() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let verdict = |view, from: &str, to: &str| {
+        let scope =
+            Scope { view, from: vec![from.to_owned()], to: vec![to.to_owned()], port: Some(8080), ..Scope::default() };
+        let matrix = Reachability::compute(&engine, &scope);
+        let verdicts: Vec<CellVerdict> = matrix.cells().map(|cell| cell.verdict).collect();
+        assert_eq!(verdicts.len(), 1, "{from} → {to}");
+        verdicts[0]
+    };
+    let (client, api) = ("app-travelexample/travel-web-ui", "app-travelexample/travel-api");
+    assert!(matches!(verdict(View::Pod, client, api), CellVerdict::Denied(_)));
+    assert_eq!(verdict(View::Service, client, api), CellVerdict::ByRequest);
+}
+
+#[test]
+fn pictures_stand_alone() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let matrix = Reachability::compute(&engine, &Scope::default());
+    for picture in [reach::svg(&matrix), reach::page(&matrix).unwrap()] {
+        let outside = picture.replace("http://www.w3.org/2000/svg", "");
+        assert!(!outside.contains("http://") && !outside.contains("https://") && !outside.contains("<script"));
+        assert!(picture.contains("travel-api"));
+    }
+}

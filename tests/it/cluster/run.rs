@@ -1,0 +1,120 @@
+//! `airtight run --testbed cluster` from the command line to the report, on an API server in memory with real probes:
+//! nothing between the two is left out.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use airtight_matrix::run::CaseRecord;
+use serde_json::json;
+
+use super::stage::{Stage, told};
+
+fn why(case: &CaseRecord) -> &str {
+    &case.judgement.why
+}
+
+#[test]
+fn what_happens_on_the_cluster_is_in_the_report() {
+    let stage = Stage::enforcing();
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let record = stage.record();
+    assert_eq!(record.testbed, "cluster");
+    let whys: Vec<_> = record.cases.iter().map(why).collect();
+    assert_eq!(
+        whys,
+        [
+            "got through as expected: http(200), answered by shop/web",
+            "denied by cni as expected: timeout; twin WEB-01 got through"
+        ]
+    );
+    let denied = record.cases[1].observation.as_ref().unwrap();
+    assert!(denied.evidence.logs.iter().any(|line| line.contains("POLICY_DENIED")), "{:#?}", denied.evidence.logs);
+    assert!(record.cases.iter().all(|case| case.prediction.is_some()));
+    assert!(Path::new(&stage.folder.path().join("airtight-report/report.html")).exists());
+    // What was made is gone.
+    assert_eq!(stage.server.state().namespaces(), Vec::<String>::new());
+}
+
+#[test]
+fn a_policy_that_is_not_in_force_is_the_clusters_fault() {
+    let stage = Stage::new();
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert!(told(&output).contains("WEB-02: saw http(200), the model foresaw timeout"), "{}", told(&output));
+    assert!(
+        told(&output).contains("by its manifests the cluster should do what the case expects"),
+        "{}",
+        told(&output)
+    );
+}
+
+#[test]
+fn a_cluster_that_enforces_nothing_gets_no_verdicts() {
+    let stage = Stage::enforcing();
+    stage.server.state().ignore_policies();
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(5), "{}", told(&output));
+    assert_eq!(stage.server.state().namespaces(), Vec::<String>::new());
+}
+
+#[test]
+fn a_cluster_that_looks_like_production_must_be_named_twice() {
+    let stage = Stage::enforcing();
+    stage.create(
+        "/api/v1/namespaces",
+        &json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "payments-prod"},
+        }),
+    );
+    let calls = stage.server.state().count("PATCH");
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(told(&output).contains("error[production]"), "{}", told(&output));
+    assert!(told(&output).contains("--in-production fake"), "{}", told(&output));
+    assert_eq!(stage.server.state().count("PATCH"), calls, "something was changed");
+    assert_eq!(stage.run(&["--in-production", "fake"]).status.code(), Some(0));
+}
+
+#[test]
+fn an_api_server_that_is_not_there_is_named() {
+    let stage = Stage::new();
+    let kubeconfig = stage.server.kubeconfig_with(stage.server.ca(), "token", "https://127.0.0.1:1");
+    let output = Command::new(env!("CARGO_BIN_EXE_airtight"))
+        .args(["run", "--testbed", "cluster", "--kubeconfig"])
+        .arg(kubeconfig)
+        .current_dir(stage.folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(told(&output).contains("127.0.0.1:1") && told(&output).contains("hint"), "{}", told(&output));
+}
+
+#[test]
+fn the_role_that_is_printed_is_enough() {
+    let stage = Stage::enforcing();
+    let before = stage.server.state().seen().len();
+    assert_eq!(stage.run(&[]).status.code(), Some(0));
+    super::role::suffices(&stage, before, &[]);
+}
+
+#[test]
+fn whoever_interrupts_a_run_finds_nothing_left_of_it() {
+    let stage = Stage::enforcing();
+    // A policy that never bites keeps the canary waiting.
+    stage.server.state().ignore_policies();
+    let mut child = stage.command(&["--wait", "60"]).stderr(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while stage.server.state().count("networkpolicies") == 0 {
+        assert!(Instant::now() < until, "the canary's policy was never applied");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    let interrupted = Instant::now();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    assert!(interrupted.elapsed() < Duration::from_secs(30), "the wait went on");
+    assert_eq!(stage.server.state().namespaces(), Vec::<String>::new());
+    assert!(!stage.folder.path().join("airtight-report").exists());
+}

@@ -1,0 +1,30 @@
+//! The command, from its arguments to what it leaves behind. In one program, since much of its time is waited.
+
+mod bad_input;
+mod ci_scripts;
+#[cfg(feature = "live")]
+mod cli_provision;
+mod cli_read;
+mod cli_run;
+mod cli_streams;
+#[cfg(feature = "live")]
+mod cluster;
+mod dependencies;
+#[cfg(feature = "live")]
+mod envtest;
+#[cfg(feature = "live")]
+mod guests_real_api;
+mod init;
+#[cfg(feature = "live")]
+mod live;
+#[cfg(feature = "live")]
+mod machine;
+#[cfg(feature = "live")]
+mod provisioning;
+mod shop;
+#[cfg(feature = "live")]
+mod stand_in_docker;
+
+/// The probe of every pod, and of flows from outside: the command itself, which cargo has built before a test starts.
+#[cfg(feature = "live")]
+const PROBE: [&str; 2] = [env!("CARGO_BIN_EXE_airtight"), "probe-agent"];
