@@ -1,8 +1,54 @@
 //! Kyverno: which objects come to be, how they are changed on the way, and which others are made of them.
 //!
-//! [`Kyverno::compile`] reads the policies and drops those that Kyverno's own webhook refuses;
-//! [`Kyverno::review`] takes one request through mutation, validation and generation in the order of the
-//! API server. What the engine cannot know ends up in [`Review::unknown`].
+//! In the picture it stands between manifests and the model: Kyverno acts before any flow, and the world (in
+//! `airtight-model`) asks it about every object. [`Kyverno::compile`] reads the policies and drops those that Kyverno's
+//! own webhook refuses; [`Kyverno::review`] takes one request through mutation, validation and generation in the order
+//! of the API server. What the engine cannot know ends up in [`Review::unknown`].
+//!
+//! ```
+//! use airtight_kyverno::{AdmissionRequest, Kyverno, KyvernoOptions, Operation, Policies, User};
+//! use airtight_manifest::stack::Stack;
+//! use airtight_manifest::{Labels, Resource, decode_resource, yaml};
+//!
+//! let documents = yaml::parse(&"example.yaml".into(), "
+//! apiVersion: airtight.dev/v1alpha1
+//! kind: Stack
+//! metadata: {name: example}
+//! spec:
+//!   versions: {kubernetes: 1.31.9, cilium: 1.17.5, istio: 1.26.2, gatewayApi: 1.2.1, kgateway: 2.0.3, kyverno: 1.14.4}
+//! ---
+//! apiVersion: kyverno.io/v1
+//! kind: ClusterPolicy
+//! metadata: {name: owned}
+//! spec:
+//!   rules:
+//!   - name: label
+//!     match: {any: [{resources: {kinds: [ConfigMap]}}]}
+//!     validate:
+//!       failureAction: Enforce
+//!       message: say who owns it
+//!       pattern: {metadata: {labels: {owner: '?*'}}}
+//! ---
+//! apiVersion: v1
+//! kind: ConfigMap
+//! metadata: {name: nobodys, namespace: shop}
+//! ")?;
+//! let stack = Stack::read(&documents[0]).map_err(|mut findings| findings.remove(0))?;
+//! let policy = decode_resource(&documents[1]).map_err(|mut findings| findings.remove(0))?;
+//! let Resource::ClusterPolicy(policy) = policy else { unreachable!() };
+//! let policies = Policies { cluster: &[policy], ..Policies::default() };
+//! let kyverno = Kyverno::compile(policies, KyvernoOptions::default(), &stack);
+//! let review = kyverno.review(&AdmissionRequest {
+//!     operation: Operation::Create,
+//!     object: Some(&documents[2]),
+//!     old: None,
+//!     user: &User::admin(),
+//!     namespace_labels: &Labels::new(),
+//!     existing: &[],
+//! });
+//! assert!(review.refused.unwrap().message.contains("say who owns it"));
+//! # Ok::<(), airtight_manifest::Diagnostic>(())
+//! ```
 
 mod anchor;
 mod cel;

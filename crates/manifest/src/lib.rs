@@ -1,4 +1,31 @@
 //! Manifests: YAML with source positions → typed objects. Pure but for [`load()`], which reads files.
+//!
+//! This is the leftmost crate of the picture in CONTRIBUTING.md: every other one imports it, and it imports none of
+//! them. A document is read as strictly as an API server reads it, every value keeps its place, and what is read
+//! without being modelled is typed [`Unmodelled`]. The table in `resource.rs` knows all kinds, and who acts on each
+//! ([`Enforcer`]).
+//!
+//! ```
+//! use airtight_manifest::{Enforcer, decode_resource, yaml};
+//!
+//! let text = "
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: deny-all, namespace: shop}
+//! spec: {podSelector: {}, policyTypes: [Ingress]}
+//! ";
+//! let documents = yaml::parse(&"policies.yaml".into(), text)?;
+//! let resource = decode_resource(&documents[0]).map_err(|mut findings| findings.remove(0))?;
+//! assert_eq!(resource.object().to_string(), "NetworkPolicy shop/deny-all");
+//! assert_eq!(resource.enforcer(), Some(Enforcer::Cni));
+//!
+//! // A field that no API server knows is an error with its place and a suggestion.
+//! let wrong = yaml::parse(&"policies.yaml".into(), &text.replace("podSelector", "podSelektor"))?;
+//! let finding = decode_resource(&wrong[0]).unwrap_err().remove(0);
+//! assert_eq!(finding.code, "unknown-field");
+//! assert_eq!(finding.location.unwrap().to_string(), "policies.yaml:5:8");
+//! # Ok::<(), airtight_manifest::Diagnostic>(())
+//! ```
 
 pub mod cilium;
 mod confusion;

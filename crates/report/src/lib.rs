@@ -2,6 +2,18 @@
 //!
 //! [`Terminal`] follows the stream of events while a run goes on. The other formats are pure functions of the
 //! [`RunRecord`] that ends it, so that `airtight report --from run.json` renders each of them again.
+//!
+//! In the picture it stands right of the matrix: it reads what a run came to, and nothing reads it but the command.
+//!
+//! ```
+//! use airtight_matrix::run::RunRecord;
+//! use airtight_report::{Format, render};
+//!
+//! /// The page and the machine-readable record of a run.
+//! fn files(record: &RunRecord) -> Result<[Vec<u8>; 2], airtight_report::ReportError> {
+//!     Ok([render(Format::Html, record)?, render(Format::Json, record)?])
+//! }
+//! ```
 
 mod control;
 pub mod diff;
