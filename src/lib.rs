@@ -21,7 +21,7 @@
 //! let built = inputs.world()?;
 //! let engine = Engine::compile(&built.world);
 //! let plan = inputs.plan(&built.world)?;
-//! let trace = engine.trace(&plan.cases[0].case.flow);
+//! let trace = engine.trace(&plan.cases[0].case.flow)?;
 //! assert!(trace.outcome().is_some());
 //! # Ok(()) }
 //! ```

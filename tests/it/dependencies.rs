@@ -85,7 +85,7 @@ fn rows(page: &str) -> Vec<String> {
 /// `{ crate = "kube", wrappers = ["airtight-cluster"] }` of deny.toml.
 fn wrappers(deny: &str) -> BTreeMap<String, BTreeSet<String>> {
     let quoted = |text: &str| text.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    let rows = deny.lines().filter(|line| line.contains("wrappers"));
+    let rows = deny.lines().filter(|line| line.trim_start().starts_with("{ crate") && line.contains("wrappers"));
     rows.map(|line| {
         let mut names = quoted(line).into_iter();
         (names.next().unwrap(), names.collect())

@@ -19,6 +19,7 @@ mod init;
 mod live;
 #[cfg(feature = "live")]
 mod machine;
+mod namespaces;
 #[cfg(feature = "live")]
 mod provisioning;
 mod shop;

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::stack;
 use airtight_manifest::{Document, yaml};
 use airtight_model::world::{Environment, World, build};
+
+use crate::stack;
 
 /// How large a world is.
 #[derive(Debug, Clone, Copy)]

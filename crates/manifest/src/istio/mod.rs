@@ -22,4 +22,5 @@ pub use service_entry::{
     Location, Resolution, ServiceEntry, ServiceEntryEndpoint, ServiceEntryPort, ServiceEntrySelector, ServiceEntrySpec,
 };
 pub use target::{TargetKind, TargetRef, WorkloadSelector, go_bool};
+
 use target::{since, target_refs};

@@ -7,7 +7,9 @@ use airtight_manifest::cilium::{cidr_group_findings, cluster_network_policy_find
 use airtight_manifest::gateway_api;
 use airtight_manifest::network::network_policy_findings;
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Diagnostic, Document, ObjectRef, Resource, Scope, decode_resource, kind_info};
+use airtight_manifest::{
+    Diagnostic, Document, Key, Node, NodeValue, ObjectRef, Resource, Scope, decode_resource, kind_info,
+};
 use serde_json::Value;
 
 use super::admission::AdmissionEvent;
@@ -53,7 +55,7 @@ impl Intake {
     /// Takes in one document.
     pub(super) fn take(&mut self, document: Document, stack: &Stack) {
         match accept(&document, stack) {
-            Ok(resource) => self.items.push(Item::new(document, resource)),
+            Ok(resource) => self.items.push(Item::new(in_its_namespace(document, resource.object()), resource)),
             Err(findings) if findings.iter().any(|finding| INPUT_ERRORS.contains(&finding.code.as_str())) => {
                 self.failures.extend(findings);
             }
@@ -84,7 +86,8 @@ impl Intake {
 pub(super) fn accept(document: &Document, stack: &Stack) -> Result<Resource, Vec<Diagnostic>> {
     let mut resource = decode_resource(document)?;
     let scope = kind_info(&resource.object().kind).map(|info| info.scope);
-    let namespace = resource.object().namespace.clone();
+    // What is written and empty counts as not written, to clients and to the API server alike.
+    let namespace = resource.object().namespace.clone().filter(|namespace| !namespace.is_empty());
     if let Some(meta) = resource.meta_mut() {
         match (scope, namespace) {
             (Some(Scope::Namespaced), None) => {
@@ -97,6 +100,27 @@ pub(super) fn accept(document: &Document, stack: &Stack) -> Result<Resource, Vec
     }
     let refusals: Vec<Diagnostic> = validate(&resource, stack).into_iter().filter(Diagnostic::is_error).collect();
     if refusals.is_empty() { Ok(resource) } else { Err(refusals) }
+}
+
+/// The document of an object as it is stored: with the namespace that the API server put it into, which admission and
+/// the pods of controllers are to see.
+fn in_its_namespace(document: Document, object: &ObjectRef) -> Document {
+    let Some(namespace) = object.namespace.as_deref() else { return document };
+    let written = document.root.get("metadata").and_then(|metadata| metadata.get("namespace"));
+    if written.and_then(Node::as_str) == Some(namespace) {
+        return document;
+    }
+    let mut root = Arc::unwrap_or_clone(document.root);
+    if let NodeValue::Map(entries) = &mut root.value
+        && let Some((_, metadata)) = entries.iter_mut().find(|(key, _)| key.name == "metadata")
+        && let NodeValue::Map(fields) = &mut metadata.value
+    {
+        let at = metadata.at;
+        fields.retain(|(key, _)| key.name != "namespace");
+        let value = Node { value: NodeValue::String(namespace.to_owned()), at };
+        fields.push((Key { name: "namespace".to_owned(), at }, value));
+    }
+    Document { root: Arc::new(root), ..document }
 }
 
 /// What the API server's schemas and the components' webhooks say of a well-formed object.

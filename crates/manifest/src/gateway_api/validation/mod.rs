@@ -8,4 +8,5 @@ mod others;
 mod parent;
 
 pub use checks::crd_findings;
+
 use checks::{Bundle, Checks, is_header_name, is_like, repeated};
