@@ -9,6 +9,9 @@ use super::Enrolment;
 
 const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 const SIDECAR_STATUS: &str = "sidecar.istio.io/status";
+const INJECT: &str = "sidecar.istio.io/inject";
+const INJECTION: &str = "istio-injection";
+const REVISION: &str = "istio.io/rev";
 const BYPASS_INBOUND: &str = "ambient.istio.io/bypass-inbound-capture";
 const TUNNEL: &str = "networking.istio.io/tunnel";
 
@@ -31,7 +34,9 @@ pub fn enrolment(
     if host_network {
         return Enrolment::None;
     }
-    if pod_annotations.contains_key(SIDECAR_STATUS) {
+    if pod_annotations.contains_key(SIDECAR_STATUS)
+        || injected(pod_labels, pod_annotations, namespace_labels, namespace)
+    {
         return Enrolment::Sidecar;
     }
     let ztunnel = namespace == stack.istio.root_namespace && pod_labels.get("app").is_some_and(|app| app == "ztunnel");
@@ -40,6 +45,28 @@ pub fn enrolment(
     }
     let tunnels = pod_labels.get(TUNNEL).is_some_and(|kinds| kinds.split(',').any(|kind| kind == "http"));
     if tunnels { Enrolment::Native } else { Enrolment::None }
+}
+
+/// Namespaces in which nothing is injected (Istio `pkg/kube/inject/inject.go`, `IgnoredNamespaces`).
+const NEVER_INJECTED: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+
+/// Whether the injector gives a pod a sidecar: its own word, before that of its namespace
+/// (Istio `manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml`, `injectRequired`).
+///
+/// A revision is taken for one that is installed, unless ambient is asked for: waypoints are given one by it too.
+fn injected(pod_labels: &Labels, pod_annotations: &Labels, namespace_labels: &Labels, namespace: &str) -> bool {
+    if NEVER_INJECTED.contains(&namespace) {
+        return false;
+    }
+    let own = pod_labels.get(INJECT).or_else(|| pod_annotations.get(INJECT)).map(String::as_str);
+    match (own, namespace_labels.get(INJECTION).map(String::as_str)) {
+        (Some("false"), _) | (_, Some("disabled")) => false,
+        (Some("true"), _) | (_, Some("enabled")) => true,
+        (Some(_) | None, Some(_) | None) => {
+            let revised = pod_labels.contains_key(REVISION) || namespace_labels.contains_key(REVISION);
+            revised && !wants_ambient(pod_labels, namespace_labels)
+        }
+    }
 }
 
 fn wants_ambient(pod_labels: &Labels, namespace_labels: &Labels) -> bool {

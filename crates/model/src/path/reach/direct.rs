@@ -233,13 +233,11 @@ fn wire(policies: &Policies<'_>, from: &Pod, end: &End<'_>, address: Address) ->
             }
         }
         (
-            Enrolment::Ambient
-            | Enrolment::AmbientOutbound
-            | Enrolment::Native
-            | Enrolment::NativeOutbound
-            | Enrolment::Sidecar,
+            Enrolment::Ambient | Enrolment::AmbientOutbound | Enrolment::Native | Enrolment::NativeOutbound,
             Protocol::Tcp,
         ) => end.pod.enrolment.accepts_hbone(),
+        // What the sidecar makes of it is not known, and nobody tells it here.
+        (Enrolment::Sidecar, Protocol::Tcp) => return None,
         (_, Protocol::Tcp | Protocol::Udp | Protocol::Sctp | Protocol::Icmp) => false,
     };
     Some(if hbone {

@@ -14,8 +14,8 @@ use crate::path::policies::Policies;
 use crate::path::service_entry::claimed;
 use crate::path::target::{DialTarget, sort};
 use crate::path::trace::Check;
-use crate::policy::Checkpoint;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
+use crate::policy::{Checkpoint, Decision};
 use crate::world::{Enrolment, Pod, Protocol, World};
 
 /// What `from` does to send a connection to `to`.
@@ -30,8 +30,13 @@ pub(in crate::path) fn steps<'w>(
         Some((Enrolment::Ambient | Enrolment::AmbientOutbound, pod)) => {
             through_ztunnel(policies, from, pod, to, connection)
         }
-        Some((Enrolment::Native | Enrolment::NativeOutbound | Enrolment::Sidecar, _)) => {
+        Some((Enrolment::Native | Enrolment::NativeOutbound, _)) => {
             direct::steps(Dial { policies, from, connection: &connection }, to, true)
+        }
+        Some((Enrolment::Sidecar, pod)) => {
+            let why = format!("{}/{} has a sidecar, and what it does is not modelled", pod.namespace, pod.name);
+            let picked = check(Checkpoint::ZtunnelOutbound, Decision::unknown(vec![pod.origin.clone()], why));
+            prefixed(direct::steps(Dial { policies, from, connection: &connection }, to, true), &picked)
         }
         Some((Enrolment::None, _)) | None => direct::steps(Dial { policies, from, connection: &connection }, to, false),
     }
