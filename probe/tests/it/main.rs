@@ -5,6 +5,8 @@
 mod dns;
 mod greetings;
 mod http;
+#[cfg(feature = "image")]
+mod image;
 mod manifests;
 mod outcomes;
 mod program;

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::sync::Arc;
 
 use airtight_manifest::stack::{CiliumOptions, IstioOptions, Stack};
@@ -198,8 +197,7 @@ impl Case {
 
 /// Checks a file; each vector must tell two versions apart.
 fn check(name: &str) {
-    let vectors: Vec<Vector> =
-        serde_saphyr::from_str(&fs::read_to_string(format!("{FOLDER}/{name}.yaml")).unwrap()).unwrap();
+    let vectors: Vec<Vector> = vectors::File::at(format!("{FOLDER}/{name}.yaml")).read();
     let mut wrong = Vec::new();
     for vector in &vectors {
         for version in vector.versions() {
