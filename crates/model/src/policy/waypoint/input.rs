@@ -59,12 +59,11 @@ impl<'a> Input<'a> {
             Attribute::Peer => self.peer.as_deref().is_some_and(|peer| matcher.takes_text(peer)),
             // The peer of a waypoint's filters is the listener that ends HBONE, whose address is an internal one and in
             // no range (istio/istio#46982; `direct_remote_ip`, Istio `pilot/pkg/security/authz/model/generator.go`).
-            Attribute::SourceIp => false,
+            Attribute::SourceIp | Attribute::Unmodelled => false,
             Attribute::RemoteIp => matcher.takes_address(self.remote()),
             Attribute::DestinationIp => self.destination.is_some_and(|address| matcher.takes_address(address)),
             Attribute::DestinationPort => matcher.takes_port(self.port),
             Attribute::ServerName => matcher.takes_text(self.server_name),
-            Attribute::Unmodelled => false,
             Attribute::Host
             | Attribute::Method
             | Attribute::Path

@@ -17,7 +17,7 @@ pub(super) struct JwtPolicy {
 
 /// Whether a rule finds a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
+enum Extraction {
     Token,
     Missing,
     /// It finds something in a place where the engine knows no token.
@@ -53,12 +53,13 @@ pub(super) fn authenticate<'a>(
     let mut rules: Vec<_> = rules.to_vec();
     rules.sort_by(|a, b| a.0.issuer.cmp(&b.0.issuer));
     sanitize(&rules, input);
-    let sights: Vec<Sight> = rules.iter().map(|(rule, _)| sight(rule, request)).collect();
-    if sights.contains(&Sight::Uncertain) {
+    let extractions: Vec<Extraction> = rules.iter().map(|(rule, _)| extraction(rule, request)).collect();
+    if extractions.contains(&Extraction::Uncertain) {
         let detail = "the request has a token in a header, parameter or cookie whose content is not known";
         return Err(Decision::unknown(rules.iter().map(|(_, origin)| origin.clone()).collect(), detail));
     }
-    let finders = rules.iter().zip(&sights).filter(|(_, sight)| **sight == Sight::Token).map(|(rule, _)| *rule);
+    let finders =
+        rules.iter().zip(&extractions).filter(|(_, found)| **found == Extraction::Token).map(|(rule, _)| *rule);
     let finders: Vec<&(JwtRule, RuleRef)> = finders.collect();
     let Some(token) = request.token.as_ref().filter(|_| !finders.is_empty()) else { return Ok(None) };
     match finders.iter().find(|(rule, _)| verify(rule, token).is_ok()) {
@@ -87,7 +88,7 @@ fn sanitize(rules: &[&(JwtRule, RuleRef)], input: &mut HttpInput<'_>) {
     input.headers.retain(|(name, _)| !written(name));
 }
 
-fn sight(rule: &JwtRule, request: &Request) -> Sight {
+fn extraction(rule: &JwtRule, request: &Request) -> Extraction {
     let anywhere = rule.from_headers.is_empty() && rule.from_params.is_empty() && rule.from_cookies.is_empty();
     let bearer = anywhere
         || rule.from_headers.iter().any(|location| {
@@ -110,13 +111,13 @@ fn sight(rule: &JwtRule, request: &Request) -> Sight {
         request.header("cookie").any(|list| list.split(';').any(|pair| pair.trim().split('=').next() == Some(name)))
     };
     if other_header || other_parameter || rule.from_cookies.iter().any(|name| cookie(name)) {
-        Sight::Uncertain
+        Extraction::Uncertain
     } else if bearer && request.token.is_some() {
-        Sight::Token
+        Extraction::Token
     } else if bearer && request.header("authorization").any(|value| value.starts_with("Bearer ")) {
-        Sight::Uncertain
+        Extraction::Uncertain
     } else {
-        Sight::Missing
+        Extraction::Missing
     }
 }
 
