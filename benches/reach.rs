@@ -2,7 +2,6 @@
 //!
 //! `cargo bench --bench reach` prints times; for peak memory run `cargo bench --bench reach -- --profile-time 1 10,000`
 //! under `/usr/bin/time -v`.
-#![expect(clippy::expect_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
 use std::time::Duration;

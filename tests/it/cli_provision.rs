@@ -1,5 +1,4 @@
 //! What the subcommands of clusters say about themselves, about stacks, and when something is wrong.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use airtight_testkit::stack::SMALL;
 use insta::assert_snapshot;

@@ -1,5 +1,4 @@
 //! Objects that name no namespace, as `kubectl apply` takes them.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::shop::Shop;
 

@@ -15,6 +15,7 @@ use airtight_model::world::Protocol;
 const SCENARIO: &str = "s";
 
 /// A connection from the pod `n/a` to port 8080 of `n/b`.
+#[must_use]
 pub fn flow() -> Flow {
     Flow {
         from: Source::Workload("n".to_owned(), "a".to_owned()),
@@ -28,11 +29,13 @@ pub fn flow() -> Flow {
 }
 
 /// A request to `n/b`.
+#[must_use]
 pub fn request() -> Request {
     Request { method: "GET".to_owned(), path: "/".to_owned(), host: "b.n".to_owned(), headers: Vec::new(), token: None }
 }
 
 /// Anything that gets through.
+#[must_use]
 pub fn allow() -> AllowExpectation {
     AllowExpectation {
         outcomes: BTreeSet::new(),
@@ -45,11 +48,13 @@ pub fn allow() -> AllowExpectation {
 }
 
 /// Any denial by this layer.
+#[must_use]
 pub fn deny(by: Layer) -> DenyExpectation {
     DenyExpectation { by, outcomes: BTreeSet::new(), layers: 1, reason: None }
 }
 
 /// A case without a twin.
+#[must_use]
 pub fn case(id: &str, flow: Flow, expect: Expectation) -> Case {
     Case {
         id: id.to_owned(),
@@ -67,6 +72,7 @@ pub fn case(id: &str, flow: Flow, expect: Expectation) -> Case {
 }
 
 /// These cases, each for its own sake.
+#[must_use]
 pub fn plan(cases: Vec<Case>) -> Plan {
     let scenario = ScenarioInfo { name: SCENARIO.to_owned(), title: "a scenario".to_owned(), suite: None };
     let planned = |case| PlannedCase { case, suite: None, support: false };

@@ -23,6 +23,7 @@ pub struct Size {
 
 impl Size {
     /// As many pods, ten for each workload.
+    #[must_use]
     pub fn of_pods(pods: usize) -> Self {
         let namespaces = pods / 50;
         Self { namespaces, replicas: 10, nodes: (pods / 30).max(2), policies: namespaces * 10 }
@@ -41,6 +42,7 @@ const APPS: [(&str, u16, &str, &str); 5] = [
 const TEAMS: usize = 20;
 
 /// The manifests of workloads: namespaces, Deployments, Services, and the cluster's resolver.
+#[must_use]
 pub fn workloads(size: Size) -> String {
     let mut text = resolver();
     for index in 0..size.namespaces {
@@ -93,6 +95,7 @@ fn resolver() -> String {
 }
 
 /// As many policies, all kinds in turn, namespace after namespace.
+#[must_use]
 pub fn policies(size: Size) -> String {
     let mut text = String::new();
     for number in 0..size.policies {
@@ -209,6 +212,7 @@ fn policy(text: &mut String, kind: usize, index: usize, round: usize, namespaces
 }
 
 /// What is around a world of this size.
+#[must_use]
 pub fn environment(size: Size) -> Environment {
     let mut text = "apiVersion: airtight.dev/v1alpha1\nkind: Environment\nmetadata: {name: large}\nspec:\n  nodes:\n  \
                     - {name: control-plane, addresses: [172.18.0.2], controlPlane: true}\n"
@@ -219,15 +223,17 @@ pub fn environment(size: Size) -> Environment {
     text += "  hosts:\n  - {names: [api.example.com], addresses: [203.0.113.10], ports: [80], tlsPorts: [443]}\n  \
              - {names: [exfil.example], addresses: [198.51.100.66], ports: [80]}\n  outside: 192.0.2.7\n  \
              podCidrs: [10.0.0.0/12]\n  serviceCidrs: [10.96.0.0/14]\n";
-    Environment::read(&parse("environment.yaml", &text)[0]).expect("the environment is sound")
+    Environment::read(&parse("environment.yaml", &text)[0]).unwrap()
 }
 
 /// The documents of a text.
+#[must_use]
 pub fn parse(name: &str, text: &str) -> Vec<Document> {
     yaml::parse(&Arc::from(name), text).unwrap_or_else(|finding| panic!("{finding:?}"))
 }
 
 /// A world of this size.
+#[must_use]
 pub fn world(size: Size) -> World {
     let mut documents = parse("workloads.yaml", &workloads(size));
     documents.extend(parse("policies.yaml", &policies(size)));

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use airtight_manifest::{Document, load, yaml};
 
 /// The top of the repository.
+#[must_use]
 pub fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> =
         LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned());
@@ -13,21 +14,25 @@ pub fn root() -> &'static Path {
 }
 
 /// The text of a file.
+#[must_use]
 pub fn text(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The documents of a file, under its path from the top.
+#[must_use]
 pub fn documents(path: &str) -> Vec<Document> {
     yaml::parse(&Arc::from(path), &text(path)).unwrap_or_else(|finding| panic!("{path}: {finding}"))
 }
 
 /// The only document of a file, or the first one.
+#[must_use]
 pub fn document(path: &str) -> Document {
     documents(path).remove(0)
 }
 
 /// The documents of a folder and of all below it, as the program loads them.
+#[must_use]
 pub fn folder(path: &str) -> Vec<Document> {
     load(&root().join(path)).unwrap_or_else(|findings| panic!("{path}: {findings:#?}")).documents
 }

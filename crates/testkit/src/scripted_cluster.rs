@@ -53,6 +53,7 @@ pub struct Scripted {
 
 impl Scripted {
     /// A cluster at the beginning of a script.
+    #[must_use]
     pub fn new(script: Script) -> Self {
         Self { script, ..Self::default() }
     }

@@ -9,11 +9,13 @@ use crate::repository;
 pub const SMALL: &str = include_str!("../fixtures/small-stack.yaml");
 
 /// The document of a stack that comes with the program.
+#[must_use]
 pub fn document(name: &str) -> Document {
     repository::document(&format!("kind/stacks/{name}.yaml"))
 }
 
 /// A stack that comes with the program.
+#[must_use]
 pub fn shipped(name: &str) -> Stack {
     Stack::read(&document(name)).unwrap()
 }

@@ -67,17 +67,20 @@ impl File {
     }
 
     /// Its name, under which its documents are found.
+    #[must_use]
     pub fn name(&self) -> &str {
         name(&self.path)
     }
 
     /// Its documents, as manifests are read.
+    #[must_use]
     pub fn documents(&self) -> Vec<Document> {
         let text = fs::read_to_string(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
         yaml::parse(&Arc::from(self.name()), &text).unwrap_or_else(|finding| panic!("{finding}"))
     }
 
     /// Its first document as a type.
+    #[must_use]
     pub fn read<T: DeserializeOwned>(&self) -> T {
         decode(&self.path.display().to_string(), &self.documents()[0])
     }

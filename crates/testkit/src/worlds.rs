@@ -11,16 +11,19 @@ pub fn manifests() -> Vec<Document> {
 }
 
 /// What is around the reference set.
+#[must_use]
 pub fn environment() -> Environment {
     Environment::read(&repository::document("manifests/environment.yaml")).unwrap()
 }
 
 /// The reference set on a stack that comes with the program.
+#[must_use]
 pub fn reference(stack: &str) -> World {
     of(&manifests(), stack)
 }
 
 /// These manifests around which is what is around the reference set, on a stack that comes with the program.
+#[must_use]
 pub fn of(manifests: &[Document], stack: &str) -> World {
     let built = build(manifests, &environment(), stack::shipped(stack));
     built.unwrap_or_else(|findings| panic!("{findings:#?}")).world

@@ -13,8 +13,8 @@ use crate::{ApiCall, Cluster as _};
 
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(5),
-    call: Duration::from_secs(60),
-    overall: Duration::from_secs(60),
+    call: Duration::from_mins(1),
+    overall: Duration::from_mins(1),
     attempts: 4,
     pause: Duration::from_millis(10),
 };

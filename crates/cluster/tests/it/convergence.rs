@@ -1,5 +1,4 @@
 //! What is in force is known by state: what a cluster answers, and what is still waited for.
-#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! The shipped scenarios are what the loader and the published schema take.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use airtight_matrix::scenario::{Catalogue, Expectation, load, schema};
 use airtight_testkit::{repository, worlds};
 

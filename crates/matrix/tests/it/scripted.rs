@@ -1,4 +1,5 @@
 //! Testbeds that do what is written, and a reader that writes down what it is told.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,8 +1,6 @@
 //! Laws of the CNI layer, on generated policies, and a second opinion: a linear scan over the rules as
 //! written, after Cilium's own reference (`pkg/policy/testutils/simulate.go`).
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fmt::Write as _;
 
 use airtight_manifest::stack::CiliumOptions;

@@ -1,7 +1,5 @@
 //! Semantic vectors of the CNI layer: policies, hops and what Cilium does with them, by version.
 
-#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
-
 use std::fmt::Write as _;
 
 use airtight_manifest::Diagnostic;

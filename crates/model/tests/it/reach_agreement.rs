@@ -1,5 +1,5 @@
 //! The matrix and a single trace agree on every cell.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::format_push_string, reason = "short texts, made once")]
 
 use std::collections::HashMap;
