@@ -62,7 +62,7 @@ impl<'e, 'w> Reachability<'e, 'w> {
         self.engine.world()
     }
 
-    /// The classes of pods; a [`ClassId`] is an index.
+    /// The classes of pods; a `ClassId` is an index.
     #[must_use]
     pub fn classes(&self) -> &[Class] {
         &self.grid.classes
