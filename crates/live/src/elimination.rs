@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use airtight_matrix::judge::Observation;
 use airtight_model::path::{Destination, Flow};
 use airtight_model::policy::{Layer, Outcome};
-use airtight_model::world::Protocol;
+use airtight_model::world::{API_SERVER_HOST, Protocol};
 use airtight_probe::wire;
 
 use crate::answer;
@@ -24,7 +24,7 @@ const BY_ELIMINATION: &str = "by elimination: no observer tells who ended the fl
 
 /// What a source is asked to resolve, so that it shows that its network works.
 pub(super) fn sign_of_life() -> wire::Attempt {
-    let name = "kubernetes.default.svc.cluster.local.".to_owned();
+    let name = format!("{API_SERVER_HOST}.");
     wire::Attempt::Lookup(wire::Lookups { name, family: wire::Family::Any })
 }
 

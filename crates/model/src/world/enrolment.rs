@@ -50,23 +50,20 @@ pub fn enrolment(
 /// Namespaces in which nothing is injected (Istio `pkg/kube/inject/inject.go`, `IgnoredNamespaces`).
 const NEVER_INJECTED: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
 
-/// Whether the injector gives a pod a sidecar: its own word, before that of its namespace
-/// (Istio `manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml`, `injectRequired`).
-///
-/// A revision is taken for one that is installed, unless ambient is asked for: waypoints are given one by it too.
+/// Whether the injector gives a pod a sidecar: one of its webhooks must ask it, and then the pod may have the last word
+/// (Istio `manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml`, `pkg/kube/inject/inject.go`,
+/// `injectRequired`). Ambient has no say in it, and a revision is taken for one that is installed.
 fn injected(pod_labels: &Labels, pod_annotations: &Labels, namespace_labels: &Labels, namespace: &str) -> bool {
-    if NEVER_INJECTED.contains(&namespace) {
-        return false;
-    }
-    let own = pod_labels.get(INJECT).or_else(|| pod_annotations.get(INJECT)).map(String::as_str);
-    match (own, namespace_labels.get(INJECTION).map(String::as_str)) {
-        (Some("false"), _) | (_, Some("disabled")) => false,
-        (Some("true"), _) | (_, Some("enabled")) => true,
-        (Some(_) | None, Some(_) | None) => {
-            let revised = pod_labels.contains_key(REVISION) || namespace_labels.contains_key(REVISION);
-            revised && !wants_ambient(pod_labels, namespace_labels)
-        }
-    }
+    let own = pod_labels.get(INJECT).map(String::as_str);
+    let asked = match namespace_labels.get(INJECTION).map(String::as_str) {
+        Some("enabled") => own != Some("false"),
+        Some(_) => false,
+        None if namespace_labels.contains_key(REVISION) || pod_labels.contains_key(REVISION) => own != Some("false"),
+        None => own == Some("true"),
+    };
+    let word = own.or_else(|| pod_annotations.get(INJECT).map(String::as_str)).unwrap_or_default();
+    let wanted = ["", "y", "yes", "true", "on"].contains(&word.to_ascii_lowercase().as_str());
+    asked && wanted && !NEVER_INJECTED.contains(&namespace)
 }
 
 fn wants_ambient(pod_labels: &Labels, namespace_labels: &Labels) -> bool {

@@ -25,6 +25,7 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn new(document: Document, resource: Resource) -> Self {
+        let document = in_its_namespace(document, resource.object());
         Self { json: Arc::new(document.root.to_json()), document, resource }
     }
 }
@@ -55,7 +56,7 @@ impl Intake {
     /// Takes in one document.
     pub(super) fn take(&mut self, document: Document, stack: &Stack) {
         match accept(&document, stack) {
-            Ok(resource) => self.items.push(Item::new(in_its_namespace(document, resource.object()), resource)),
+            Ok(resource) => self.items.push(Item::new(document, resource)),
             Err(findings) if findings.iter().any(|finding| INPUT_ERRORS.contains(&finding.code.as_str())) => {
                 self.failures.extend(findings);
             }
