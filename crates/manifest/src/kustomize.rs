@@ -1,127 +1,243 @@
-//! `kustomization.yaml`: the `resources:` lists, and nothing else of Kustomize.
+//! Kustomizations in a tree of files: what each uses, which of them stand alone, and which a program must render.
 //!
-//! Any other field that would change an object is refused aloud: applying the objects without it
-//! would judge a set that `kubectl apply -k` does not produce.
+//! The `resources:` lists are followed here. Any other field that would change an object is for Kustomize itself:
+//! applying the objects without it would judge a set that `kubectl apply -k` does not produce.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, closest};
-use super::node::{Key, Node, NodeValue};
+use super::node::{Node, NodeValue};
+use super::sift::{LeftOut, Unused};
 use super::yaml::Document;
 
-const NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml"];
+/// The name of a kustomization without extension.
+pub(super) const BARE_NAME: &str = "Kustomization";
 
-/// Documents to use, and what was left out.
-pub(super) struct Selection {
-    pub(super) documents: Vec<Document>,
-    pub(super) findings: Vec<Diagnostic>,
+const NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", BARE_NAME];
+
+/// Fields that change no object. The order of applying (`sortOptions`) decides nothing here: the world is what comes of
+/// it in the end.
+const PLAIN: &[&str] = &["apiVersion", "kind", "metadata", "resources", "sortOptions"];
+
+/// Fields that name other kustomizations (and files, in the case of `resources`).
+const REFERRING: &[&str] = &["resources", "components", "bases"];
+
+/// Whether a file of this name is a kustomization.
+pub(super) fn is_name(name: &str) -> bool {
+    NAMES.contains(&name)
 }
 
-/// Keeps, in each folder tree that has a kustomization at its top, what the kustomization lists.
-pub(super) fn select(mut files: BTreeMap<String, Vec<Document>>) -> Result<Selection, Vec<Diagnostic>> {
-    let roots: Vec<String> =
-        files.keys().filter(|name| is_kustomization(name)).map(|name| folder(name).to_owned()).collect();
-    let tops: Vec<&String> =
-        roots.iter().filter(|root| !roots.iter().any(|other| other != *root && is_below(root, other))).collect();
-    let mut listing = Listing { files: &files, used: BTreeSet::new(), failures: Vec::new() };
-    for top in &tops {
-        listing.follow(top);
-    }
-    let Listing { used, failures, .. } = listing;
-    if !failures.is_empty() {
-        return Err(failures);
-    }
-    let mut selection = Selection { documents: Vec::new(), findings: Vec::new() };
-    for (name, documents) in std::mem::take(&mut files) {
-        if is_kustomization(&name) {
-            continue;
-        }
-        let managed = tops.iter().any(|top| is_below(&name, top));
-        if managed && !used.contains(&name) {
-            selection.findings.push(left_out(&name, &documents));
-        } else {
-            selection.documents.extend(documents);
-        }
-    }
-    Ok(selection)
+/// The files of a tree with their documents, by shown name.
+pub(super) type Files = BTreeMap<String, Vec<Document>>;
+
+/// The kustomizations of a tree of files.
+pub(super) struct Kustomizations<'a> {
+    files: &'a Files,
+    /// Each folder with its kustomization, if that is not empty.
+    roots: BTreeMap<&'a str, Option<&'a Document>>,
 }
 
-struct Listing<'a> {
-    files: &'a BTreeMap<String, Vec<Document>>,
+/// What becomes of the files beneath one kustomization that no other uses.
+pub(super) enum Top<'a> {
+    /// Its lists are followed.
+    Listed { files: BTreeSet<String> },
+    /// A program must render it; the document is the kustomization that asks for it.
+    Rendered { folder: &'a str, field: String, by: &'a Document, files: BTreeSet<String> },
+}
+
+impl Top<'_> {
+    /// The files that it lists, or has others list.
+    fn files(&self) -> &BTreeSet<String> {
+        match self {
+            Self::Listed { files, .. } | Self::Rendered { files, .. } => files,
+        }
+    }
+}
+
+impl<'a> Kustomizations<'a> {
+    pub(super) fn of(files: &'a Files) -> Self {
+        let roots = files.iter().filter(|(name, documents)| is_kustomization(name, documents));
+        Self { files, roots: roots.map(|(name, documents)| (folder(name), documents.first())).collect() }
+    }
+
+    /// The kustomizations that stand alone: no other uses them, and none is above them.
+    pub(super) fn tops(&self) -> Result<Vec<Top<'a>>, Vec<Diagnostic>> {
+        let used: BTreeSet<String> = self.roots.keys().flat_map(|root| self.referred(root)).collect();
+        let free: Vec<&'a str> = self.roots.keys().filter(|root| !used.contains(**root)).copied().collect();
+        let tops = free.iter().filter(|root| !free.iter().any(|other| other != *root && is_below(root, other)));
+        let (mut made, mut failures) = (Vec::new(), Vec::new());
+        for top in tops {
+            match self.top(top) {
+                Ok(top) => made.push(top),
+                Err(findings) => failures.extend(findings),
+            }
+        }
+        if failures.is_empty() { Ok(made) } else { Err(failures) }
+    }
+
+    fn top(&self, folder: &'a str) -> Result<Top<'a>, Vec<Diagnostic>> {
+        let mut walk = Walk { all: self, used: BTreeSet::new(), changes: None, failures: Vec::new() };
+        walk.follow(folder);
+        let Walk { used, changes, failures, .. } = walk;
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        Ok(match changes {
+            Some((by, field)) => Top::Rendered { folder, field, by, files: used },
+            None => Top::Listed { files: used },
+        })
+    }
+
+    /// Folders of other kustomizations that one names.
+    fn referred(&self, root: &str) -> Vec<String> {
+        let document = self.roots.get(root).copied().flatten();
+        let entries = document.into_iter().flat_map(|document| entries(document, REFERRING));
+        entries.map(|entry| join(root, entry)).filter(|folder| self.roots.contains_key(folder.as_str())).collect()
+    }
+
+    /// Whether a kustomization names a file, as a patch, a component's data, or whatever else.
+    fn mentions(&self, file: &str) -> bool {
+        self.roots.iter().any(|(root, document)| {
+            document.is_some_and(|document| texts(&document.root).iter().any(|text| join(root, text) == file))
+        })
+    }
+}
+
+/// The names of the files whose objects count, once each kustomization has taken what is its own.
+pub(super) fn kept(files: &Files, tops: &[Top<'_>], left_out: &mut LeftOut) -> BTreeSet<String> {
+    let kustomizations = Kustomizations::of(files);
+    let mut kept = BTreeSet::new();
+    for (name, _) in files.iter().filter(|(name, documents)| !is_kustomization(name, documents)) {
+        let user = tops.iter().find(|top| top.files().contains(name));
+        let below = kustomizations.roots.keys().any(|root| is_below(name, root));
+        match user {
+            Some(Top::Rendered { .. }) => {}
+            None if kustomizations.mentions(name) => left_out.add(Unused::Kustomized, name),
+            None if below => left_out.add(Unused::Unlisted, name),
+            Some(Top::Listed { .. }) | None => {
+                kept.insert(name.clone());
+            }
+        }
+    }
+    kept
+}
+
+struct Walk<'k, 'a> {
+    all: &'k Kustomizations<'a>,
     used: BTreeSet<String>,
+    /// The first kustomization that changes objects, and by which field.
+    changes: Option<(&'a Document, String)>,
     failures: Vec<Diagnostic>,
 }
 
-impl Listing<'_> {
+impl Walk<'_, '_> {
     fn follow(&mut self, root: &str) {
-        let Some((name, documents)) =
-            NAMES.iter().map(|name| join(root, name)).find_map(|name| self.files.get_key_value(&name))
-        else {
-            return;
-        };
-        if !self.used.insert(name.clone()) {
+        let Some((_, Some(document))) = self.all.roots.get_key_value(root) else { return };
+        if !self.used.insert(format!("{root}/")) {
             return;
         }
-        let Some(document) = documents.first() else { return };
-        self.refuse_other_fields(document);
-        for resource in document.root.get("resources").and_then(Node::as_list).unwrap_or_default() {
-            self.resource(root, document, resource);
+        let fields = fields(document).find(|field| !PLAIN.contains(field));
+        if let (None, Some(field)) = (&self.changes, fields) {
+            self.changes = Some((document, field.to_owned()));
+        }
+        for name in REFERRING {
+            for entry in document.root.get(name).and_then(Node::as_list).unwrap_or_default() {
+                self.entry(root, document, entry);
+            }
         }
     }
 
-    fn resource(&mut self, root: &str, document: &Document, resource: &Node) {
-        let Some(entry) = resource.as_str() else {
+    fn entry(&mut self, root: &str, document: &Document, entry: &Node) {
+        let Some(text) = entry.as_str() else {
             let finding = Diagnostic::error("invalid-value", "a resource is a path in quotes or plain text");
-            return self.failures.push(finding.at(document.location(resource.at)));
+            return self.failures.push(finding.at(document.location(entry.at)));
         };
-        let target = join(root, entry);
-        if self.files.contains_key(&target) {
+        if is_remote(text) {
+            return self.failures.push(remote(document, root, entry, text));
+        }
+        let target = join(root, text);
+        if self.all.files.contains_key(&target) {
             self.used.insert(target);
-        } else if NAMES.iter().any(|name| self.files.contains_key(&join(&target, name))) {
+        } else if self.all.roots.contains_key(target.as_str()) {
             self.follow(&target);
         } else {
-            self.failures.push(self.missing(document, resource, entry, &target));
+            self.failures.push(self.missing(document, entry, text, &target));
         }
     }
 
-    fn missing(&self, document: &Document, resource: &Node, entry: &str, target: &str) -> Diagnostic {
+    fn missing(&self, document: &Document, entry: &Node, text: &str, target: &str) -> Diagnostic {
         let finding =
-            Diagnostic::error("dangling-reference", format!("the kustomization lists `{entry}`, which is not there"))
-                .at(document.location(resource.at));
-        match closest(target, self.files.keys().map(String::as_str)) {
+            Diagnostic::error("dangling-reference", format!("the kustomization lists `{text}`, which is not there"))
+                .at(document.location(entry.at));
+        match closest(target, self.all.files.keys().map(String::as_str)) {
             Some(near) => finding.hint(format!("did you mean `{near}`?")),
             None => finding.hint("a listed folder needs a kustomization.yaml of its own"),
         }
     }
+}
 
-    /// The order of applying (`sortOptions`) decides nothing here: the world is what comes of it in the end.
-    fn refuse_other_fields(&mut self, document: &Document) {
-        let NodeValue::Map(entries) = &document.root.value else { return };
-        for (key, _) in entries {
-            if !matches!(key.name.as_str(), "apiVersion" | "kind" | "metadata" | "resources" | "sortOptions") {
-                self.failures.push(other_field(document, key));
-            }
-        }
+/// Files and folders that the kustomizations among `files` name and that are not among them.
+pub(super) fn outside(files: &Files) -> Vec<String> {
+    let all = Kustomizations::of(files);
+    let named = all.roots.iter().flat_map(|(root, document)| {
+        let entries = document.iter().flat_map(|document| entries(document, REFERRING));
+        entries.filter(|entry| !is_remote(entry)).map(|entry| join(root, entry)).collect::<Vec<_>>()
+    });
+    named.filter(|target| !files.contains_key(target) && !all.roots.contains_key(target.as_str())).collect()
+}
+
+fn fields(document: &Document) -> impl Iterator<Item = &str> {
+    let entries = if let NodeValue::Map(entries) = &document.root.value { entries.as_slice() } else { &[] };
+    entries.iter().map(|(key, _)| key.name.as_str())
+}
+
+fn entries<'a>(document: &'a Document, fields: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    let lists = fields.iter().filter_map(|field| document.root.get(field).and_then(Node::as_list));
+    lists.flatten().filter_map(Node::as_str)
+}
+
+/// Every text in a document that could be a path.
+fn texts(node: &Node) -> Vec<&str> {
+    match &node.value {
+        NodeValue::String(text) => vec![text.as_str()],
+        NodeValue::List(items) => items.iter().flat_map(texts).collect(),
+        NodeValue::Map(entries) => entries.iter().flat_map(|(_, value)| texts(value)).collect(),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Integer(_) | NodeValue::Float(_) => Vec::new(),
     }
 }
 
-fn other_field(document: &Document, key: &Key) -> Diagnostic {
-    Diagnostic::error("kustomize-unsupported", format!("airtight does not apply `{}` of a kustomization", key.name))
-        .at(document.location(key.at))
-        .hint("render it first (`kubectl kustomize DIR > rendered.yaml`) and load the result")
+/// Whether Kustomize would fetch it (`api/internal/git/repospec.go`).
+fn is_remote(entry: &str) -> bool {
+    entry.contains("://")
+        || entry.contains("?ref=")
+        || entry.starts_with("git@")
+        || ["github.com/", "gitlab.com/", "bitbucket.org/"].iter().any(|host| entry.starts_with(host))
 }
 
-fn left_out(name: &str, documents: &[Document]) -> Diagnostic {
-    let finding = Diagnostic::warning("left-out", format!("{name} is listed in no kustomization and is not used"))
-        .hint("add it to `resources:`, or move it to another folder");
-    match documents.first() {
-        Some(document) => finding.at(document.location(document.root.at)),
-        None => finding,
-    }
+fn remote(document: &Document, root: &str, entry: &Node, text: &str) -> Diagnostic {
+    let folder = if root.is_empty() { "." } else { root };
+    Diagnostic::error("remote-base", format!("the kustomization lists `{text}`, which airtight does not fetch"))
+        .at(document.location(entry.at))
+        .hint(format!("render it where there is a network: `kubectl kustomize {folder} | airtight matrix -m -`"))
 }
 
-fn is_kustomization(name: &str) -> bool {
-    NAMES.contains(&name.rsplit('/').next().unwrap_or_default())
+/// The error where a kustomization asks for a program and there is none to run.
+pub(super) fn unrendered(folder: &str, field: &str, by: &Document) -> Diagnostic {
+    let at = match &by.root.value {
+        NodeValue::Map(entries) => entries.iter().find(|(key, _)| key.name == field).map(|(key, _)| key.at),
+        _ => None,
+    };
+    let folder = if folder.is_empty() { "." } else { folder };
+    Diagnostic::error("kustomize-unsupported", format!("airtight does not apply `{field}` of a kustomization"))
+        .at(by.location(at.unwrap_or(by.root.at)))
+        .hint(format!("render it first (`kubectl kustomize {folder} > rendered.yaml`) and load the result"))
+}
+
+/// Other programs have kinds of their own in files of these names.
+fn is_kustomization(name: &str, documents: &[Document]) -> bool {
+    let foreign = documents.first().and_then(|document| document.root.get("apiVersion")).and_then(Node::as_str);
+    is_name(name.rsplit('/').next().unwrap_or_default())
+        && foreign.is_none_or(|api| api.starts_with("kustomize.config.k8s.io/"))
 }
 
 fn folder(name: &str) -> &str {
@@ -138,7 +254,7 @@ fn join(root: &str, entry: &str) -> String {
     for part in entry.trim_end_matches('/').split('/') {
         match part {
             "." | "" => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
+            ".." if parts.last().is_some_and(|last| !matches!(*last, ".." | "." | "")) => {
                 parts.pop();
             }
             other => parts.push(other),

@@ -1,4 +1,5 @@
-//! Manifests: YAML with source positions → typed objects. Pure but for [`load()`], which reads files.
+//! Manifests: YAML with source positions → typed objects. Pure but for [`load()`] and [`load_manifests`], which read
+//! files.
 //!
 //! This is the leftmost crate of the picture in CONTRIBUTING.md: every other one imports it, and it imports none of
 //! them. A document is read as strictly as an API server reads it, every value keeps its place, and what is read
@@ -35,16 +36,22 @@ mod failure;
 pub mod gateway_api;
 pub mod istio;
 pub mod kgateway;
+mod kinds;
 pub mod kubernetes;
 mod kustomize;
 pub mod kyverno;
+mod lists;
 pub mod load;
 pub mod located;
 pub mod network;
 mod node;
 mod object;
+mod placeholder;
+mod read;
+mod render;
 mod resource;
 mod selector;
+mod sift;
 mod source;
 pub mod stack;
 mod validation;
@@ -52,12 +59,14 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, closest};
 pub use failure::Failure;
-pub use load::{File, Loaded, load, load_files};
+pub use load::{File, Loaded, Reading, load, load_files, load_manifests};
 pub use located::{Located, Unmodelled};
 pub use node::{Key, Node, NodeValue};
 pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest};
+pub use read::printable;
+pub use render::Renderer;
 pub use resource::{Enforcer, KindInfo, Resource, Scope, decode_resource, kind_info};
 pub use selector::selects;
 pub use source::{Location, Position, Sources};
-pub use validation::{is_service_name, label_selector as label_selector_errors};
+pub use validation::{api_server_findings, is_service_name, label_selector as label_selector_errors};
 pub use yaml::Document;

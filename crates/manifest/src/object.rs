@@ -242,7 +242,9 @@ fn filtered(root: &Node, keep: impl Fn(&str) -> bool) -> Node {
 }
 
 fn metadata(document: &Document, head: Metadata, unmodelled: Vec<UnmodelledField>) -> Meta {
-    let name = head.metadata.name.or(head.metadata.generate_name).unwrap_or_default();
+    let name = head.metadata.name.filter(|name| !name.is_empty());
+    let name = name.or_else(|| Some(generated_name(document, head.metadata.generate_name.as_deref()?)));
+    let name = name.unwrap_or_default();
     Meta {
         object: Arc::new(ObjectRef::new(&head.kind, head.metadata.namespace.as_deref(), &name)),
         api_version: head.api_version,
@@ -253,6 +255,13 @@ fn metadata(document: &Document, head: Metadata, unmodelled: Vec<UnmodelledField
         digest: digest(&document.root.to_json()),
         unmodelled,
     }
+}
+
+/// The name of an object that leaves it to the API server: five characters follow what is written. Here they come of its
+/// place, so that two such objects are two, and one is always called the same.
+pub(super) fn generated_name(document: &Document, prefix: &str) -> String {
+    let place = document.location(document.root.at).to_string();
+    format!("{prefix}{}", &hex(&Sha256::digest(place.as_bytes()))[..5])
 }
 
 /// SHA-256 of a JSON value with sorted keys, in lower-case hex.

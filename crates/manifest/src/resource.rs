@@ -1,13 +1,14 @@
 //! Document → typed resource: which kinds exist, which of them the engine models.
 
 use super::cilium::{CiliumCidrGroup, CiliumNetworkPolicy, ClusterNetworkPolicy};
-use super::diagnostic::{Diagnostic, closest};
+use super::diagnostic::Diagnostic;
 use super::gateway_api::{BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant, TlsRoute};
 use super::istio::{AuthorizationPolicy, DestinationRule, PeerAuthentication, RequestAuthentication, ServiceEntry};
 use super::kgateway::{
     AgentgatewayBackend, AgentgatewayParameters, AgentgatewayPolicy, Backend, DirectResponse, GatewayParameters,
     TrafficPolicy,
 };
+use super::kinds::{self, INERT, UNMODELLED};
 use super::kubernetes::{
     CronJob, DaemonSet, Deployment, EndpointSlice, Job, Namespace, Pod, ReplicaSet, Service, ServiceAccount,
     StatefulSet,
@@ -17,7 +18,7 @@ use super::kyverno::{
 };
 use super::network::NetworkPolicy;
 use super::node::Node;
-use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object};
+use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object, generated_name};
 use super::yaml::Document;
 
 macro_rules! resources {
@@ -76,7 +77,7 @@ macro_rules! resources {
             }
         }
 
-        const MODELLED: &[KindInfo] = &[
+        pub(super) const MODELLED: &[KindInfo] = &[
             $(KindInfo { kind: $kind, group: $group, scope: Scope::$scope, enforcer: Enforcer::$enforcer, versions: &[$($version),+] },)*
         ];
 
@@ -195,75 +196,9 @@ impl Enforcer {
     }
 }
 
-/// Kinds without bearing on traffic: `(kind, group)`.
-const INERT: &[(&str, &str)] = &[
-    ("ConfigMap", ""),
-    ("Secret", ""),
-    ("PersistentVolumeClaim", ""),
-    ("PersistentVolume", ""),
-    ("ResourceQuota", ""),
-    ("LimitRange", ""),
-    ("Event", ""),
-    ("Role", "rbac.authorization.k8s.io"),
-    ("RoleBinding", "rbac.authorization.k8s.io"),
-    ("ClusterRole", "rbac.authorization.k8s.io"),
-    ("ClusterRoleBinding", "rbac.authorization.k8s.io"),
-    ("PodDisruptionBudget", "policy"),
-    ("HorizontalPodAutoscaler", "autoscaling"),
-    ("PriorityClass", "scheduling.k8s.io"),
-    ("StorageClass", "storage.k8s.io"),
-    ("CustomResourceDefinition", "apiextensions.k8s.io"),
-    ("ServiceMonitor", "monitoring.coreos.com"),
-    ("PodMonitor", "monitoring.coreos.com"),
-    ("PrometheusRule", "monitoring.coreos.com"),
-    ("Certificate", "cert-manager.io"),
-    ("Issuer", "cert-manager.io"),
-    ("ClusterIssuer", "cert-manager.io"),
-    ("Telemetry", "telemetry.istio.io"),
-];
-
 /// Kinds that bear on traffic only by some of their fields: `(kind, group, the fields of spec that do not)`.
 const PARTLY_INERT: &[(&str, &str, &[&str])] =
     &[("HTTPListenerPolicy", "gateway.kgateway.dev", &["targetRefs", "targetSelectors", "accessLog", "tracing"])];
-
-/// Kinds that bear on traffic and are not modelled: `(kind, group)`.
-const UNMODELLED: &[(&str, &str)] = &[
-    ("EnvoyFilter", "networking.istio.io"),
-    ("VirtualService", "networking.istio.io"),
-    ("Gateway", "networking.istio.io"),
-    ("Sidecar", "networking.istio.io"),
-    ("WorkloadEntry", "networking.istio.io"),
-    ("WorkloadGroup", "networking.istio.io"),
-    ("ProxyConfig", "networking.istio.io"),
-    ("WasmPlugin", "extensions.istio.io"),
-    ("CiliumEnvoyConfig", "cilium.io"),
-    ("CiliumClusterwideEnvoyConfig", "cilium.io"),
-    ("CiliumLocalRedirectPolicy", "cilium.io"),
-    ("CiliumEgressGatewayPolicy", "cilium.io"),
-    ("CiliumNodeConfig", "cilium.io"),
-    ("AdminNetworkPolicy", "policy.networking.k8s.io"),
-    ("BaselineAdminNetworkPolicy", "policy.networking.k8s.io"),
-    ("Ingress", "networking.k8s.io"),
-    ("TCPRoute", "gateway.networking.k8s.io"),
-    ("UDPRoute", "gateway.networking.k8s.io"),
-    ("ListenerSet", "gateway.networking.k8s.io"),
-    ("GatewayExtension", "gateway.kgateway.dev"),
-    ("HTTPListenerPolicy", "gateway.kgateway.dev"),
-    ("ListenerPolicy", "gateway.kgateway.dev"),
-    ("BackendConfigPolicy", "gateway.kgateway.dev"),
-    ("InferencePool", "inference.networking.k8s.io"),
-    ("InferencePool", "inference.networking.x-k8s.io"),
-    ("InferenceModel", "inference.networking.x-k8s.io"),
-    ("InferenceObjective", "inference.networking.x-k8s.io"),
-    ("CleanupPolicy", "kyverno.io"),
-    ("ClusterCleanupPolicy", "kyverno.io"),
-    ("ImageValidatingPolicy", "policies.kyverno.io"),
-    ("DeletingPolicy", "policies.kyverno.io"),
-    ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io"),
-    ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io"),
-    ("MutatingWebhookConfiguration", "admissionregistration.k8s.io"),
-    ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io"),
-];
 
 /// Decodes one document.
 ///
@@ -273,13 +208,13 @@ const UNMODELLED: &[(&str, &str)] = &[
 /// `unknown-version`, `missing-name`).
 pub fn decode_resource(document: &Document) -> Result<Resource, Vec<Diagnostic>> {
     let head = Head::read(document).map_err(|finding| vec![finding])?;
-    if let Some(info) = MODELLED.iter().find(|info| info.kind == head.kind && info.group == head.group) {
+    if let Some(info) = modelled(head.kind, head.group) {
         check_version(document, info, &head).map_err(|finding| vec![finding])?;
     }
     if let Some(result) = decode_modelled(head.kind, head.group, document) {
         return result;
     }
-    let object = ObjectRef::new(head.kind, head.namespace, head.name);
+    let object = ObjectRef::new(head.kind, head.namespace, &head.name);
     if INERT.contains(&(head.kind, head.group)) || is_inert(&head, document) {
         return Ok(Resource::Inert(object));
     }
@@ -287,7 +222,7 @@ pub fn decode_resource(document: &Document) -> Result<Resource, Vec<Diagnostic>>
         let at = document.location(document.root.at);
         return Ok(Resource::Unmodelled(RuleRef { object: object.into(), rule: None, at }));
     }
-    Err(vec![unknown_kind(document, &head)])
+    Err(vec![kinds::unknown_kind(document, head.kind, head.group)])
 }
 
 /// Whether an object uses no field of its kind that bears on traffic.
@@ -305,12 +240,17 @@ pub fn kind_info(kind: &str) -> Option<&'static KindInfo> {
     MODELLED.iter().find(|info| info.kind == kind)
 }
 
+/// The same of a kind by its group as well.
+pub(super) fn modelled(kind: &str, group: &str) -> Option<&'static KindInfo> {
+    MODELLED.iter().find(|info| info.kind == kind && info.group == group)
+}
+
 struct Head<'a> {
     group: &'a str,
     version: &'a str,
     kind: &'a str,
     namespace: Option<&'a str>,
-    name: &'a str,
+    name: String,
 }
 
 impl<'a> Head<'a> {
@@ -325,7 +265,8 @@ impl<'a> Head<'a> {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
         let metadata = root.get("metadata");
         let field = |key: &str| metadata.and_then(|node| node.get(key)).and_then(Node::as_str);
-        let Some(name) = field("name").or_else(|| field("generateName")) else {
+        let named = field("name").map(str::to_owned);
+        let Some(name) = named.or_else(|| Some(generated_name(document, field("generateName")?))) else {
             let at = metadata.map_or(root.at, |node| node.at);
             return Err(Diagnostic::error("missing-name", format!("this {kind} has no `metadata.name`"))
                 .at(document.location(at))
@@ -346,22 +287,6 @@ fn check_version(document: &Document, info: &KindInfo, head: &Head<'_>) -> Resul
     )
     .at(document.location(at))
     .hint(format!("known versions: {}", info.versions.join(", "))))
-}
-
-fn unknown_kind(document: &Document, head: &Head<'_>) -> Diagnostic {
-    let at = document.root.get("kind").map_or(document.root.at, |node| node.at);
-    let shown = if head.group.is_empty() { "the core group".to_owned() } else { format!("group `{}`", head.group) };
-    let finding = Diagnostic::error("unknown-kind", format!("airtight does not know kind `{}` of {shown}", head.kind))
-        .at(document.location(at));
-    let kinds = MODELLED.iter().map(|info| (info.kind, info.group));
-    let all: Vec<_> = kinds.chain(INERT.iter().copied()).chain(UNMODELLED.iter().copied()).collect();
-    if let Some((kind, group)) = all.iter().find(|(kind, group)| *kind == head.kind && *group != head.group) {
-        return finding.hint(format!("{kind} belongs to group `{group}`"));
-    }
-    match closest(head.kind, all.iter().map(|(kind, _)| *kind)) {
-        Some(kind) => finding.hint(format!("did you mean `{kind}`?")),
-        None => finding.hint("leave it out, or put manifests that airtight shall not read in another folder"),
-    }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl Sources {
         let mut sources = Self::default();
         for file in findings.iter().filter_map(|finding| finding.location.as_ref()).map(|location| &location.file) {
             if sources.text(file).is_none() {
-                sources.insert(file, &super::load::text_of(file));
+                sources.insert(file, &super::read::text_of(file));
             }
         }
         sources

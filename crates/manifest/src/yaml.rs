@@ -35,6 +35,22 @@ impl Document {
     pub fn location(&self, at: Position) -> Location {
         Location::new(&self.file, at)
     }
+
+    /// The same document with `metadata.namespace` set: what a client or an API server puts it into.
+    #[must_use]
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        let mut root = Arc::unwrap_or_clone(self.root);
+        if let NodeValue::Map(entries) = &mut root.value
+            && let Some((_, metadata)) = entries.iter_mut().find(|(key, _)| key.name == "metadata")
+            && let NodeValue::Map(fields) = &mut metadata.value
+        {
+            let at = metadata.at;
+            fields.retain(|(key, _)| key.name != "namespace");
+            let value = Node { value: NodeValue::String(namespace.to_owned()), at };
+            fields.push((Key { name: "namespace".to_owned(), at }, value));
+        }
+        Self { root: Arc::new(root), ..self }
+    }
 }
 
 /// Parses every document of `text`; empty documents are left out.

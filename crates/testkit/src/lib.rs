@@ -9,6 +9,7 @@ pub mod api_server;
 pub mod cases;
 #[cfg(feature = "worlds")]
 pub mod generated;
+pub mod refusals;
 pub mod repository;
 #[cfg(feature = "scripted-cluster")]
 pub mod scripted_cluster;

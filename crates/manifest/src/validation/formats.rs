@@ -1,4 +1,4 @@
-//! Formats that the API server checks in network policies of every kind.
+//! Formats of names, labels, selectors and prefixes.
 
 use std::net::IpAddr;
 
@@ -38,7 +38,7 @@ fn label_key(key: &str) -> Option<String> {
 }
 
 /// A qualified name: an optional DNS subdomain and a slash, then at most 63 characters.
-pub(super) fn is_label_key(key: &str) -> bool {
+pub(crate) fn is_label_key(key: &str) -> bool {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
@@ -46,7 +46,7 @@ pub(super) fn is_label_key(key: &str) -> bool {
     prefix.is_none_or(is_subdomain) && !name.is_empty() && name.len() <= 63 && is_wrapped(name)
 }
 
-pub(super) fn is_label_value(value: &str) -> bool {
+pub(crate) fn is_label_value(value: &str) -> bool {
     value.is_empty() || (value.len() <= 63 && is_wrapped(value))
 }
 
@@ -59,16 +59,22 @@ fn is_wrapped(text: &str) -> bool {
 }
 
 /// An RFC 1123 subdomain in lower case.
-pub(super) fn is_subdomain(text: &str) -> bool {
-    let label = |label: &str| {
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    text.len() <= 253 && text.split('.').all(label)
+pub(crate) fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_part)
+}
+
+/// An RFC 1123 label in lower case.
+pub(super) fn is_label(text: &str) -> bool {
+    text.len() <= 63 && is_part(text)
+}
+
+fn is_part(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// An IANA service name as Kubernetes checks it: at most 15 characters, lower case, one letter at least.
-pub(super) fn is_port_name(name: &str) -> bool {
+pub(crate) fn is_port_name(name: &str) -> bool {
     name.len() <= 15 && is_service_name(name) && !name.chars().any(|c| c.is_ascii_uppercase())
 }
 
@@ -83,7 +89,7 @@ pub fn is_service_name(name: &str) -> bool {
 }
 
 /// What is wrong with a prefix and its exceptions.
-pub(super) fn cidr_block(cidr: &str, except: &[String]) -> Vec<String> {
+pub(crate) fn cidr_block(cidr: &str, except: &[String]) -> Vec<String> {
     let Ok(block) = cidr.parse::<IpNet>() else {
         return vec![not_a_cidr(cidr)];
     };
@@ -100,7 +106,7 @@ pub(super) fn cidr_block(cidr: &str, except: &[String]) -> Vec<String> {
 }
 
 /// The message for a text that is no prefix.
-pub(super) fn not_a_cidr(text: &str) -> String {
+pub(crate) fn not_a_cidr(text: &str) -> String {
     if text.parse::<IpAddr>().is_ok() {
         format!("\"{text}\" has no prefix length: write it in CIDR notation, such as {text}/32 for one IPv4 address")
     } else {

@@ -1,0 +1,298 @@
+//! Which kinds there are: those that airtight reads, those of the same groups that it does not, and those of others.
+
+use super::diagnostic::Diagnostic;
+use super::node::Node;
+use super::resource::MODELLED;
+use super::yaml::Document;
+
+/// Kinds without bearing on traffic: `(kind, group)`.
+pub(super) const INERT: &[(&str, &str)] = &[
+    ("ConfigMap", ""),
+    ("Secret", ""),
+    ("PersistentVolumeClaim", ""),
+    ("PersistentVolume", ""),
+    ("ResourceQuota", ""),
+    ("LimitRange", ""),
+    ("Event", ""),
+    ("Role", "rbac.authorization.k8s.io"),
+    ("RoleBinding", "rbac.authorization.k8s.io"),
+    ("ClusterRole", "rbac.authorization.k8s.io"),
+    ("ClusterRoleBinding", "rbac.authorization.k8s.io"),
+    ("PodDisruptionBudget", "policy"),
+    ("HorizontalPodAutoscaler", "autoscaling"),
+    ("PriorityClass", "scheduling.k8s.io"),
+    ("StorageClass", "storage.k8s.io"),
+    ("CustomResourceDefinition", "apiextensions.k8s.io"),
+    ("ServiceMonitor", "monitoring.coreos.com"),
+    ("PodMonitor", "monitoring.coreos.com"),
+    ("PrometheusRule", "monitoring.coreos.com"),
+    ("Certificate", "cert-manager.io"),
+    ("Issuer", "cert-manager.io"),
+    ("ClusterIssuer", "cert-manager.io"),
+    ("Telemetry", "telemetry.istio.io"),
+];
+
+/// Kinds that bear on traffic and are not modelled: `(kind, group)`.
+pub(super) const UNMODELLED: &[(&str, &str)] = &[
+    ("EnvoyFilter", "networking.istio.io"),
+    ("VirtualService", "networking.istio.io"),
+    ("Gateway", "networking.istio.io"),
+    ("Sidecar", "networking.istio.io"),
+    ("WorkloadEntry", "networking.istio.io"),
+    ("WorkloadGroup", "networking.istio.io"),
+    ("ProxyConfig", "networking.istio.io"),
+    ("WasmPlugin", "extensions.istio.io"),
+    ("CiliumEnvoyConfig", "cilium.io"),
+    ("CiliumClusterwideEnvoyConfig", "cilium.io"),
+    ("CiliumLocalRedirectPolicy", "cilium.io"),
+    ("CiliumEgressGatewayPolicy", "cilium.io"),
+    ("CiliumNodeConfig", "cilium.io"),
+    ("AdminNetworkPolicy", "policy.networking.k8s.io"),
+    ("BaselineAdminNetworkPolicy", "policy.networking.k8s.io"),
+    ("Ingress", "networking.k8s.io"),
+    ("TCPRoute", "gateway.networking.k8s.io"),
+    ("UDPRoute", "gateway.networking.k8s.io"),
+    ("ListenerSet", "gateway.networking.k8s.io"),
+    ("GatewayExtension", "gateway.kgateway.dev"),
+    ("HTTPListenerPolicy", "gateway.kgateway.dev"),
+    ("ListenerPolicy", "gateway.kgateway.dev"),
+    ("BackendConfigPolicy", "gateway.kgateway.dev"),
+    ("InferencePool", "inference.networking.k8s.io"),
+    ("InferencePool", "inference.networking.x-k8s.io"),
+    ("InferenceModel", "inference.networking.x-k8s.io"),
+    ("InferenceObjective", "inference.networking.x-k8s.io"),
+    ("CleanupPolicy", "kyverno.io"),
+    ("ClusterCleanupPolicy", "kyverno.io"),
+    ("ImageValidatingPolicy", "policies.kyverno.io"),
+    ("DeletingPolicy", "policies.kyverno.io"),
+    ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io"),
+    ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io"),
+    ("MutatingWebhookConfiguration", "admissionregistration.k8s.io"),
+    ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io"),
+];
+
+/// Kinds of the groups above that exist and that airtight does not read, so that none of them is taken for a slip of
+/// the pen: `(group, kinds)`.
+const UNREAD: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "Binding",
+            "ComponentStatus",
+            "Endpoints",
+            "Node",
+            "PodTemplate",
+            "ReplicationController",
+            "Config",
+            "Eviction",
+            "Scale",
+        ],
+    ),
+    ("apps", &["ControllerRevision"]),
+    ("autoscaling", &["Scale"]),
+    ("policy", &["PodSecurityPolicy", "Eviction"]),
+    ("networking.k8s.io", &["IngressClass", "IPAddress", "ServiceCIDR", "ClusterCIDR"]),
+    ("scheduling.k8s.io", &["PodGroup", "Workload"]),
+    ("storage.k8s.io", &["CSIDriver", "CSINode", "CSIStorageCapacity", "VolumeAttachment", "VolumeAttributesClass"]),
+    ("apiextensions.k8s.io", &["ConversionReview"]),
+    ("admissionregistration.k8s.io", &["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]),
+    (
+        "monitoring.coreos.com",
+        &[
+            "Alertmanager",
+            "AlertmanagerConfig",
+            "Probe",
+            "Prometheus",
+            "PrometheusAgent",
+            "ScrapeConfig",
+            "ThanosRuler",
+        ],
+    ),
+    ("cert-manager.io", &["CertificateRequest"]),
+    (
+        "cilium.io",
+        &[
+            "CiliumBGPAdvertisement",
+            "CiliumBGPClusterConfig",
+            "CiliumBGPNodeConfig",
+            "CiliumBGPNodeConfigOverride",
+            "CiliumBGPPeerConfig",
+            "CiliumBGPPeeringPolicy",
+            "CiliumEndpoint",
+            "CiliumEndpointSlice",
+            "CiliumExternalWorkload",
+            "CiliumGatewayClassConfig",
+            "CiliumIdentity",
+            "CiliumL2AnnouncementPolicy",
+            "CiliumLoadBalancerIPPool",
+            "CiliumNode",
+            "CiliumPodIPPool",
+            "CiliumVTEPConfig",
+            "TracingPolicy",
+            "TracingPolicyNamespaced",
+            "PodInfo",
+        ],
+    ),
+    ("extensions.istio.io", &["TrafficExtension"]),
+    ("gateway.networking.k8s.io", &["BackendLBPolicy", "BackendTrafficPolicy"]),
+    ("inference.networking.k8s.io", &["InferencePoolImport"]),
+    ("inference.networking.x-k8s.io", &["InferenceModelRewrite", "InferencePoolImport"]),
+    (
+        "kyverno.io",
+        &[
+            "AdmissionReport",
+            "BackgroundScanReport",
+            "ClusterAdmissionReport",
+            "ClusterBackgroundScanReport",
+            "GenerateRequest",
+            "GlobalContextEntry",
+            "UpdateRequest",
+        ],
+    ),
+    ("airtight.dev", &["Environment", "Scenario", "Stack"]),
+];
+
+/// Groups of the API server that are gone; their kinds live elsewhere now.
+const GONE: &[&str] = &["extensions"];
+
+/// A kind with its group, as it is counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GroupKind {
+    pub(super) group: String,
+    pub(super) kind: String,
+}
+
+impl std::fmt::Display for GroupKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.group.is_empty() { f.write_str(&self.kind) } else { write!(f, "{} ({})", self.kind, self.group) }
+    }
+}
+
+impl GroupKind {
+    /// Kind and group of a document that names both.
+    pub(super) fn of(document: &Document) -> Option<Self> {
+        let text = |key: &str| document.root.get(key).and_then(Node::as_str);
+        let (api_version, kind) = (text("apiVersion")?, text("kind")?);
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        Some(Self { group: group.to_owned(), kind: kind.to_owned() })
+    }
+
+    /// Whether airtight reads its objects.
+    pub(super) fn is_read(&self) -> bool {
+        read().any(|known| known == (&self.kind, &self.group))
+    }
+
+    /// What was probably meant, if it is not a kind of its own.
+    pub(super) fn meant(&self) -> Option<String> {
+        if unread().any(|known| known == (&self.kind, &self.group)) {
+            return None;
+        }
+        let group_is_ours = GONE.contains(&&*self.group) || groups().any(|group| group == self.group);
+        if group_is_ours {
+            return self.meant_in_a_group_of_ours();
+        }
+        let near = read().find(|(kind, group)| is_near(group, &self.group) && *kind == self.kind);
+        near.map(|(_, group)| format!("did you mean group `{group}`?"))
+    }
+
+    fn meant_in_a_group_of_ours(&self) -> Option<String> {
+        if let Some((kind, group)) = read().find(|(kind, _)| *kind == self.kind) {
+            return Some(format!("{kind} belongs to group `{group}`"));
+        }
+        let own = read().chain(unread()).filter(|(_, group)| *group == self.group);
+        let likeliest = own.chain(read()).filter(|(kind, _)| is_near(kind, &self.kind));
+        let (kind, group) = likeliest.min_by_key(|(kind, group)| (distance(kind, &self.kind), *group != self.group))?;
+        Some(if group == self.group {
+            format!("did you mean `{kind}`?")
+        } else {
+            format!("did you mean `{kind}` of group `{group}`?")
+        })
+    }
+
+    /// Whether its name says that it decides who may reach whom, or what may exist.
+    pub(super) fn sounds_like_a_policy(&self) -> bool {
+        const ADMITTING: &[&str] = &["templates.gatekeeper.sh", "constraints.gatekeeper.sh"];
+        ADMITTING.contains(&&*self.group)
+            || ["NetworkPolicy", "AuthorizationPolicy", "NetworkSet", "MeshTrafficPermission", "ServiceIntentions"]
+                .iter()
+                .any(|word| self.kind.ends_with(word))
+    }
+}
+
+/// Kinds that airtight reads, as `(kind, group)`.
+fn read() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let modelled = MODELLED.iter().map(|info| (info.kind, info.group));
+    modelled.chain(INERT.iter().copied()).chain(UNMODELLED.iter().copied())
+}
+
+fn unread() -> impl Iterator<Item = (&'static str, &'static str)> {
+    UNREAD.iter().flat_map(|(group, kinds)| kinds.iter().map(move |kind| (*kind, *group)))
+}
+
+fn groups() -> impl Iterator<Item = &'static str> {
+    read().chain(unread()).map(|(_, group)| group)
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    strsim::osa_distance(&a.to_lowercase(), &b.to_lowercase())
+}
+
+/// Whether one word is a slip of the pen for the other: a letter in four, one at least and three at most.
+fn is_near(meant: &str, written: &str) -> bool {
+    distance(meant, written) <= (meant.chars().count() / 4).clamp(1, 3)
+}
+
+/// The error for a document of a kind that airtight does not read.
+pub(super) fn unknown_kind(document: &Document, kind: &str, group: &str) -> Diagnostic {
+    let at = document.root.get("kind").map_or(document.root.at, |node| node.at);
+    let shown = if group.is_empty() { "the core group".to_owned() } else { format!("group `{group}`") };
+    let finding = Diagnostic::error("unknown-kind", format!("airtight does not know kind `{kind}` of {shown}"))
+        .at(document.location(at));
+    let unknown = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
+    finding.hint(
+        unknown.meant().unwrap_or_else(|| {
+            "leave it out, or put manifests that airtight shall not read in another folder".to_owned()
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(kind: &str, group: &str) -> Option<String> {
+        GroupKind { group: group.to_owned(), kind: kind.to_owned() }.meant()
+    }
+
+    #[test]
+    fn a_slip_in_a_group_of_ours_is_told_from_a_kind_of_others() {
+        for (kind, group, hint) in [
+            ("NetworkPolice", "networking.k8s.io", "did you mean `NetworkPolicy`?"),
+            ("networkpolicy", "networking.k8s.io", "did you mean `NetworkPolicy`?"),
+            ("NetworkPolicies", "networking.k8s.io", "did you mean `NetworkPolicy`?"),
+            ("CiliumNetworkPolicyy", "cilium.io", "did you mean `CiliumNetworkPolicy`?"),
+            ("NetworkPolicy", "networking.k8s.oi", "did you mean group `networking.k8s.io`?"),
+            ("CiliumNetworkPolicy", "cillium.io", "did you mean group `cilium.io`?"),
+            ("NetworkPolicy", "apps", "NetworkPolicy belongs to group `networking.k8s.io`"),
+            ("NetworkPolicy", "extensions", "NetworkPolicy belongs to group `networking.k8s.io`"),
+            ("Deploymnt", "apps", "did you mean `Deployment`?"),
+            ("Pods", "", "did you mean `Pod`?"),
+        ] {
+            assert_eq!(meant(kind, group).as_deref(), Some(hint), "{kind} {group}");
+        }
+        for (kind, group) in [
+            ("HelmRelease", "helm.toolkit.fluxcd.io"),
+            ("Service", "serving.knative.dev"),
+            ("NetworkPolicy", "crd.projectcalico.org"),
+            ("XListenerSet", "gateway.networking.x-k8s.io"),
+            ("Node", ""),
+            ("CiliumEndpoint", "cilium.io"),
+            ("CiliumSomethingNew", "cilium.io"),
+            ("IngressClass", "networking.k8s.io"),
+            ("Lease", "coordination.k8s.io"),
+            ("Kustomization", "kustomize.toolkit.fluxcd.io"),
+        ] {
+            assert_eq!(meant(kind, group), None, "{kind} {group}");
+        }
+    }
+}

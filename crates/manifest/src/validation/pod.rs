@@ -1,0 +1,162 @@
+//! Pods and the templates of pods (Kubernetes `pkg/apis/core/validation/validation.go`).
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, PodTemplateSpec, Probe, Volume};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::fields::{Path, Refusals};
+use super::formats::{is_label, is_label_key, is_label_value, is_port_name, is_subdomain};
+use super::metadata;
+
+const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
+
+/// A pod of its own.
+pub(super) fn check(refusals: &mut Refusals<'_>, spec: &PodSpec) {
+    pod_spec(refusals, &Path::of(&["spec"]), spec);
+}
+
+/// The template of a workload's pods, which end as `restarts` allow.
+pub(super) fn template(refusals: &mut Refusals<'_>, path: &Path, template: &PodTemplateSpec, restarts: &[&str]) {
+    let written = path.node(refusals.root()).and_then(|node| node.get("metadata"));
+    if let Some(written) = written {
+        metadata::labels(refusals, &path.field("metadata"), written);
+        metadata::annotations(refusals, &path.field("metadata"), written);
+    }
+    let (path, none) = (path.field("spec"), PodSpec::default());
+    let spec = template.spec.as_ref().unwrap_or(&none);
+    pod_spec(refusals, &path, spec);
+    let policy = spec.restart_policy.as_deref().unwrap_or("Always");
+    if RESTARTS.contains(&policy) {
+        refusals.one_of(Some(policy), restarts, &path.field("restartPolicy"));
+    }
+}
+
+const RESTARTS: &[&str] = &["Always", "OnFailure", "Never"];
+
+fn pod_spec(refusals: &mut Refusals<'_>, path: &Path, spec: &PodSpec) {
+    refusals.unless(!spec.containers.is_empty(), &path.field("containers"), "a container is required");
+    let volumes = volumes(refusals, &path.field("volumes"), spec.volumes.as_deref().unwrap_or_default());
+    let inits = spec.init_containers.as_deref().unwrap_or_default();
+    let lists = [("initContainers", inits), ("containers", spec.containers.as_slice())];
+    for (field, containers) in lists {
+        for (index, container) in containers.iter().enumerate() {
+            one_container(refusals, &path.field(field).index(index), container, &volumes);
+        }
+    }
+    let placed = lists.into_iter().flat_map(|(field, containers)| {
+        let place = move |index| path.field(field).index(index).field("name");
+        containers.iter().enumerate().map(move |(index, container)| (place(index), container.name.as_str()))
+    });
+    refusals.unique(placed.collect::<Vec<_>>());
+    refusals.one_of(spec.restart_policy.as_deref(), RESTARTS, &path.field("restartPolicy"));
+    let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    refusals.one_of(spec.dns_policy.as_deref(), &dns, &path.field("dnsPolicy"));
+    for (field, text) in [("serviceAccountName", &spec.service_account_name), ("nodeName", &spec.node_name)] {
+        let fits = text.as_deref().is_none_or(|text| text.is_empty() || is_subdomain(text));
+        refusals.unless(fits, &path.field(field), "a DNS name in lower case is expected");
+    }
+    for (field, text) in [("hostname", &spec.hostname), ("subdomain", &spec.subdomain)] {
+        let fits = text.as_deref().is_none_or(|text| text.is_empty() || is_label(text));
+        refusals.unless(fits, &path.field(field), "a DNS label in lower case is expected");
+    }
+    for (key, value) in spec.node_selector.iter().flatten() {
+        let fits = is_label_key(key) && is_label_value(value);
+        refusals.unless(fits, &path.field("nodeSelector").key(key), "no label could be so");
+    }
+}
+
+fn volumes<'s>(refusals: &mut Refusals<'_>, path: &Path, volumes: &'s [Volume]) -> BTreeSet<&'s str> {
+    for (index, volume) in volumes.iter().enumerate() {
+        let message = format!("\"{}\" is no name of a volume", volume.name);
+        refusals.unless(is_label(&volume.name), &path.index(index).field("name"), message);
+    }
+    let names = volumes.iter().enumerate();
+    refusals.unique(names.map(|(index, volume)| (path.index(index).field("name"), volume.name.as_str())));
+    volumes.iter().map(|volume| volume.name.as_str()).collect()
+}
+
+fn one_container(refusals: &mut Refusals<'_>, path: &Path, container: &Container, volumes: &BTreeSet<&str>) {
+    let message = format!("\"{}\" is no name of a container: a DNS label in lower case", container.name);
+    refusals.unless(is_label(&container.name), &path.field("name"), message);
+    refusals.require(container.image.as_deref(), &path.field("image"));
+    let trimmed = container.image.as_deref().is_none_or(|image| image.trim() == image);
+    refusals.unless(trimmed, &path.field("image"), "must not have spaces at its ends");
+    refusals.one_of(
+        container.image_pull_policy.as_deref(),
+        &["Always", "IfNotPresent", "Never"],
+        &path.field("imagePullPolicy"),
+    );
+    ports(refusals, &path.field("ports"), container.ports.as_deref().unwrap_or_default());
+    for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
+        let path = path.field("volumeMounts").index(index);
+        refusals.require(Some(&mount.mount_path), &path.field("mountPath"));
+        let message = format!("there is no volume \"{}\"", mount.name);
+        refusals.unless(volumes.contains(mount.name.as_str()), &path.field("name"), message);
+    }
+    for (index, variable) in container.env.iter().flatten().enumerate() {
+        refusals.require(Some(&variable.name), &path.field("env").index(index).field("name"));
+    }
+    let probes = [
+        ("startupProbe", &container.startup_probe),
+        ("readinessProbe", &container.readiness_probe),
+        ("livenessProbe", &container.liveness_probe),
+    ];
+    for (field, written) in probes {
+        if let Some(written) = written {
+            probe(refusals, &path.field(field), written);
+        }
+    }
+}
+
+fn ports(refusals: &mut Refusals<'_>, path: &Path, ports: &[ContainerPort]) {
+    for (index, port) in ports.iter().enumerate() {
+        let path = path.index(index);
+        refusals.within(port.container_port, 1..=65535, &path.field("containerPort"));
+        refusals.within(port.host_port.unwrap_or_default(), 0..=65535, &path.field("hostPort"));
+        refusals.one_of(port.protocol.as_deref(), PROTOCOLS, &path.field("protocol"));
+        if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
+            refusals.unless(is_port_name(name), &path.field("name"), no_port_name(name));
+        }
+    }
+    let names = ports.iter().enumerate().filter_map(|(index, port)| {
+        let name = port.name.as_deref().filter(|name| !name.is_empty())?;
+        Some((path.index(index).field("name"), name))
+    });
+    refusals.unique(names);
+}
+
+pub(super) fn no_port_name(name: &str) -> String {
+    format!("\"{name}\" is no name of a port: at most 15 lower-case letters, digits and single hyphens")
+}
+
+fn probe(refusals: &mut Refusals<'_>, path: &Path, probe: &Probe) {
+    let handlers = [probe.exec.is_some(), probe.http_get.is_some(), probe.tcp_socket.is_some(), probe.grpc.is_some()];
+    match handlers.iter().filter(|written| **written).count() {
+        0 => refusals.refuse(path, "must say what it does: exec, httpGet, tcpSocket or grpc"),
+        1 => {}
+        _ => refusals.refuse(path, "must do one thing only"),
+    }
+    if let Some(http) = &probe.http_get {
+        target(refusals, &path.field("httpGet").field("port"), &http.port);
+    }
+    if let Some(tcp) = &probe.tcp_socket {
+        target(refusals, &path.field("tcpSocket").field("port"), &tcp.port);
+    }
+    if let Some(grpc) = &probe.grpc {
+        refusals.within(grpc.port, 1..=65535, &path.field("grpc").field("port"));
+    }
+}
+
+/// A port by number or name.
+pub(super) fn target(refusals: &mut Refusals<'_>, path: &Path, port: &IntOrString) {
+    match port {
+        IntOrString::Int(number) => refusals.within(*number, 1..=65535, path),
+        IntOrString::String(name) => refusals.unless(is_port_name(name), path, no_port_name(name)),
+    }
+}
+
+/// Whether a text is a protocol of a port.
+pub(super) fn protocol(refusals: &mut Refusals<'_>, path: &Path, text: Option<&str>) {
+    refusals.one_of(text, PROTOCOLS, path);
+}
