@@ -78,7 +78,10 @@ impl Ablation<'_> {
         let mut documents = self.setting.documents.to_vec();
         documents.remove(index);
         match build(&documents, self.setting.environment, self.setting.stack.clone()) {
-            Ok(built) => self.missed_in(&Engine::compile(&built.world), &Reach::Everywhere),
+            Ok(built) => {
+                let world = built.world.listening_as_in(self.engine.world());
+                self.missed_in(&Engine::compile(&world), &Reach::Everywhere)
+            }
             // Without the object there is no world at all, which nobody could overlook.
             Err(_) => self.passing.iter().cloned().collect(),
         }

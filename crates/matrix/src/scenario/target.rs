@@ -348,7 +348,7 @@ fn build_request(
     }
     let headers =
         form.headers.iter().flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())));
-    Ok(Request {
+    let request = Request {
         method: form.method.clone().unwrap_or_else(|| "GET".to_owned()),
         path: path.to_owned(),
         host,
@@ -360,7 +360,20 @@ fn build_request(
             claims: token.claims.clone(),
             state: token.state,
         }),
-    })
+    };
+    match request.unsendable() {
+        None => Ok(request),
+        Some(why) => {
+            let finding = Diagnostic::error("request", format!("no client could send this request: {why}"));
+            Err((finding.hint("what is never sent shows nothing of a policy"), form.at))
+        }
+    }
+}
+
+/// The Host header of a request that names none, as a client would send it; none where there is no natural one.
+#[must_use]
+pub fn default_authority(world: &World, destination: &Destination, port: Option<u16>, tls: bool) -> Option<String> {
+    default_host(world, destination).map(|host| authority(&host, port, tls))
 }
 
 /// The host that a client would put into a URL for the target; none where there is no natural one.

@@ -92,6 +92,10 @@ pub(super) fn application_check(to: &Pod, protocol: Protocol, port: Option<u16>)
     let decision = match (listening, port) {
         (true, Some(port)) => Decision::allow(Reason::Listening, format!("{place} listens on {protocol} {port}")),
         (true, None) => Decision::allow(Reason::Listening, format!("{place} answers {protocol}")),
+        (false, Some(port)) if to.lists_not_all_ports => {
+            let detail = format!("nothing says whether {place} listens on {protocol} {port}: it lists no ports");
+            return check(Checkpoint::Application, Decision::unknown(vec![to.origin.clone()], detail));
+        }
         (false, _) => {
             let port = port.unwrap_or_default();
             let silent = format!("{place} does not listen on {protocol} {port}");

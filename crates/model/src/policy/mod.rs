@@ -7,6 +7,7 @@ mod hbone;
 mod istio;
 mod outcome;
 mod request;
+mod sendable;
 mod spiffe;
 pub mod waypoint;
 pub mod ztunnel;

@@ -65,7 +65,8 @@ impl ApiServer {
         self.items.iter().filter(|item| item.resource.object() != object).cloned().collect()
     }
 
-    fn with(&self, items: Vec<Item>, mut admission: Admission) -> Self {
+    /// The same with other objects, and with what admission made of them.
+    pub(super) fn with(&self, items: Vec<Item>, mut admission: Admission) -> Self {
         admission.existing = items.iter().map(|item| Arc::clone(&item.json)).collect();
         Self {
             admission,
@@ -74,6 +75,7 @@ impl ApiServer {
             environment: self.environment.clone(),
             made: self.made.clone(),
             worlds: Mutex::default(),
+            named_ports: self.named_ports.clone(),
         }
     }
 }

@@ -70,6 +70,13 @@ impl Admission {
     fn admit_one(&mut self, item: Item, namespace_labels: &Labels, admitted: &mut Vec<Item>, made: &mut Vec<Made>) {
         let object = item.resource.object().clone();
         let review = self.review(&item.document, namespace_labels, &User::admin());
+        if item.assumed
+            && let Some(refusal) = &review.refused
+        {
+            // It is there already, with labels that nobody wrote down.
+            self.doubts.entry(object).or_default().push(refusal.rule.clone());
+            return admitted.push(item);
+        }
         let refused = self.note(&object, &review);
         made.extend(review.generated.into_iter().map(|generated| Made { trigger: object.clone(), generated }));
         if refused {

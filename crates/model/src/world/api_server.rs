@@ -13,6 +13,7 @@ use super::api_request::{Act, ApiRequest, ApiUser};
 use super::build::{AdmittedPod, assemble};
 use super::environment::Environment;
 use super::intake::{INPUT_ERRORS, Item, accept};
+use super::listening::{NamedPort, is_news};
 use super::succession::Unmet;
 use super::{Namespace, World};
 
@@ -29,6 +30,8 @@ pub struct ApiServer {
     pub(super) made: BTreeMap<ObjectRef, (RuleRef, ObjectRef)>,
     /// Worlds that requests led to.
     pub(super) worlds: Mutex<KnownWorlds>,
+    /// Ports on which pods listen that do not list them, as somebody who knows them says.
+    pub(super) named_ports: Vec<NamedPort>,
 }
 
 /// Worlds by the requests that led to them; none where one of these was not met.
@@ -283,6 +286,28 @@ impl World {
             return Ok(world);
         }
         Ok(Arc::new(self.removed.iter().fold(Self::clone(&world), |world, object| world.without(object))))
+    }
+}
+
+impl World {
+    /// The same world in which workloads listen on these ports as well, if they do not list what they listen on.
+    #[must_use]
+    pub fn with_named_ports(self, ports: &[NamedPort]) -> Self {
+        let mut named = self.api_server.named_ports.clone();
+        named.extend(ports.iter().filter(|port| self.pods.iter().any(|pod| is_news(port, pod))).cloned());
+        if named.len() == self.api_server.named_ports.len() {
+            return self;
+        }
+        let server = &self.api_server;
+        let server = ApiServer { named_ports: named, ..server.with(server.items.clone(), server.admission.clone()) };
+        let world = assemble(&Arc::new(server)).world;
+        Self { admission: self.admission, ..world }
+    }
+
+    /// The same world in which workloads listen where they do in another.
+    #[must_use]
+    pub fn listening_as_in(self, other: &Self) -> Self {
+        self.with_named_ports(&other.api_server.named_ports)
     }
 }
 

@@ -14,6 +14,7 @@ use super::environment::Environment;
 use super::expose;
 use super::intake::{Intake, Item};
 use super::objects::Objects;
+use super::ownership::{Owners, has_ended, is_live};
 use super::place::Placement;
 use super::platform::{self, Resolver};
 use super::pod::{Pod, PodId};
@@ -21,6 +22,8 @@ use super::proxy::{Proxy, proxies};
 use super::service::Service;
 use super::workload;
 use super::{Namespace, World};
+use super::{assumed_namespaces, assumed_workloads};
+use super::{kubernetes_service, listening};
 
 /// A world and what was noticed while it was built.
 #[derive(Debug, Clone)]
@@ -64,7 +67,8 @@ impl<'a> Builder<'a> {
     fn build(mut self) -> Built {
         // Names and addresses must not depend on the order of files.
         self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
-        self.refuse_unknown_namespaces(&namespaces(&self.items));
+        self.assume_workloads();
+        self.assume_namespaces();
         let mut admission = Admission::new(&self.items, &self.stack);
         self.items = admission.admit(std::mem::take(&mut self.items));
         self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
@@ -97,25 +101,22 @@ impl<'a> Builder<'a> {
             environment: self.environment.clone(),
             made: made.collect(),
             worlds: Mutex::default(),
+            named_ports: Vec::new(),
             items,
         }
     }
 
-    /// The API server answers `namespaces "x" not found`.
-    fn refuse_unknown_namespaces(&mut self, namespaces: &Namespaces) {
-        let (kept, refused): (Vec<Item>, Vec<Item>) =
-            std::mem::take(&mut self.items).into_iter().partition(|item: &Item| {
-                item.resource.object().namespace.as_ref().is_none_or(|name| namespaces.contains_key(name))
-            });
-        self.items = kept;
-        for item in refused {
-            let finding = unknown_namespace(&item, namespaces);
-            self.events.push(AdmissionEvent::Rejected {
-                object: item.resource.object().clone(),
-                findings: vec![finding],
-                rule: None,
-            });
-        }
+    fn assume_workloads(&mut self) {
+        let assumed = assumed_workloads::of(&self.items);
+        self.findings.extend(assumed_workloads::finding(&assumed));
+        self.items.extend(assumed);
+    }
+
+    fn assume_namespaces(&mut self) {
+        let known = namespaces(&self.items);
+        let missing = assumed_namespaces::missing(&self.items, &known);
+        self.findings.extend(assumed_namespaces::findings(&missing, &self.items, &known));
+        self.items.extend(missing);
     }
 
     /// What the engine does not model is said at its place, whether or not a flow ever meets it.
@@ -171,14 +172,19 @@ pub(super) fn admit_pods(
 ) -> (Vec<AdmittedPod>, Vec<Diagnostic>) {
     let nodes: Vec<Arc<str>> = environment.nodes.iter().map(|node| Arc::clone(&node.name)).collect();
     let (namespaces, accounts) = (namespaces(items), service_accounts(items));
+    let owners = Owners::of(items);
     let none = Labels::new();
     let (mut pods, mut findings) = (Vec::new(), Vec::new());
-    for item in workloads {
-        for request in workload::pods(&item.resource, &item.document, &nodes) {
+    for item in workloads.iter().filter(|item| owners.makes_pods(item.resource.object()) && !has_ended(&item.document))
+    {
+        for mut request in workload::pods(&item.resource, &item.document, &nodes) {
+            if let Some(workload) = owners.workload(item) {
+                request.workload = Arc::from(workload);
+            }
             let home = item.resource.object().namespace.as_deref().unwrap_or_default();
             let labels = namespaces.get(home).map_or(&none, |namespace| &namespace.labels);
-            let Some(pod) = admission.admit_pod(&request.document, labels) else { continue };
-            if let Some(finding) = unknown_account(&pod, &accounts) {
+            let Some(pod) = admitted(item, &request.document, labels, admission) else { continue };
+            if let Some(finding) = unknown_account(&pod, &accounts).filter(|_| !is_live(&item.document)) {
                 findings.push(finding);
                 continue;
             }
@@ -187,6 +193,19 @@ pub(super) fn admit_pods(
         }
     }
     (pods, findings)
+}
+
+/// A pod as admission leaves it; one that nobody wrote is there already.
+fn admitted(
+    item: &Item,
+    document: &Document,
+    labels: &Labels,
+    admission: &mut Admission,
+) -> Option<Object<kubernetes::Pod>> {
+    match &item.resource {
+        Resource::Pod(pod) if item.assumed => Some(pod.clone()),
+        _ => admission.admit_pod(document, labels),
+    }
 }
 
 /// The world of what an API server stores: controllers place pods, make proxies and give addresses.
@@ -202,8 +221,11 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     let mut made = proxies(&sorted.objects, stack);
     placement.of_proxies(&made.proxies, &world);
     made.findings.extend(add_resolver(&world, &mut sorted, &mut placement, &server.admission.events));
-    world.pods = placement.pods.into();
-    world.services = services(&sorted, &made.proxies, &world.pods, environment).into();
+    kubernetes_service::add(&mut sorted.services, &mut sorted.slices, environment);
+    let mut pods = placement.pods;
+    let services = services(&sorted, &made.proxies, &pods, environment);
+    listening::assume(&mut pods, &services, &sorted.objects, &world.namespaces, &server.named_ports);
+    (world.pods, world.services) = (pods.into(), services.into());
     world.proxies = made.proxies.into();
     world.objects = sorted.objects;
     world.doubts = Arc::new(doubts(&world, &server.admission.doubts));
@@ -337,20 +359,6 @@ fn concerns(object: &ObjectRef, pod: &Pod) -> bool {
             namespace == &*pod.namespace && (object.name == pod.workload || object.name == pod.name)
         }
         (_, None) => false,
-    }
-}
-
-fn unknown_namespace(item: &Item, namespaces: &Namespaces) -> Diagnostic {
-    let object = item.resource.object();
-    let name = object.namespace.as_deref().unwrap_or_default();
-    let at = item.document.root.get("metadata").and_then(|metadata| metadata.get("namespace"));
-    let at = at.map_or(item.document.root.at, |node| node.at);
-    let finding =
-        Diagnostic::error("dangling-reference", format!("{object} is in namespace `{name}`, which does not exist"))
-            .at(item.document.location(at));
-    match closest(name, namespaces.keys().map(AsRef::as_ref)) {
-        Some(near) => finding.hint(format!("did you mean `{near}`? Otherwise add the Namespace to the manifests")),
-        None => finding.hint("add the Namespace to the manifests"),
     }
 }
 

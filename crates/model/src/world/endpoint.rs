@@ -17,8 +17,9 @@ pub struct NodeId(pub u32);
 pub struct HostId(pub u32);
 
 /// A cluster node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
 pub struct Node {
     /// Name.
     pub name: Arc<str>,
@@ -33,8 +34,9 @@ pub struct Node {
 }
 
 /// A host outside the cluster that answers: an LLM provider, the metadata service, an exfiltration target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
 pub struct Host {
     /// Names that resolve to it; the first is how reports call it.
     pub names: Vec<Arc<str>>,
@@ -52,7 +54,7 @@ pub struct Host {
 }
 
 /// What a host outside the cluster is, so that its stand-in answers in the right shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StandsFor {
     /// Any host: it answers with what reached it.

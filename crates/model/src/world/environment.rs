@@ -1,13 +1,15 @@
 //! What is around the cluster: nodes, and hosts that answer outside of it.
 
 use airtight_manifest::{Diagnostic, Document, decode_object};
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 
 use super::endpoint::{Host, Node};
 
 /// Nodes, address ranges and external hosts of a testbed, read from an `Environment` document.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "EnvironmentSpec", deny_unknown_fields)]
 pub struct Environment {
     /// The cluster's nodes; pods without `nodeName` are spread over those that are no control plane.
     pub nodes: Vec<Node>,
@@ -16,14 +18,50 @@ pub struct Environment {
     /// Where a user on the Internet comes from.
     pub outside: std::net::IpAddr,
     /// Range of pod addresses, IPv4 first; a second, IPv6 one makes the cluster dual-stack.
+    #[schemars(with = "Vec<String>")]
     pub pod_cidrs: Vec<ipnet::IpNet>,
     /// Range of Service addresses, in the same families.
+    #[schemars(with = "Vec<String>")]
     pub service_cidrs: Vec<ipnet::IpNet>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 struct EnvironmentDocument {
     spec: Environment,
+}
+
+/// An `Environment` document as editors see it.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename = "Environment", rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "it is the shape of its schema alone")]
+struct EnvironmentShape {
+    /// `airtight.dev/v1alpha1`.
+    #[schemars(extend("const" = "airtight.dev/v1alpha1"))]
+    api_version: String,
+    /// `Environment`.
+    #[schemars(extend("const" = "Environment"))]
+    kind: String,
+    /// Its name.
+    metadata: MetadataShape,
+    /// What is around the cluster.
+    spec: Environment,
+}
+
+#[derive(schemars::JsonSchema)]
+#[schemars(rename = "Metadata")]
+#[expect(dead_code, reason = "it is the shape of its schema alone")]
+struct MetadataShape {
+    /// Lower-case letters, digits and hyphens.
+    name: String,
+}
+
+/// JSON Schema (2020-12) of an `Environment` document.
+#[must_use]
+pub fn environment_schema() -> serde_json::Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<EnvironmentShape>();
+    schema.insert("$id".to_owned(), "https://airtight.dev/v1alpha1/environment.schema.json".into());
+    schema.insert("title".to_owned(), "airtight environment".into());
+    schema.to_value()
 }
 
 impl Environment {

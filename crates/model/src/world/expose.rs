@@ -111,7 +111,9 @@ fn sliced(
 fn port(port: &ApiPort) -> Option<ServicePort> {
     let number = u16::try_from(port.port).ok()?;
     let target = match &port.target_port {
-        None => TargetPort::Number(number),
+        // As the API server's defaults have it (`SetDefaults_Service`).
+        None | Some(IntOrString::Int(0)) => TargetPort::Number(number),
+        Some(IntOrString::String(name)) if name.is_empty() => TargetPort::Number(number),
         Some(IntOrString::Int(target)) => TargetPort::Number(u16::try_from(*target).ok()?),
         Some(IntOrString::String(name)) => TargetPort::Name(name.clone()),
     };

@@ -8,7 +8,7 @@ use airtight_manifest::gateway_api;
 use airtight_manifest::network::network_policy_findings;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{
-    Diagnostic, Document, Key, Node, NodeValue, ObjectRef, Resource, Scope, decode_resource, kind_info,
+    Diagnostic, Document, Location, Node, ObjectRef, Resource, Scope, api_server_findings, decode_resource, kind_info,
 };
 use serde_json::Value;
 
@@ -21,12 +21,14 @@ pub(super) struct Item {
     pub(super) resource: Resource,
     /// The document as Kyverno's lookups see it.
     pub(super) json: Arc<Value>,
+    /// Whether nobody wrote it: it stands for what must be there.
+    pub(super) assumed: bool,
 }
 
 impl Item {
     pub(super) fn new(document: Document, resource: Resource) -> Self {
         let document = in_its_namespace(document, resource.object());
-        Self { json: Arc::new(document.root.to_json()), document, resource }
+        Self { json: Arc::new(document.root.to_json()), document, resource, assumed: false }
     }
 }
 
@@ -67,20 +69,40 @@ impl Intake {
     }
 
     fn refuse_duplicates(&mut self) {
-        let mut first: BTreeMap<&ObjectRef, &Item> = BTreeMap::new();
+        let mut first: BTreeMap<(&str, &ObjectRef), &Item> = BTreeMap::new();
         for item in &self.items {
             let object = item.resource.object();
-            if let Some(earlier) = first.insert(object, item) {
+            if let Some(earlier) = first.insert((group(&item.document), object), item) {
                 let at = item.document.location(item.document.root.at);
                 let before = earlier.document.location(earlier.document.root.at);
                 self.failures.push(
                     Diagnostic::error("duplicate-object", format!("{object} is defined twice"))
                         .at(at)
-                        .hint(format!("it is also at {before}; keep one of the two")),
+                        .hint(format!("it is also at {before}; {}", twice(&before, &item.document))),
                 );
             }
         }
     }
+}
+
+/// Kinds of one name in two groups are two kinds.
+fn group(document: &Document) -> &str {
+    let api = document.root.get("apiVersion").and_then(Node::as_str).unwrap_or_default();
+    api.rsplit_once('/').map_or("", |(group, _)| group)
+}
+
+fn twice(before: &Location, document: &Document) -> &'static str {
+    if before.file != document.file && before.file.ends_with("(rendered)") && document.file.ends_with("(rendered)") {
+        "both are rendered: name one of the two folders with --manifests"
+    } else {
+        "keep one of the two"
+    }
+}
+
+/// An object that nobody would refuse.
+pub(super) fn accepted(document: Document) -> Option<Item> {
+    let resource = decode_resource(&document).ok()?;
+    Some(Item::new(document, resource))
 }
 
 /// Decodes, puts a namespaced object without namespace into `default`, and checks its scope.
@@ -99,7 +121,9 @@ pub(super) fn accept(document: &Document, stack: &Stack) -> Result<Resource, Vec
             (Some(Scope::Cluster), None) | (Some(Scope::Namespaced), Some(_)) | (None, _) => {}
         }
     }
-    let refusals: Vec<Diagnostic> = validate(&resource, stack).into_iter().filter(Diagnostic::is_error).collect();
+    let own = api_server_findings(&resource, document);
+    let refusals: Vec<Diagnostic> =
+        own.into_iter().chain(validate(&resource, stack)).filter(Diagnostic::is_error).collect();
     if refusals.is_empty() { Ok(resource) } else { Err(refusals) }
 }
 
@@ -111,17 +135,7 @@ fn in_its_namespace(document: Document, object: &ObjectRef) -> Document {
     if written.and_then(Node::as_str) == Some(namespace) {
         return document;
     }
-    let mut root = Arc::unwrap_or_clone(document.root);
-    if let NodeValue::Map(entries) = &mut root.value
-        && let Some((_, metadata)) = entries.iter_mut().find(|(key, _)| key.name == "metadata")
-        && let NodeValue::Map(fields) = &mut metadata.value
-    {
-        let at = metadata.at;
-        fields.retain(|(key, _)| key.name != "namespace");
-        let value = Node { value: NodeValue::String(namespace.to_owned()), at };
-        fields.push((Key { name: "namespace".to_owned(), at }, value));
-    }
-    Document { root: Arc::new(root), ..document }
+    document.in_namespace(namespace)
 }
 
 /// What the API server's schemas and the components' webhooks say of a well-formed object.

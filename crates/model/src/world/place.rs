@@ -55,6 +55,7 @@ impl<'a> Placement<'a> {
             node,
             host_network,
             ports: ports(spec),
+            lists_not_all_ports: serving(spec).any(|container| container.ports.iter().flatten().next().is_none()),
             probes: probes(spec),
             enrolment: self.enrolment(&pod.meta.labels, &pod.meta.annotations, namespace, host_network),
             role: Role::Workload,
@@ -86,6 +87,7 @@ impl<'a> Placement<'a> {
                 node,
                 host_network: false,
                 ports: proxy.ports.clone(),
+                lists_not_all_ports: false,
                 probes: Vec::new(),
                 enrolment,
                 role: if proxy.is_waypoint {

@@ -38,6 +38,8 @@ pub struct Pod {
     pub host_network: bool,
     /// What its containers listen on.
     pub ports: Vec<ContainerPort>,
+    /// Whether one of its containers says nothing of its ports, so that it may listen on others as well.
+    pub lists_not_all_ports: bool,
     /// Its kubelet probes.
     pub probes: Vec<Probe>,
     /// How the mesh sees it.

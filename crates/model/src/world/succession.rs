@@ -176,6 +176,7 @@ impl Successor {
             environment: before.environment.clone(),
             made: self.made,
             worlds: Mutex::default(),
+            named_ports: before.named_ports.clone(),
         }
     }
 }

@@ -17,7 +17,8 @@ pub(super) struct PodRequest {
 
 /// The pods of a resource that is a Pod or a workload; none for any other kind.
 ///
-/// One pod for each replica, named `WORKLOAD-N`; for a DaemonSet one on each node.
+/// One pod for each replica, named `WORKLOAD-N`, but no more than there are nodes to tell them apart; for a DaemonSet
+/// one on each node.
 pub(super) fn pods(resource: &Resource, document: &Document, nodes: &[Arc<str>]) -> Vec<PodRequest> {
     match resource {
         Resource::Pod(_) => vec![PodRequest {
@@ -25,34 +26,41 @@ pub(super) fn pods(resource: &Resource, document: &Document, nodes: &[Arc<str>])
             document: document.clone(),
             node: text(&document.root, &["spec", "nodeName"]).map(Arc::from),
         }],
-        Resource::Deployment(object) => replicas(resource, document, object.body.spec.replicas, &[]),
-        Resource::ReplicaSet(object) => replicas(resource, document, object.body.spec.replicas, &[]),
-        Resource::StatefulSet(object) => stateful(resource, document, object.body.spec.replicas),
-        Resource::DaemonSet(_) => nodes.iter().map(|node| daemon(resource, document, node)).collect(),
-        Resource::Job(_) => {
-            replicas(resource, document, Some(1), &[("batch.kubernetes.io/job-name", &name_of(resource))])
+        Resource::Deployment(object) => {
+            replicas(resource, document, replica_count(object.body.spec.replicas, nodes), &[])
         }
+        Resource::ReplicaSet(object) => {
+            replicas(resource, document, replica_count(object.body.spec.replicas, nodes), &[])
+        }
+        Resource::StatefulSet(object) => stateful(resource, document, replica_count(object.body.spec.replicas, nodes)),
+        Resource::DaemonSet(_) => nodes.iter().map(|node| daemon(resource, document, node)).collect(),
+        Resource::Job(_) => replicas(resource, document, 1, &[("batch.kubernetes.io/job-name", &name_of(resource))]),
         Resource::CronJob(_) => cron(resource, document),
         _ => Vec::new(),
     }
+}
+
+/// Replicas differ in nothing but their names, addresses and nodes.
+fn replica_count(written: Option<i32>, nodes: &[Arc<str>]) -> usize {
+    usize::try_from(written.unwrap_or(1)).unwrap_or_default().min(nodes.len().max(1))
 }
 
 fn name_of(resource: &Resource) -> Arc<str> {
     Arc::clone(&resource.object().name)
 }
 
-fn replicas(resource: &Resource, document: &Document, count: Option<i32>, labels: &[(&str, &str)]) -> Vec<PodRequest> {
+fn replicas(resource: &Resource, document: &Document, count: usize, labels: &[(&str, &str)]) -> Vec<PodRequest> {
     let workload = name_of(resource);
-    (0..count.unwrap_or(1))
+    (0..count)
         .filter_map(|index| {
             pod(document, &["spec", "template"], &workload, &format!("{workload}-{index}"), labels, None)
         })
         .collect()
 }
 
-fn stateful(resource: &Resource, document: &Document, count: Option<i32>) -> Vec<PodRequest> {
+fn stateful(resource: &Resource, document: &Document, count: usize) -> Vec<PodRequest> {
     let workload = name_of(resource);
-    (0..count.unwrap_or(1))
+    (0..count)
         .filter_map(|index| {
             let name = format!("{workload}-{index}");
             let labels = [("statefulset.kubernetes.io/pod-name", name.as_str())];

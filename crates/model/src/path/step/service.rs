@@ -1,13 +1,13 @@
 //! A Service's virtual address: the kernel (or the proxy that dials) chooses one of its backends.
 
 use super::leg::Step;
-use super::{delivery, external};
+use super::{delivery, external, node};
 use crate::path::branch::Branch;
 use crate::path::checks::check;
 use crate::path::dial::Dial;
-use crate::path::target::{host_at, representatives, service_port, target_port};
+use crate::path::target::{DialTarget, host_at, representatives, service_port, target_port};
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
-use crate::world::Service;
+use crate::world::{Service, ServicePort, TargetPort};
 
 /// One step for each backend that makes a difference.
 pub(super) fn steps<'w>(dial: Dial<'_, 'w>, service: &'w Service, port: u16, speaks_hbone: bool) -> Vec<Step<'w>> {
@@ -25,12 +25,23 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, service: &'w Service, port: u16, spe
     let inside = pods.into_iter().flat_map(|pod| {
         delivery::steps(dial, pod, target_port(entry, pod), speaks_hbone && pod.enrolment.accepts_hbone())
     });
-    let outside = service.external_endpoints.iter().map(|address| {
+    let outside = service.external_endpoints.iter().flat_map(|address| {
+        if let DialTarget::Node(node, port) = DialTarget::at(world, *address, at_endpoint(entry)) {
+            return node::steps(dial, node, port);
+        }
         let host = host_at(world, *address);
         let to = external::peer(world, *address, host, None);
-        Step::Ends(external::branch(dial, &to, host, Some(port)))
+        vec![Step::Ends(external::branch(dial, &to, host, Some(port)))]
     });
     inside.chain(outside).collect()
+}
+
+/// The port of a Service's traffic at an endpoint that is no pod.
+fn at_endpoint(port: &ServicePort) -> Option<u16> {
+    match port.target {
+        TargetPort::Number(number) => Some(number),
+        TargetPort::Name(_) => None,
+    }
 }
 
 fn no_backend(dial: Dial<'_, '_>, service: &Service, port: u16, symptom: Outcome, why: String) -> Branch {

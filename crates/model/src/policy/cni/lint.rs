@@ -407,5 +407,5 @@ fn only_pods(peer: &NetworkPolicyPeer) -> bool {
 }
 
 fn listens(pod: &Pod, port: u16) -> bool {
-    pod.ports.iter().any(|own| own.number == port)
+    pod.lists_not_all_ports || pod.ports.iter().any(|own| own.number == port)
 }
