@@ -80,7 +80,7 @@ enum Command {
     /// Print a Job that runs the matrix from within a cluster, with all that it needs, as manifests
     #[cfg(feature = "live")]
     Job(Box<job::JobArgs>),
-    /// Print the JSON Schema of scenarios or of run.json
+    /// Print the JSON Schema of scenarios, of an environment or of run.json
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
     Completions {

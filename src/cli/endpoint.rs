@@ -74,13 +74,17 @@ pub(super) fn request(http: &str, host: String, headers: &[String], token: Optio
     if !path.starts_with('/') {
         return Err(argument(http, "a request with an absolute path", hint));
     }
-    Ok(Request {
+    let request = Request {
         method: method.to_owned(),
         path: path.to_owned(),
         host,
         headers: headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
         token: token.map(parse_token).transpose()?,
-    })
+    };
+    match request.unsendable() {
+        None => Ok(request),
+        Some(why) => Err(argument(http, "a request that a client could send", &why)),
+    }
 }
 
 fn header(text: &str) -> Result<(String, String), CliError> {

@@ -13,6 +13,9 @@ pub enum CliError {
     /// Inputs are wrong; each finding has its place.
     #[error("{} in the input", count(.0))]
     Input(Vec<Diagnostic>),
+    /// There are manifests of the user's own, and no scenarios that speak of them.
+    #[error("there are no scenarios for {0}")]
+    NoScenarios(String),
     /// No such stack.
     #[error("there is no stack `{0}`")]
     UnknownStack(String),
@@ -74,6 +77,7 @@ impl CliError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Input(_) => "input",
+            Self::NoScenarios(_) => "no-scenarios",
             Self::UnknownStack(_) => "unknown-stack",
             Self::Argument { .. } => "argument",
             Self::Flow(_) => "flow",
@@ -93,6 +97,7 @@ impl CliError {
     #[must_use]
     pub fn status(&self) -> ExitStatus {
         match self {
+            Self::NoScenarios(_) => ExitStatus::NothingSelected,
             Self::Input(_)
             | Self::UnknownStack(_)
             | Self::Argument { .. }
@@ -111,6 +116,11 @@ impl CliError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NoScenarios(_) => Some(
+                "`airtight init` drafts them from the policies, and `airtight matrix` shows who reaches whom without any; \
+                 name your own with --scenarios"
+                    .to_owned(),
+            ),
             Self::UnknownStack(_) => Some("built in are `reference` and `latest`; or name a stack file".to_owned()),
             Self::Argument { hint, .. } => Some(hint.clone()),
             Self::Flow(_) => Some("`airtight list --workloads` shows what there is".to_owned()),
@@ -135,6 +145,7 @@ impl CliError {
         match self {
             Self::Provision(failure) => &failure.detail,
             Self::Input(_)
+            | Self::NoScenarios(_)
             | Self::UnknownStack(_)
             | Self::Argument { .. }
             | Self::Flow(_)

@@ -1,14 +1,15 @@
 //! `airtight explain`: one flow, hop by hop.
 
 use airtight_matrix::run::ExitStatus;
+use airtight_matrix::scenario::default_authority;
 use airtight_model::path::{Destination, Engine, Flow};
-use airtight_model::world::{Protocol, World};
+use airtight_model::world::{Protocol, World, service_host};
 use airtight_report::{Style, render_trace};
 use clap::Args;
 
 use super::endpoint;
 use super::error::CliError;
-use super::input::{InputArgs, Inputs};
+use super::input::{InputArgs, Inputs, ReadingArgs};
 use super::output::{Output, OutputFormat};
 
 /// Which flow to explain.
@@ -42,6 +43,11 @@ pub struct ExplainArgs {
     output: OutputFormat,
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// The namespace of objects that name none [default: default]
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
 }
 
 /// Explains one flow.
@@ -49,11 +55,11 @@ pub struct ExplainArgs {
 /// # Errors
 /// When inputs cannot be read, or the flow does not fit the world.
 pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    let inputs = Inputs::load(&args.input)?;
+    let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
     let flow = args.flow(&built.world)?;
     let engine = Engine::compile(&built.world);
-    output.diagnostics(&built.findings, &inputs.sources())?;
+    output.diagnostics(&inputs.findings(&built), &inputs.sources())?;
     let trace = engine.trace(&flow)?;
     match args.output {
         OutputFormat::Table => {
@@ -61,7 +67,7 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
         }
         OutputFormat::Json | OutputFormat::Yaml => output.serialized(&trace, args.output)?,
     }
-    Ok(ExitStatus::Passed)
+    Ok(inputs.status(&built))
 }
 
 impl ExplainArgs {
@@ -69,7 +75,8 @@ impl ExplainArgs {
         let from = endpoint::source(&self.from)?;
         let (to, port) = endpoint::destination(&self.to, world)?;
         let name = host_name(&to);
-        let host = self.host.clone().unwrap_or_else(|| name.clone());
+        let host = self.host.clone().or_else(|| default_authority(world, &to, port, self.tls.is_some()));
+        let host = host.unwrap_or_else(|| name.clone());
         let request = self
             .http
             .as_deref()
@@ -97,7 +104,7 @@ fn protocol(text: &str) -> Result<Protocol, CliError> {
 /// The name that a client would put into its Host header.
 fn host_name(to: &Destination) -> String {
     match to {
-        Destination::Service(namespace, name) => format!("{name}.{namespace}"),
+        Destination::Service(namespace, name) => service_host(namespace, name),
         Destination::Pod(_, name)
         | Destination::Gateway(_, name)
         | Destination::Node(name)

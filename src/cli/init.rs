@@ -9,7 +9,7 @@ use airtight_matrix::run::draft::{Draft, draft};
 use clap::Args;
 
 use super::error::CliError;
-use super::input::Inputs;
+use super::input::{Inputs, ReadingArgs};
 use super::output::Output;
 
 /// What to draft from, and where to.
@@ -28,9 +28,11 @@ pub struct InitArgs {
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
-    /// Draft for the policies of this namespace only
+    /// Draft for the policies of this namespace only, in which objects are that name none
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
+    #[command(flatten)]
+    reading: ReadingArgs,
 }
 
 /// Drafts scenarios and writes them.
@@ -42,10 +44,9 @@ pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
     if !to_stdout && !args.force && args.out.exists() {
         return Err(CliError::Exists(args.out.clone()));
     }
-    let inputs = Inputs::of_manifests(&args.manifests, &args.stack)?;
+    let inputs = Inputs::of_manifests(&args.manifests, &args.stack, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
-    let refused: Vec<_> = built.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
-    output.diagnostics(&refused, &inputs.sources())?;
+    output.diagnostics(&inputs.remarks(&built), &inputs.sources())?;
     let drafted = draft(&built.world, args.namespace.as_deref(), jiff::Zoned::now().date())?;
     if to_stdout {
         output.out.write_all(drafted.text.as_bytes()).map_err(CliError::Output)?;
@@ -53,7 +54,7 @@ pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
         replace(&args.out, &drafted.text).map_err(|source| CliError::Write { path: args.out.clone(), source })?;
     }
     tell(&drafted, args, output).map_err(CliError::Output)?;
-    Ok(ExitStatus::Passed)
+    Ok(inputs.status(&built))
 }
 
 /// Writes beside the file and renames, so that nobody ever reads half of it.

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Diagnostic, Document, File, Loaded, Node, Sources, load, load_files};
-use airtight_matrix::scenario::{Catalogue, Plan};
+use airtight_manifest::{
+    Diagnostic, Document, File, Loaded, Node, Reading, Sources, load, load_files, load_manifests, printable,
+};
+use airtight_matrix::run::ExitStatus;
+use airtight_matrix::scenario::{Catalogue, Plan, named_ports};
 use airtight_model::world::{Built, Environment, World, build};
 use clap::Args;
 
 use super::embedded;
 use super::error::CliError;
+use super::rendering::RenderingArgs;
 
 /// Which manifests, scenarios and stack to use.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +30,16 @@ pub struct InputArgs {
     pub stack: String,
 }
 
+/// How the manifests are read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReadingArgs {
+    /// Refuse objects of kinds that airtight does not read, instead of counting them
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub(super) rendering: RenderingArgs,
+}
+
 /// Everything that a command reads, loaded.
 #[derive(Debug)]
 pub struct Inputs {
@@ -39,29 +53,49 @@ pub struct Inputs {
     pub environment: Environment,
     /// Where the manifests came from, for the reader.
     pub origin: String,
+    /// Whether the scenarios are the built-in ones, and the manifests are not.
+    pub(super) borrowed_scenarios: bool,
 }
 
 impl Inputs {
-    /// Loads what the arguments name.
+    /// Loads what the arguments name, as it is read where nothing else is said.
     ///
     /// # Errors
     /// Every file that cannot be read or parsed.
     pub fn load(args: &InputArgs) -> Result<Self, CliError> {
-        let (mut manifests, origin) = tree(&args.manifests, "manifests", embedded::manifests)?;
-        let (scenarios, _) = tree(&args.scenarios, "scenarios", embedded::scenarios)?;
-        let environment = environment(&mut manifests)?;
-        let stack = stack(&args.stack)?;
-        Ok(Self { manifests, scenarios, stack, environment, origin })
+        Self::read(args, &ReadingArgs::default(), None)
+    }
+
+    /// Loads what the arguments name; objects that name no namespace are put into `namespace`.
+    ///
+    /// # Errors
+    /// Every file that cannot be read or parsed.
+    pub fn read(args: &InputArgs, reading: &ReadingArgs, namespace: Option<&str>) -> Result<Self, CliError> {
+        let inputs = Self::of_manifests(&args.manifests, &args.stack, reading, namespace)?;
+        let (scenarios, origin) = tree(&args.scenarios, "scenarios", embedded::scenarios, listed)?;
+        let borrowed_scenarios =
+            origin == built_in_origin("scenarios") && inputs.origin != built_in_origin("manifests");
+        if borrowed_scenarios {
+            // The reference matrix speaks of workloads that are not there.
+            return Ok(Self { borrowed_scenarios, ..inputs });
+        }
+        Ok(Self { scenarios, ..inputs })
     }
 
     /// Loads manifests alone.
     ///
     /// # Errors
     /// Every file that cannot be read or parsed.
-    pub fn of_manifests(paths: &[PathBuf], stack_name: &str) -> Result<Self, CliError> {
-        let (mut manifests, origin) = tree(paths, "manifests", embedded::manifests)?;
+    pub fn of_manifests(
+        paths: &[PathBuf],
+        stack_name: &str,
+        reading: &ReadingArgs,
+        namespace: Option<&str>,
+    ) -> Result<Self, CliError> {
+        let (mut manifests, origin) = manifests(paths, reading, namespace)?;
         let environment = environment(&mut manifests)?;
-        Ok(Self { manifests, scenarios: Loaded::default(), stack: stack(stack_name)?, environment, origin })
+        let stack = stack(stack_name)?;
+        Ok(Self { manifests, scenarios: Loaded::default(), stack, environment, origin, borrowed_scenarios: false })
     }
 
     /// The world of the manifests.
@@ -69,7 +103,8 @@ impl Inputs {
     /// # Errors
     /// Documents that are no objects of a known kind, and objects defined twice.
     pub fn world(&self) -> Result<Built, CliError> {
-        build(&self.manifests.documents, &self.environment, self.stack.clone()).map_err(CliError::Input)
+        let built = build(&self.manifests.documents, &self.environment, self.stack.clone()).map_err(CliError::Input)?;
+        Ok(Built { world: built.world.with_named_ports(&named_ports(&self.scenarios.documents)), ..built })
     }
 
     /// The matrix of the scenarios, checked against `world`.
@@ -77,6 +112,9 @@ impl Inputs {
     /// # Errors
     /// Everything that is wrong with the scenarios.
     pub fn plan(&self, world: &World) -> Result<Plan, CliError> {
+        if self.borrowed_scenarios {
+            return Err(CliError::NoScenarios(self.origin.clone()));
+        }
         let catalogue = Catalogue::embedded().map_err(CliError::Input)?;
         let today = jiff::Zoned::now().date();
         airtight_matrix::scenario::load(&self.scenarios.documents, world, &catalogue, today).map_err(CliError::Input)
@@ -94,6 +132,25 @@ impl Inputs {
             }
             error => error,
         })
+    }
+
+    /// What was noticed while the manifests were read and their world was built.
+    #[must_use]
+    pub fn findings(&self, built: &Built) -> Vec<Diagnostic> {
+        self.manifests.findings.iter().chain(&built.findings).cloned().collect()
+    }
+
+    /// What concerns whoever asks for something else than the world itself: what was not read, and what is missing.
+    #[must_use]
+    pub fn remarks(&self, built: &Built) -> Vec<Diagnostic> {
+        let missing = built.findings.iter().filter(|finding| finding.is_error());
+        self.manifests.findings.iter().chain(missing).cloned().collect()
+    }
+
+    /// How a command ends that has shown what it was asked for: an object that is refused is missing from what it showed.
+    #[must_use]
+    pub fn status(&self, built: &Built) -> ExitStatus {
+        if self.remarks(built).iter().any(Diagnostic::is_error) { ExitStatus::Failed } else { ExitStatus::Passed }
     }
 
     /// SHA-256 of every file that was read, by name.
@@ -116,19 +173,38 @@ impl Inputs {
     }
 }
 
-pub(super) fn tree(paths: &[PathBuf], folder: &str, built_in: fn() -> Vec<File>) -> Result<(Loaded, String), CliError> {
-    if !paths.is_empty() {
-        return listed(paths);
-    }
-    let local = Path::new(folder);
-    if local.is_dir() {
-        return listed(&[local.to_owned()]);
-    }
-    let loaded = load_files(built_in()).map_err(CliError::Input)?;
-    Ok((loaded, format!("built-in {folder}")))
+/// The manifests that are named, those of this folder, or the built-in ones; and where they came from.
+pub(super) fn manifests(
+    paths: &[PathBuf],
+    reading: &ReadingArgs,
+    namespace: Option<&str>,
+) -> Result<(Loaded, String), CliError> {
+    let renderer = reading.rendering.programs(namespace);
+    let reading = Reading { strict: reading.strict, namespace, renderer: Some(&renderer) };
+    tree(paths, "manifests", embedded::manifests, |paths| load_manifests(paths, reading))
 }
 
-fn listed(paths: &[PathBuf]) -> Result<(Loaded, String), CliError> {
+fn tree(
+    paths: &[PathBuf],
+    folder: &str,
+    built_in: fn() -> Vec<File>,
+    read: impl Fn(&[PathBuf]) -> Result<Loaded, Vec<Diagnostic>>,
+) -> Result<(Loaded, String), CliError> {
+    let local = PathBuf::from(folder);
+    let named = if paths.is_empty() && local.is_dir() { std::slice::from_ref(&local) } else { paths };
+    if named.is_empty() {
+        let loaded = load_files(built_in()).map_err(CliError::Input)?;
+        return Ok((loaded, built_in_origin(folder)));
+    }
+    let names: Vec<String> = named.iter().map(|path| printable(&path.to_string_lossy())).collect();
+    Ok((read(named).map_err(CliError::Input)?, names.join(", ")))
+}
+
+fn built_in_origin(folder: &str) -> String {
+    format!("built-in {folder}")
+}
+
+fn listed(paths: &[PathBuf]) -> Result<Loaded, Vec<Diagnostic>> {
     let mut all = Loaded::default();
     let mut failures = Vec::new();
     for path in paths {
@@ -137,11 +213,7 @@ fn listed(paths: &[PathBuf]) -> Result<(Loaded, String), CliError> {
             Err(findings) => failures.extend(findings),
         }
     }
-    if !failures.is_empty() {
-        return Err(CliError::Input(failures));
-    }
-    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    Ok((all, names.join(", ")))
+    if failures.is_empty() { Ok(all) } else { Err(failures) }
 }
 
 /// Takes the `Environment` out of the manifests; if they have none, the built-in one with the hosts that they name.
@@ -151,7 +223,8 @@ pub(super) fn environment(manifests: &mut Loaded) -> Result<Environment, CliErro
     manifests.documents = rest;
     match own.as_slice() {
         [] => {
-            let mut environment = built_in_environment()?;
+            // Hosts of the reference set are nobody else's.
+            let mut environment = Environment { hosts: Vec::new(), ..built_in_environment()? };
             manifests.findings.extend(environment.assume_hosts(&manifests.documents));
             Ok(environment)
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use airtight_manifest::load;
+use airtight_manifest::{Diagnostic, Loaded, Reading, load, load_manifests};
 use airtight_matrix::run::ExitStatus;
 use clap::Args;
 use serde_json::{Value, json};
@@ -61,8 +61,8 @@ pub(super) struct JobArgs {
 pub(super) fn job(args: &JobArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     // A filter that does not parse is better found here than in the pod.
     args.selection.selection()?;
-    let manifests = Packed::read("manifests", &args.input.manifests)?;
-    let scenarios = Packed::read("scenarios", &args.input.scenarios)?;
+    let manifests = Packed::read("manifests", &args.input.manifests, as_manifests)?;
+    let scenarios = Packed::read("scenarios", &args.input.scenarios, load)?;
     let role = args.deploy.role().role();
     let mut documents = vec![args.namespace(), args.account(), args.binding()];
     for packed in [&manifests, &scenarios] {
@@ -211,11 +211,15 @@ struct PackedFile {
 }
 
 impl Packed {
-    fn read(name: &'static str, paths: &[PathBuf]) -> Result<Self, CliError> {
+    fn read(
+        name: &'static str,
+        paths: &[PathBuf],
+        read: fn(&Path) -> Result<Loaded, Vec<Diagnostic>>,
+    ) -> Result<Self, CliError> {
         let mut packed = Self { name, roots: Vec::new(), files: Vec::new() };
         let (mut map, mut held) = (0, 0);
         for (number, path) in paths.iter().enumerate() {
-            let loaded = load(path).map_err(CliError::Input)?;
+            let loaded = read(path).map_err(CliError::Input)?;
             let last = path.file_name().map_or_else(|| "input".to_owned(), |last| last.to_string_lossy().into_owned());
             let root = format!("{number}/{last}");
             for (file, text) in loaded.sources.iter() {
@@ -267,6 +271,11 @@ impl Packed {
         };
         json!({"name": self.name, "projected": {"sources": (0..self.maps()).map(source).collect::<Vec<_>>()}})
     }
+}
+
+/// Manifests whose files say all: what a program would have to render cannot be sent along.
+fn as_manifests(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    load_manifests(&[path.to_owned()], Reading::default())
 }
 
 fn too_large(file: &str) -> CliError {

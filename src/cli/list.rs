@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::error::CliError;
-use super::input::{InputArgs, Inputs};
+use super::input::{InputArgs, Inputs, ReadingArgs};
 use super::output::{Output, OutputFormat};
 use super::run::{NOTHING_SELECTED_HINT, SelectionArgs};
 
@@ -24,6 +24,11 @@ pub struct ListArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// The namespace of objects that name none [default: default]
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,8 +54,9 @@ struct Workload {
 /// # Errors
 /// When inputs cannot be read, or nothing is selected.
 pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    let inputs = Inputs::load(&args.input)?;
+    let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
+    output.diagnostics(&inputs.remarks(&built), &inputs.sources())?;
     if args.workloads {
         let rows = workloads(&built.world);
         return show(

@@ -9,7 +9,7 @@ use airtight_report::{ReportError, Style, reach};
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
-use super::input::{InputArgs, Inputs};
+use super::input::{InputArgs, Inputs, ReadingArgs};
 use super::output::{Output, OutputFormat};
 
 /// Which part of the matrix to show.
@@ -24,7 +24,7 @@ pub struct MatrixArgs {
     /// Destinations: NAMESPACE, NAMESPACE/NAME or the name of a host; may be repeated
     #[arg(long, value_name = "DESTINATION")]
     to: Vec<String>,
-    /// The namespace of one end at least
+    /// The namespace of one end at least, and of objects that name none
     #[arg(long, short)]
     namespace: Option<String>,
     /// The destination's port
@@ -44,6 +44,8 @@ pub struct MatrixArgs {
     svg: Option<PathBuf>,
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    reading: ReadingArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -73,10 +75,10 @@ enum Format {
 /// # Errors
 /// When inputs cannot be read, or a file cannot be written.
 pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    let inputs = Inputs::load(&args.input)?;
+    let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
     let engine = Engine::compile(&built.world);
-    output.diagnostics(&built.findings, &inputs.sources())?;
+    output.diagnostics(&inputs.findings(&built), &inputs.sources())?;
     let matrix = Reachability::compute(&engine, &args.scope());
     if matrix.rows().is_empty() || matrix.targets().is_empty() {
         writeln!(output.err, "no pair of source and destination is selected").map_err(CliError::Output)?;
@@ -89,10 +91,10 @@ pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
         write(path, &reach::svg(&matrix))?;
     }
     if args.html.is_some() || args.svg.is_some() {
-        return Ok(ExitStatus::Passed);
+        return Ok(inputs.status(&built));
     }
     args.show(&matrix, output)?;
-    Ok(ExitStatus::Passed)
+    Ok(inputs.status(&built))
 }
 
 impl MatrixArgs {

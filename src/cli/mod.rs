@@ -34,6 +34,7 @@ mod progress;
 mod rbac;
 mod recipe;
 pub mod render;
+mod rendering;
 pub mod run;
 pub mod schema;
 mod signals;

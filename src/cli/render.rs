@@ -1,5 +1,7 @@
 //! `airtight report`: any format, from the run.json of an earlier run.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use airtight_matrix::run::{ExitStatus, RunRecord};
@@ -8,6 +10,9 @@ use clap::Args;
 
 use super::error::CliError;
 use super::output::Output;
+
+/// A record is no longer than this: forty times that of the whole reference matrix.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What to render.
 #[derive(Debug, Args)]
@@ -36,6 +41,12 @@ pub fn report(args: &ReportArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
 /// # Errors
 /// When the file cannot be read, or is no run.json.
 pub(super) fn read(path: &Path) -> Result<RunRecord, CliError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    let failed = |source| CliError::Read { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    let bytes = file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if bytes as u64 > MOST_BYTES {
+        return Err(failed(std::io::Error::other(format!("it has more than {MOST_BYTES} bytes"))));
+    }
     Ok(json::read(&text)?)
 }

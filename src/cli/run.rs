@@ -18,7 +18,7 @@ use clap::{Args, ValueEnum};
 use super::error::{CliError, unless_closed};
 #[cfg(feature = "live")]
 use super::evidence;
-use super::input::{InputArgs, Inputs};
+use super::input::{InputArgs, Inputs, ReadingArgs};
 #[cfg(feature = "live")]
 use super::live::Ownership;
 use super::output::{Output, OutputFormat};
@@ -33,6 +33,11 @@ pub struct RunArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// The namespace of objects that name none [default: default]
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
     /// Folder for the reports; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "airtight-report", env = "AIRTIGHT_REPORT_DIR")]
     report_dir: PathBuf,
@@ -76,6 +81,10 @@ pub struct SelectionArgs {
 }
 
 impl SelectionArgs {
+    fn is_everything(&self) -> bool {
+        self.filter.is_empty() && self.suite.is_empty()
+    }
+
     /// The selection that was asked for.
     ///
     /// # Errors
@@ -109,12 +118,12 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     if args.testbed == TestbedName::Model {
         args.live.refuse_deploying("model")?;
     }
-    let inputs = Inputs::load(&args.input)?;
+    let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
     let plan = inputs.plan_for(&built)?.select(&args.selection.selection()?);
     let engine = Engine::compile(&built.world);
     let clock = SystemClock::new();
-    let context = context(&inputs, &built, &engine, &plan, &clock);
+    let context = context(&inputs, &built, &engine, (&plan, args.selection.is_everything()), &clock);
     let mut model = Model::new(&engine);
     match args.testbed {
         TestbedName::Model => {
@@ -167,7 +176,9 @@ fn finish(
     let mut terminal = Terminal::new(&mut *output.err, Style::of(&std::io::stderr()));
     let mut record = airtight_matrix::run::run(plan, testbed, context, &mut [&mut terminal]);
     go_on()?;
-    let written = save(&mut record)?;
+    // A run of nothing is no reason to lose the report of the last one.
+    let kept = record.cases.is_empty() && args.report_dir.join(Format::Json.file_name()).exists();
+    let written = if kept { Vec::new() } else { save(&mut record)? };
     terminal.written(&written).map_err(CliError::Output)?;
     if record.summary.status == ExitStatus::NothingSelected {
         writeln!(output.err, "  hint: {NOTHING_SELECTED_HINT}").map_err(CliError::Output)?;
@@ -184,7 +195,7 @@ fn context<'a>(
     inputs: &'a Inputs,
     built: &'a Built,
     engine: &Engine<'_>,
-    plan: &'a Plan,
+    (plan, whole): (&'a Plan, bool),
     clock: &'a SystemClock,
 ) -> RunContext<'a> {
     let setting = ablation::Setting {
@@ -192,15 +203,19 @@ fn context<'a>(
         environment: &inputs.environment,
         stack: &inputs.stack,
     };
-    let mut findings = inputs.manifests.findings.clone();
-    findings.extend(built.findings.iter().cloned());
+    let mut findings = inputs.findings(built);
     findings.extend(engine.findings());
     let count = inputs.manifests.documents.len();
     RunContext {
         manifests: format!("{count} objects from {}", inputs.origin),
         findings,
         inputs: inputs.digests(),
-        coverage: Box::new(move |cases| ablation::coverage(setting, &built.world, plan, cases)),
+        coverage: Box::new(move |cases| {
+            let mut policies = ablation::coverage(setting, &built.world, plan, cases);
+            // What a part of the matrix does not exercise says nothing of the matrix.
+            policies.retain(|policy| whole || !policy.decides.is_empty() || !policy.noticed_by.is_empty());
+            policies
+        }),
         ..RunContext::new(StackRecord::from(&inputs.stack), clock)
     }
 }

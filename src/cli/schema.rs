@@ -20,6 +20,8 @@ enum SchemaOf {
     Scenario,
     /// The run.json of a run
     Run,
+    /// A document that says what is around the cluster
+    Environment,
 }
 
 /// Prints a schema.
@@ -30,6 +32,7 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     let schema = match args.of {
         SchemaOf::Scenario => airtight_matrix::scenario::schema(),
         SchemaOf::Run => airtight_matrix::run::schema(),
+        SchemaOf::Environment => airtight_model::world::environment_schema(),
     };
     output.serialized(&schema, OutputFormat::Json)?;
     Ok(ExitStatus::Passed)

@@ -11,9 +11,8 @@ use airtight_provision::{
 use clap::Args;
 use serde::Serialize;
 
-use super::embedded;
 use super::error::CliError;
-use super::input::{environment, tree};
+use super::input::{ReadingArgs, environment, manifests};
 use super::output::{Output, OutputFormat};
 use super::preflight;
 use super::progress;
@@ -95,7 +94,7 @@ impl UpArgs {
             return Ok(Payload::default());
         }
         let paths: Vec<PathBuf> = self.manifests.iter().cloned().collect();
-        let (mut loaded, _) = tree(&paths, "manifests", embedded::manifests)?;
+        let (mut loaded, _) = manifests(&paths, &ReadingArgs::default(), None)?;
         let hosts = environment(&mut loaded)?.hosts;
         let root = paths.first().map_or_else(|| "manifests".to_owned(), |path| path.display().to_string());
         let root = root.trim_end_matches('/');

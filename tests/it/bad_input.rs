@@ -423,9 +423,7 @@ fn characters_that_yaml_forbids_are_placed() {
 
 #[test]
 fn documents_that_are_no_objects_are_placed() {
-    for text in
-        ["just text\n", "- a\n- b\n", "42\n", "{}\n", "apiVersion: v1\n", "kind: Pod\n", "apiVersion: 1\nkind: Pod\n"]
-    {
+    for text in ["just text\n", "42\n", "apiVersion: v1\n", "kind: Pod\n", "apiVersion: 1\nkind: Pod\n"] {
         bytes(text, "1:");
     }
     bytes("apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: []}\n", "");

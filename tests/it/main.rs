@@ -9,6 +9,7 @@ mod cli_run;
 mod cli_streams;
 #[cfg(feature = "live")]
 mod cluster;
+mod corpus;
 mod dependencies;
 #[cfg(feature = "live")]
 mod envtest;
@@ -22,6 +23,8 @@ mod machine;
 mod namespaces;
 #[cfg(feature = "live")]
 mod provisioning;
+#[cfg(feature = "live")]
+mod refusals_real_api;
 mod shop;
 #[cfg(feature = "live")]
 mod stand_in_docker;

@@ -25,7 +25,11 @@ pub fn write(folder: &Path, record: &RunRecord, formats: &[Format]) -> Result<Ve
         rendered.push((folder.join(format.file_name()), render(format, record)?));
     }
     let made = make_folder(folder)?;
+    // Two runs at once: the files of one are all there before those of the other come. Where a file system knows no
+    // locks, each file is whole all the same.
+    let turn = fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
     let result = stage(folder, &rendered).and_then(publish);
+    drop(turn);
     if result.is_err() && made {
         // Only an empty folder goes; if it cannot, the error at hand says more than this one would.
         let _ = fs::remove_dir(folder);
