@@ -93,5 +93,8 @@ fn tell(drafted: &Draft, args: &InitArgs, output: &mut Output<'_>) -> std::io::R
     for path in &args.manifests {
         let _ = write!(next, " --manifests {}", path.display());
     }
+    if let Some(namespace) = &args.namespace {
+        let _ = write!(next, " --namespace {namespace}");
+    }
     writeln!(output.err, "{next} --scenarios {}", args.out.display())
 }

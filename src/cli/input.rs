@@ -180,6 +180,8 @@ pub(super) fn manifests(
     namespace: Option<&str>,
 ) -> Result<(Loaded, String), CliError> {
     let renderer = reading.rendering.programs(namespace);
+    // As `kubectl apply` has it.
+    let namespace = Some(namespace.unwrap_or("default"));
     let reading = Reading { strict: reading.strict, namespace, renderer: Some(&renderer) };
     tree(paths, "manifests", embedded::manifests, |paths| load_manifests(paths, reading))
 }
@@ -191,13 +193,13 @@ fn tree(
     read: impl Fn(&[PathBuf]) -> Result<Loaded, Vec<Diagnostic>>,
 ) -> Result<(Loaded, String), CliError> {
     let local = PathBuf::from(folder);
-    let named = if paths.is_empty() && local.is_dir() { std::slice::from_ref(&local) } else { paths };
-    if named.is_empty() {
+    let chosen = if paths.is_empty() && local.is_dir() { std::slice::from_ref(&local) } else { paths };
+    if chosen.is_empty() {
         let loaded = load_files(built_in()).map_err(CliError::Input)?;
         return Ok((loaded, built_in_origin(folder)));
     }
-    let names: Vec<String> = named.iter().map(|path| printable(&path.to_string_lossy())).collect();
-    Ok((read(named).map_err(CliError::Input)?, names.join(", ")))
+    let names: Vec<String> = chosen.iter().map(|path| printable(&path.to_string_lossy())).collect();
+    Ok((read(chosen).map_err(CliError::Input)?, names.join(", ")))
 }
 
 fn built_in_origin(folder: &str) -> String {

@@ -92,11 +92,15 @@ fn an_unknown_kind_is_an_error_and_not_left_out() {
 }
 
 #[test]
-fn an_object_of_a_namespace_that_is_not_there_is_refused() {
+fn a_namespace_that_is_one_letter_from_one_that_is_there_is_an_error() {
     assert_snapshot!(policy("{name: api, namespace: shop}", "{name: api, namespace: shopp}"), @r"
     error[dangling-reference] NetworkPolicy shopp/api is in namespace `shopp`, which does not exist
       at manifests/policies.yaml:3:34
       hint    did you mean `shop`? Otherwise add the Namespace to the manifests
+    warning[peer-matches-nobody] NetworkPolicy shopp/api spec.ingress[0]: a peer of this rule matches no pod of this world
+      at manifests/policies.yaml:7:5
+      hint    compare its labels with those of pods and namespaces; a namespace has no label `name`
+              unless someone sets it
     ");
 }
 
@@ -353,7 +357,7 @@ fn empty_files_are_refused() {
     11 |     to: {service: shop/api, port: 8080}
        |                   ^^^^^^^^
        |
-       = help: known are, among others: `kube-system/kube-dns`
+       = help: known are, among others: `default/kubernetes`, `kube-system/kube-dns`
 
     error[unknown-workload]: there is no workload `shop/stranger`
       --> scenarios/api.yaml:16:11
@@ -369,7 +373,7 @@ fn empty_files_are_refused() {
     17 |     to: {service: shop/api, port: 8080}
        |                   ^^^^^^^^
        |
-       = help: known are, among others: `kube-system/kube-dns`
+       = help: known are, among others: `default/kubernetes`, `kube-system/kube-dns`
 
     error[unknown-workload]: there is no workload `shop/web`
       --> scenarios/api.yaml:23:11
@@ -398,6 +402,8 @@ fn a_path_that_cannot_be_read_is_named() {
     assert!(told.starts_with("exit 2\n") && told.contains("cannot read /proc/self/mem"), "{told}");
     let told = Shop::new().run(&["list", "-m", "/dev/zero"]);
     assert!(told.starts_with("exit 2\n") && told.contains("not a regular file"), "{told}");
+    let told = Shop::new().run(&["report", "--from", "/dev/zero"]);
+    assert!(told.starts_with("exit 2\n") && told.contains("it has more than"), "{told}");
 }
 
 #[cfg(unix)]

@@ -1,4 +1,5 @@
 //! What the command says about itself, its inputs and single flows.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use insta::assert_snapshot;
 
@@ -33,7 +34,7 @@ fn help_names_the_commands_and_the_exit_codes() {
       rbac         Print the role that `run --testbed cluster` needs, as a manifest
       job          Print a Job that runs the matrix from within a cluster, with all that it needs, as
                    manifests
-      schema       Print the JSON Schema of scenarios or of run.json
+      schema       Print the JSON Schema of scenarios, of an environment or of run.json
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
 
@@ -280,4 +281,18 @@ fn explain_names_what_it_does_not_know() {
     error[argument]: `quic` is not a transport protocol
       hint: write `tcp`, `udp`, `sctp` or `icmp`
     ");
+}
+
+#[test]
+fn the_environment_of_the_reference_set_fits_its_schema() {
+    let output = Shop::new().command(&["schema", "environment"]).output().unwrap();
+    assert_sound(&output);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let environment = airtight_testkit::repository::document("manifests/environment.yaml").root.to_json();
+    let wrong: Vec<String> = validator.iter_errors(&environment).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let mut misspelt = environment;
+    misspelt["spec"]["podCidr"] = serde_json::json!([]);
+    assert!(!validator.is_valid(&misspelt));
 }

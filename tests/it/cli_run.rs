@@ -192,10 +192,9 @@ spec: {configPatches: []}",
               allows nothing: timeout with the policy, http(200) without
       ? shop-api: 1 inconclusive
 
-    policy objects that no case notices (3)
+    policy objects that no case notices (2)
       NetworkPolicy shop/api (manifests/policies.yaml:1:1): decides in 1 case, and none notices its
         removal
-      AuthorizationPolicy shop/api-callers (manifests/policies.yaml:16:1): no case reaches it
       Gateway shop/waypoint (manifests/shop.yaml:61:1): decides in 1 case, and none notices its
         removal
 
@@ -269,11 +268,6 @@ fn nothing_selected_ends_with_4_and_says_so_in_the_reports() {
       stack   reference: Kubernetes 1.31.9, Cilium 1.17.5, Istio 1.26.2, Gateway API 1.2.1, Kgateway
               2.0.3, Kyverno 1.14.4
       loaded  11 objects from manifests
-
-    policy objects that no case notices (3)
-      NetworkPolicy shop/api (manifests/policies.yaml:1:1): no case reaches it
-      AuthorizationPolicy shop/api-callers (manifests/policies.yaml:11:1): no case reaches it
-      Gateway shop/waypoint (manifests/shop.yaml:61:1): no case reaches it
 
     No case was selected (nothing selected, exit code 4)
     0 cases: 0 passed (0 allowed, 0 denied), 0 failed, 0 inconclusive, 0 waived, 0 skipped, 0 flaky in [time]

@@ -25,6 +25,8 @@ mod namespaces;
 mod provisioning;
 #[cfg(feature = "live")]
 mod refusals_real_api;
+#[cfg(unix)]
+mod rendering;
 mod shop;
 #[cfg(feature = "live")]
 mod stand_in_docker;

@@ -26,13 +26,15 @@ pub(super) struct Read {
     pub(super) folders: BTreeMap<String, PathBuf>,
     pub(super) failures: Vec<Diagnostic>,
     seen: BTreeSet<PathBuf>,
+    /// How many files were met, those that had been read before among them.
+    met: usize,
     names: BTreeSet<String>,
 }
 
 impl Read {
     /// Adds a file, a folder with everything below it, or with `-` standard input.
     pub(super) fn add(&mut self, path: &Path) {
-        let before = (self.files.len(), self.failures.len());
+        let before = (self.met, self.failures.len());
         let again = path.canonicalize().is_ok_and(|real| self.seen.contains(&real));
         if path == Path::new("-") {
             self.stream(STANDARD_INPUT, std::io::stdin().lock());
@@ -43,7 +45,7 @@ impl Read {
         } else {
             self.visit(path, 0);
         }
-        if before == (self.files.len(), self.failures.len()) && !again {
+        if before == (self.met, self.failures.len()) && !again {
             self.failures.push(empty(path));
         }
     }
@@ -55,7 +57,9 @@ impl Read {
         match fs::metadata(path) {
             Err(error) => self.fail(path, &describe(&error), "check the path and its permissions"),
             // What is reached twice through links, or named twice, is there once.
-            Ok(_) if path.canonicalize().is_ok_and(|real| !self.seen.insert(real)) => {}
+            Ok(meta) if path.canonicalize().is_ok_and(|real| !self.seen.insert(real)) => {
+                self.met += usize::from(meta.is_file());
+            }
             Ok(meta) if meta.is_dir() => self.folder(path, depth),
             Ok(meta) if !meta.is_file() && !is_pipe(&meta) => {
                 self.fail(path, "not a regular file", "name a file or a folder");
@@ -94,6 +98,7 @@ impl Read {
 
     /// Takes in what is read until its end; a stream without end is cut off.
     fn stream(&mut self, name: &str, reader: impl std::io::Read) {
+        self.met += 1;
         let mut bytes = Vec::new();
         match reader.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
             Ok(read) if read as u64 > MAX_FILE_BYTES => {

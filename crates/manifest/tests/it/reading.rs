@@ -69,19 +69,19 @@ fn names_that_steer_a_terminal_are_escaped() {
 
 #[test]
 fn what_is_reached_twice_is_read_once() {
-    let folder = folder(&[("..data/x.yaml", &namespace("x")), ("y.yaml", &namespace("y"))]);
+    let folder = folder(&[("..data/x.yaml", &namespace("x")), ("y.yaml", &namespace("z"))]);
     std::os::unix::fs::symlink("..data/x.yaml", folder.path().join("x.yaml")).unwrap();
     let again = folder.path().join("y.yaml");
-    assert_eq!(names(&read(&[folder.path(), &again, folder.path()]).unwrap()), ["x", "y"]);
+    assert_eq!(names(&read(&[folder.path(), &again, folder.path()]).unwrap()), ["x", "z"]);
 }
 
 #[test]
 fn hidden_files_are_read_as_kubectl_does() {
     let folder = folder(&[
         (".hidden/.x.yml", &namespace("x")),
-        ("y.json", r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "y"}}"#),
+        ("y.json", r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "z"}}"#),
     ]);
-    assert_eq!(names(&read(&[folder.path()]).unwrap()), ["x", "y"]);
+    assert_eq!(names(&read(&[folder.path()]).unwrap()), ["x", "z"]);
 }
 
 #[test]
@@ -173,11 +173,11 @@ fn a_kustomization_that_only_lists_is_followed_beyond_its_folder() {
         ("base/x.yaml", &namespace("x")),
         ("base/left.yaml", &namespace("left")),
         ("prod/kustomization.yaml", "resources: [../base, y.yaml]\n"),
-        ("prod/y.yaml", &namespace("y")),
+        ("prod/y.yaml", &namespace("z")),
     ]);
-    assert_eq!(names(&read(&[&folder.path().join("prod")]).unwrap()), ["x", "y"]);
+    assert_eq!(names(&read(&[&folder.path().join("prod")]).unwrap()), ["x", "z"]);
     let all = read(&[folder.path()]).unwrap();
-    assert_eq!(names(&all), ["x", "y"]);
+    assert_eq!(names(&all), ["x", "z"]);
     assert!(told(&all)[0].ends_with("base/left.yaml is listed in no kustomization and is not used"));
 }
 

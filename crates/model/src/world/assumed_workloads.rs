@@ -1,17 +1,20 @@
 //! Pods for policies that come without workloads: whom they select, whom they let in, and in each namespace somebody
 //! whom they do not know. Otherwise nothing could be said of such a set at all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use airtight_manifest::cilium::CiliumNetworkPolicy;
 use airtight_manifest::network::NetworkPolicy;
-use airtight_manifest::{Diagnostic, Document, Labels, Location, Node, Object, Position, Resource, Severity, selects};
+use airtight_manifest::{Diagnostic, Document, Labels, Node, Object, Position, Resource, Severity, selects};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::json;
 
 use super::intake::{Item, accepted};
+
+/// Where they say that they were written.
+const FILE: &str = "built-in/assumed-workloads.yaml";
 
 /// How many pods the note names.
 const NAMED: usize = 5;
@@ -23,12 +26,9 @@ const OTHER: &str = "other";
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 const CILIUM_NAMESPACE: &str = "io.kubernetes.pod.namespace";
 
-/// Pods of which policies speak.
+/// Pods of which policies speak, by namespace and labels.
 #[derive(Debug, Default)]
-struct Spoken<'a> {
-    /// By namespace and labels, with where they are spoken of first.
-    pods: BTreeMap<(String, Labels), &'a Item>,
-}
+struct Spoken(BTreeSet<(String, Labels)>);
 
 /// The pods of which the policies among `items` speak; none if there are workloads.
 pub(super) fn of(items: &[Item]) -> Vec<Item> {
@@ -38,8 +38,8 @@ pub(super) fn of(items: &[Item]) -> Vec<Item> {
     let mut spoken = Spoken::default();
     for item in items {
         match &item.resource {
-            Resource::NetworkPolicy(policy) => spoken.network_policy(item, policy, items),
-            Resource::CiliumNetworkPolicy(policy) => spoken.cilium_policy(item, policy),
+            Resource::NetworkPolicy(policy) => spoken.network_policy(policy, items),
+            Resource::CiliumNetworkPolicy(policy) => spoken.cilium_policy(policy),
             _ => {}
         }
     }
@@ -59,35 +59,35 @@ fn runs_pods(resource: &Resource) -> bool {
     )
 }
 
-impl<'a> Spoken<'a> {
-    fn add(&mut self, namespace: &str, labels: Labels, item: &'a Item) {
-        self.pods.entry((namespace.to_owned(), labels)).or_insert(item);
+impl Spoken {
+    fn add(&mut self, namespace: &str, labels: Labels) {
+        self.0.insert((namespace.to_owned(), labels));
     }
 
-    fn network_policy(&mut self, item: &'a Item, policy: &Object<NetworkPolicy>, items: &[Item]) {
+    fn network_policy(&mut self, policy: &Object<NetworkPolicy>, items: &[Item]) {
         let home = policy.meta.namespace();
         let spec = &policy.body.spec;
-        self.add(home, Labels::new(), item);
-        self.add(home, wanted(&spec.pod_selector), item);
+        self.add(home, Labels::new());
+        self.add(home, wanted(&spec.pod_selector));
         let inward = spec.ingress.iter().flatten().flat_map(|rule| rule.from.iter().flatten());
         let outward = spec.egress.iter().flatten().flat_map(|rule| rule.to.iter().flatten());
         for peer in inward.chain(outward) {
             for namespace in homes(peer, home, items) {
-                self.add(&namespace, peer.pod_selector.as_ref().map(wanted).unwrap_or_default(), item);
+                self.add(&namespace, peer.pod_selector.as_ref().map(wanted).unwrap_or_default());
             }
         }
     }
 
-    fn cilium_policy(&mut self, item: &'a Item, policy: &Object<CiliumNetworkPolicy>) {
+    fn cilium_policy(&mut self, policy: &Object<CiliumNetworkPolicy>) {
         let home = policy.meta.namespace();
-        self.add(home, Labels::new(), item);
+        self.add(home, Labels::new());
         for (_, rule) in policy.body.rules() {
             let sections = rule.sections();
             let peers = sections.iter().flat_map(|section| section.endpoints.into_iter().flatten());
             let selectors = rule.endpoint_selector.iter().chain(peers);
             for selector in selectors {
                 if let Some((namespace, labels)) = plain(&wanted(selector)) {
-                    self.add(namespace.as_deref().unwrap_or(home), labels, item);
+                    self.add(namespace.as_deref().unwrap_or(home), labels);
                 }
             }
         }
@@ -95,12 +95,12 @@ impl<'a> Spoken<'a> {
 
     fn made(&self) -> Vec<Item> {
         let mut taken = BTreeSet::new();
-        let pods = self.pods.iter().filter_map(|((namespace, labels), item)| {
+        let pods = self.0.iter().filter_map(|(namespace, labels)| {
             let stem = labels.values().find(|value| is_name(value)).map_or(OTHER, String::as_str);
             let numbered = (2..).map(|number| format!("{stem}-{number}"));
             let mut names = std::iter::once(stem.to_owned()).chain(numbered);
             let name = names.find(|name| taken.insert((namespace.clone(), name.clone())))?;
-            pod(namespace, &name, labels, item)
+            pod(namespace, &name, labels)
         });
         pods.collect()
     }
@@ -161,19 +161,17 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() < 50 && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-fn pod(namespace: &str, name: &str, labels: &Labels, spoken_of_by: &Item) -> Option<Item> {
-    let at: Position = spoken_of_by.document.root.at;
+fn pod(namespace: &str, name: &str, labels: &Labels) -> Option<Item> {
+    let at = Position { line: 1, column: 1 };
     let containers = json!([{"name": "main", "image": "assumed"}, {"name": "web", "image": "assumed", "ports": [{"containerPort": 80}]}]);
     let object = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers},
         "metadata": {"name": name, "namespace": namespace, "labels": labels}});
-    let document =
-        Document { file: Arc::clone(&spoken_of_by.document.file), root: Arc::new(Node::from_json(&object, at)) };
+    let document = Document { file: Arc::from(FILE), root: Arc::new(Node::from_json(&object, at)) };
     Some(Item { assumed: true, ..accepted(document)? })
 }
 
 /// What the reader is told of them.
 pub(super) fn finding(assumed: &[Item]) -> Option<Diagnostic> {
-    let first = assumed.first()?;
     let names: Vec<String> = assumed.iter().take(NAMED).map(name).collect();
     let more = match assumed.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -183,10 +181,9 @@ pub(super) fn finding(assumed: &[Item]) -> Option<Diagnostic> {
         "there are policies and no workloads: pods of which they speak are assumed: {}{more}",
         names.join(", ")
     );
-    let at: Location = first.document.location(first.document.root.at);
     let hint =
         "add the workloads (`kubectl get -A -o yaml ns,deploy,sts,ds,po,svc`) to see what the policies do to them";
-    Some(Diagnostic::new(Severity::Note, "assumed-workloads", what).at(at).hint(hint))
+    (!assumed.is_empty()).then(|| Diagnostic::new(Severity::Note, "assumed-workloads", what).hint(hint))
 }
 
 fn name(item: &Item) -> String {

@@ -23,7 +23,7 @@ use super::service::Service;
 use super::workload;
 use super::{Namespace, World};
 use super::{assumed_namespaces, assumed_workloads};
-use super::{kubernetes_service, listening};
+use super::{kubernetes_service, listening, mentioned};
 
 /// A world and what was noticed while it was built.
 #[derive(Debug, Clone)]
@@ -177,7 +177,9 @@ pub(super) fn admit_pods(
     let (mut pods, mut findings) = (Vec::new(), Vec::new());
     for item in workloads.iter().filter(|item| owners.makes_pods(item.resource.object()) && !has_ended(&item.document))
     {
-        for mut request in workload::pods(&item.resource, &item.document, &nodes) {
+        for mut request in
+            workload::pods(&item.resource, &item.document, &nodes, &|name| mentioned::ordinals(name, items))
+        {
             if let Some(workload) = owners.workload(item) {
                 request.workload = Arc::from(workload);
             }

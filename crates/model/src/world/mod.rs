@@ -18,6 +18,7 @@ mod gateway_class;
 mod intake;
 mod kubernetes_service;
 mod listening;
+mod mentioned;
 mod objects;
 mod ownership;
 mod place;

@@ -17,9 +17,14 @@ pub(super) struct PodRequest {
 
 /// The pods of a resource that is a Pod or a workload; none for any other kind.
 ///
-/// One pod for each replica, named `WORKLOAD-N`, but no more than there are nodes to tell them apart; for a DaemonSet
-/// one on each node.
-pub(super) fn pods(resource: &Resource, document: &Document, nodes: &[Arc<str>]) -> Vec<PodRequest> {
+/// One pod for each replica, named `WORKLOAD-N`, but no more than there are nodes to tell them apart; of a StatefulSet
+/// also those that are `mentioned` by their own names, which are labels; for a DaemonSet one on each node.
+pub(super) fn pods(
+    resource: &Resource,
+    document: &Document,
+    nodes: &[Arc<str>],
+    mentioned: &dyn Fn(&str) -> Vec<usize>,
+) -> Vec<PodRequest> {
     match resource {
         Resource::Pod(_) => vec![PodRequest {
             workload: name_of(resource),
@@ -32,7 +37,13 @@ pub(super) fn pods(resource: &Resource, document: &Document, nodes: &[Arc<str>])
         Resource::ReplicaSet(object) => {
             replicas(resource, document, replica_count(object.body.spec.replicas, nodes), &[])
         }
-        Resource::StatefulSet(object) => stateful(resource, document, replica_count(object.body.spec.replicas, nodes)),
+        Resource::StatefulSet(object) => {
+            let (written, count) = (object.body.spec.replicas, replica_count(object.body.spec.replicas, nodes));
+            let further = written.and_then(|all| usize::try_from(all).ok()).filter(|all| *all > count);
+            let further = further
+                .map(|all| mentioned(&name_of(resource)).into_iter().filter(move |at| (count..all).contains(at)));
+            stateful(resource, document, (0..count).chain(further.into_iter().flatten()))
+        }
         Resource::DaemonSet(_) => nodes.iter().map(|node| daemon(resource, document, node)).collect(),
         Resource::Job(_) => replicas(resource, document, 1, &[("batch.kubernetes.io/job-name", &name_of(resource))]),
         Resource::CronJob(_) => cron(resource, document),
@@ -58,9 +69,9 @@ fn replicas(resource: &Resource, document: &Document, count: usize, labels: &[(&
         .collect()
 }
 
-fn stateful(resource: &Resource, document: &Document, count: usize) -> Vec<PodRequest> {
+fn stateful(resource: &Resource, document: &Document, ordinals: impl Iterator<Item = usize>) -> Vec<PodRequest> {
     let workload = name_of(resource);
-    (0..count)
+    ordinals
         .filter_map(|index| {
             let name = format!("{workload}-{index}");
             let labels = [("statefulset.kubernetes.io/pod-name", name.as_str())];
