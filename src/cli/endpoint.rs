@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use airtight_manifest::decode::decode;
+use airtight_manifest::{Node, Position};
 use airtight_model::path::{Destination, Source};
 use airtight_model::policy::{Request, Token};
 use airtight_model::world::World;
@@ -94,11 +96,21 @@ fn header(text: &str) -> Result<(String, String), CliError> {
 }
 
 fn parse_token(text: &str) -> Result<Token, CliError> {
-    serde_json::from_str(text).map_err(|error| CliError::Argument {
+    let wrong = |why: String| CliError::Argument {
         value: text.to_owned(),
         expected: "a token in JSON",
-        hint: format!("{error}; write it as '{{\"issuer\": \"https://issuer.example\", \"subject\": \"alice\"}}'"),
-    })
+        hint: format!("{why}; write it as '{{\"issuer\": \"https://issuer.example\", \"subject\": \"alice\"}}'"),
+    };
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let node = Node::from_json(&json, Position { line: 1, column: 1 });
+    let decoded = decode::<Token>(&node).map_err(|error| wrong(error.to_string()))?;
+    match decoded.unknown.first() {
+        None => Ok(decoded.value),
+        Some(field) => {
+            let meant = field.meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+            Err(wrong(format!("there is no field `{}`{meant} (there are {})", field.path, field.accepted.join(", "))))
+        }
+    }
 }
 
 fn argument(value: &str, expected: &'static str, hint: &str) -> CliError {

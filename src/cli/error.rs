@@ -32,6 +32,14 @@ pub enum CliError {
     /// A flow names what the world does not have.
     #[error("{0}")]
     Flow(#[from] FlowError),
+    /// The same, with what there is instead.
+    #[error("{error}")]
+    NoSuchEnd {
+        /// What the world does not have.
+        error: FlowError,
+        /// What was probably meant.
+        hint: String,
+    },
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
@@ -80,7 +88,7 @@ impl CliError {
             Self::NoScenarios(_) => "no-scenarios",
             Self::UnknownStack(_) => "unknown-stack",
             Self::Argument { .. } => "argument",
-            Self::Flow(_) => "flow",
+            Self::Flow(_) | Self::NoSuchEnd { .. } => "flow",
             Self::Read { .. } => "unreadable",
             Self::Exists(_) => "exists",
             Self::Write { .. } => "unwritable",
@@ -102,6 +110,7 @@ impl CliError {
             | Self::UnknownStack(_)
             | Self::Argument { .. }
             | Self::Flow(_)
+            | Self::NoSuchEnd { .. }
             | Self::Read { .. }
             | Self::Exists(_)
             | Self::Write { .. }
@@ -122,7 +131,7 @@ impl CliError {
                     .to_owned(),
             ),
             Self::UnknownStack(_) => Some("built in are `reference` and `latest`; or name a stack file".to_owned()),
-            Self::Argument { hint, .. } => Some(hint.clone()),
+            Self::Argument { hint, .. } | Self::NoSuchEnd { hint, .. } => Some(hint.clone()),
             Self::Flow(_) => Some("`airtight list --workloads` shows what there is".to_owned()),
             Self::Read { .. } => Some("check the path and its permissions".to_owned()),
             Self::Exists(_) => Some("add --force to replace it, or name another file with --out".to_owned()),
@@ -149,6 +158,7 @@ impl CliError {
             | Self::UnknownStack(_)
             | Self::Argument { .. }
             | Self::Flow(_)
+            | Self::NoSuchEnd { .. }
             | Self::Read { .. }
             | Self::Exists(_)
             | Self::Write { .. }

@@ -1,16 +1,17 @@
 //! `airtight explain`: one flow, hop by hop.
 
 use airtight_matrix::run::ExitStatus;
-use airtight_matrix::scenario::default_authority;
-use airtight_model::path::{Destination, Engine, Flow};
+use airtight_matrix::scenario::{default_authority, got_through};
+use airtight_model::path::{Destination, Engine, Flow, Trace};
 use airtight_model::world::{Protocol, World, service_host};
 use airtight_report::{Style, render_trace};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::endpoint;
 use super::error::CliError;
 use super::input::{InputArgs, Inputs, ReadingArgs};
 use super::output::{Output, OutputFormat};
+use super::suggest;
 
 /// Which flow to explain.
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ pub struct ExplainArgs {
     /// Transport protocol: tcp, udp, sctp or icmp
     #[arg(long, default_value = "tcp")]
     protocol: String,
+    /// End with 1 unless the flow gets through (`allow`) or does not (`deny`), and with 3 where nobody can tell
+    #[arg(long, value_enum, value_name = "OUTCOME")]
+    expect: Option<Expected>,
     /// Output format
     #[arg(long, short, value_enum, default_value_t)]
     output: OutputFormat,
@@ -50,6 +54,15 @@ pub struct ExplainArgs {
     namespace: Option<String>,
 }
 
+/// What a script expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Expected {
+    /// It gets through.
+    Allow,
+    /// It does not.
+    Deny,
+}
+
 /// Explains one flow.
 ///
 /// # Errors
@@ -60,20 +73,44 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
     let flow = args.flow(&built.world)?;
     let engine = Engine::compile(&built.world);
     output.diagnostics(&inputs.findings(&built), &inputs.sources())?;
-    let trace = engine.trace(&flow)?;
+    let trace = engine.trace(&flow).map_err(|error| suggest::instead(error, &flow, &built.world))?;
     match args.output {
         OutputFormat::Table => {
             write!(output.out, "{}", render_trace(&trace, Style::of(&std::io::stdout()))).map_err(CliError::Output)?;
         }
         OutputFormat::Json | OutputFormat::Yaml => output.serialized(&trace, args.output)?,
     }
-    Ok(inputs.status(&built))
+    if let Some(note) = suggest::other_ports(&flow, &built.world) {
+        writeln!(output.err, "note: {note}").map_err(CliError::Output)?;
+    }
+    match args.expect.map(|expected| expected.status(&trace, output)).transpose()? {
+        None | Some(ExitStatus::Passed) => Ok(inputs.status(&built)),
+        Some(otherwise) => Ok(otherwise),
+    }
+}
+
+impl Expected {
+    fn status(self, trace: &Trace, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+        let Some(outcome) = trace.outcome() else { return Ok(ExitStatus::Inconclusive) };
+        let wanted = match self {
+            Self::Allow => true,
+            Self::Deny => false,
+        };
+        if got_through(outcome) == wanted {
+            return Ok(ExitStatus::Passed);
+        }
+        let expected = if wanted { "to get through" } else { "to be denied" };
+        writeln!(output.err, "expected {expected}: the client sees {outcome}").map_err(CliError::Output)?;
+        Ok(ExitStatus::Failed)
+    }
 }
 
 impl ExplainArgs {
     fn flow(&self, world: &World) -> Result<Flow, CliError> {
         let from = endpoint::source(&self.from)?;
         let (to, port) = endpoint::destination(&self.to, world)?;
+        let protocol = protocol(&self.protocol)?;
+        let port = port.or_else(|| suggest::only_port(&to, protocol, world));
         let name = host_name(&to);
         let host = self.host.clone().or_else(|| default_authority(world, &to, port, self.tls.is_some()));
         let host = host.unwrap_or_else(|| name.clone());
@@ -83,7 +120,7 @@ impl ExplainArgs {
             .map(|http| endpoint::request(http, host, &self.headers, self.token.as_deref()))
             .transpose()?;
         let tls = self.tls.clone().map(|server| if server.is_empty() { name } else { server });
-        Ok(Flow { from, to, protocol: protocol(&self.protocol)?, port, request, tls, after: Vec::new() })
+        Ok(Flow { from, to, protocol, port, request, tls, after: Vec::new() })
     }
 }
 

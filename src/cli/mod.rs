@@ -43,6 +43,7 @@ mod site;
 pub mod stacks;
 #[cfg(feature = "live")]
 pub mod status;
+mod suggest;
 #[cfg(feature = "live")]
 pub mod up;
 

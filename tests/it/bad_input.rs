@@ -484,3 +484,34 @@ fn text_that_steers_a_terminal_is_not_passed_on() {
     let told = policy("  podSelector:", "  \"pod\\e[31mSelector\":");
     assert!(!told.contains('\u{1b}'), "{told:?}");
 }
+
+#[test]
+fn a_request_that_no_client_could_send_is_an_error_and_no_denial() {
+    for (request, why) in [
+        ("{method: \"POST X\", path: /items}", "is no method"),
+        ("{path: \"/items\\r\\nx: y\"}", "is no path"),
+        ("{path: \"/it ems\"}", "is no path"),
+        ("{path: /items, host: \"a\\nb\"}", "is no host"),
+        ("{path: /items, headers: {\"x y\": z}}", "is no name of a header"),
+        ("{path: /items, headers: {x: \"y\\0z\"}}", "is no value of a header"),
+    ] {
+        let told = scenario("request: {path: /items}", &format!("request: {request}"));
+        assert!(told.contains("no client could send this request") && told.contains(why), "{told}");
+        assert!(told.contains("scenarios/api.yaml:"), "{told}");
+    }
+    let told = Shop::new().run(&["explain", "shop/web", "shop/api:8080", "--http", "GET /a\tb"]);
+    assert!(told.starts_with("exit 2\n") && told.contains("is no path"), "{told}");
+}
+
+#[test]
+fn what_was_meant_is_suggested_where_a_flow_names_what_is_not_there() {
+    let told = |arguments: &[&str]| Shop::new().run(&[&["explain"], arguments].concat());
+    assert!(told(&["shop/wep", "shop/api:8080"]).contains("hint: did you mean `shop/web`?"));
+    assert!(told(&["shop/web", "shop/apo:8080"]).contains("hint: did you mean `shop/api`?"));
+    assert!(told(&["node/work", "shop/api:8080"]).contains("hint: did you mean `worker`?"));
+    assert!(told(&["shop/web", "shop/api:80"]).contains("note: shop/api has no TCP port 80; it has 8080/TCP"));
+    let token = told(&["shop/web", "shop/api:8080", "--http", "GET /", "--token", "{\"issuer\": 1}"]);
+    assert!(token.contains("issuer: invalid type"), "{token}");
+    let token = told(&["shop/web", "shop/api:8080", "--http", "GET /", "--token", "{\"isuer\": \"x\"}"]);
+    assert!(token.contains("did you mean"), "{token}");
+}

@@ -296,3 +296,20 @@ fn the_environment_of_the_reference_set_fits_its_schema() {
     misspelt["spec"]["podCidr"] = serde_json::json!([]);
     assert!(!validator.is_valid(&misspelt));
 }
+
+#[test]
+fn explain_tells_a_script_whether_its_expectation_holds() {
+    let ends = |arguments: &[&str]| {
+        let told = Shop::new().run(&[&["explain"], arguments].concat());
+        told.lines().next().unwrap().to_owned()
+    };
+    let allowed = ["shop/web", "shop/api:8080", "--http", "GET /items"];
+    let denied = ["shop/stranger", "pod/shop/api:8080"];
+    assert_eq!(ends(&[&allowed[..], &["--expect", "allow"]].concat()), "exit 0");
+    assert_eq!(ends(&[&allowed[..], &["--expect", "deny"]].concat()), "exit 1");
+    assert_eq!(ends(&[&denied[..], &["--expect", "deny"]].concat()), "exit 0");
+    assert_eq!(ends(&[&denied[..], &["--expect", "allow"]].concat()), "exit 1");
+    // A pod that lists no ports may listen anywhere.
+    let open = ["shop/stranger", "pod/shop/web:81"];
+    assert_eq!(ends(&[&open[..], &["--expect", "allow"]].concat()), "exit 3");
+}

@@ -283,6 +283,16 @@ fn nothing_selected_ends_with_4_and_says_so_in_the_reports() {
 }
 
 #[test]
+fn a_run_of_nothing_keeps_the_report_of_the_last_one() {
+    let shop = Shop::new();
+    shop.run(&["run"]);
+    let before = std::fs::read(shop.path("airtight-report/run.json")).unwrap();
+    let told = shop.run(&["run", "--filter", "nothing-is-called-so"]);
+    assert!(told.starts_with("exit 4\n") && !told.contains("report airtight-report"), "{told}");
+    assert_eq!(std::fs::read(shop.path("airtight-report/run.json")).unwrap(), before);
+}
+
+#[test]
 fn a_filter_that_does_not_parse_is_shown_with_its_grammar() {
     assert_snapshot!(Shop::new().run(&["run", "--filter", "id=API-01 and ("]), @r"
     exit 2

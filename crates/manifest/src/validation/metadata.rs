@@ -23,7 +23,7 @@ enum Naming {
 /// The naming of a kind (`ValidateNameFunc` of each in `pkg/apis/*/validation`).
 fn naming(kind: &str) -> Naming {
     match kind {
-        "Namespace" => Naming::Label,
+        "Namespace" | "StatefulSet" => Naming::Label,
         "Service" => Naming::LetterFirst,
         "Role" | "RoleBinding" | "ClusterRole" | "ClusterRoleBinding" => Naming::PathSegment,
         _ => Naming::Subdomain,

@@ -1,0 +1,113 @@
+//! What was probably meant by a name or a port that is not there.
+
+use airtight_manifest::closest;
+use airtight_model::path::{Destination, Flow, FlowError};
+use airtight_model::world::{Protocol, Role, World};
+
+use super::error::CliError;
+
+/// How many names are listed where none is close.
+const LISTED: usize = 4;
+
+/// The error for a flow that does not fit the world, with what there is instead.
+pub(super) fn instead(error: FlowError, flow: &Flow, world: &World) -> CliError {
+    let hint = match &error {
+        FlowError::UnknownWorkload(namespace, name) => near(&joined(namespace, name), &workloads(world)),
+        FlowError::UnknownService(namespace, name) => near(&joined(namespace, name), &services(world)),
+        FlowError::UnknownGateway(namespace, name) => near(&joined(namespace, name), &gateways(world)),
+        FlowError::UnknownNode(name) => near(name, &nodes(world)),
+        FlowError::NoPort => ports(flow, world).map(|ports| format!("name one: {ports}")),
+        FlowError::KubeletProbesPods | FlowError::NotAnAttempt(..) | FlowError::Unmet(_) => None,
+    };
+    match hint {
+        Some(hint) => CliError::NoSuchEnd { error, hint },
+        None => CliError::Flow(error),
+    }
+}
+
+/// What to say of a port that nobody opens where others are open; none if there is nothing to say.
+pub(super) fn other_ports(flow: &Flow, world: &World) -> Option<String> {
+    let wanted = (flow.port?, flow.protocol);
+    let open = open_ports(flow, world)?;
+    let place = &flow.to;
+    (!open.is_empty() && !open.contains(&wanted)).then(|| {
+        let (port, protocol) = wanted;
+        format!("{place} has no {protocol} port {port}; it has {}", listed(&open))
+    })
+}
+
+/// The only port of a destination that was named without one.
+pub(super) fn only_port(to: &Destination, protocol: Protocol, world: &World) -> Option<u16> {
+    let ports = destination_ports(to, world)?;
+    let mut fitting = ports.iter().filter(|(_, spoken)| *spoken == protocol).map(|(port, _)| *port);
+    let only = fitting.next()?;
+    fitting.next().is_none().then_some(only)
+}
+
+fn ports(flow: &Flow, world: &World) -> Option<String> {
+    open_ports(flow, world).filter(|ports| !ports.is_empty()).map(|ports| listed(&ports))
+}
+
+fn open_ports(flow: &Flow, world: &World) -> Option<Vec<(u16, Protocol)>> {
+    destination_ports(&flow.to, world)
+}
+
+/// The ports of a destination; none where nobody knows them all.
+fn destination_ports(to: &Destination, world: &World) -> Option<Vec<(u16, Protocol)>> {
+    match to {
+        Destination::Service(namespace, name) | Destination::Gateway(namespace, name) => {
+            let service = world.service(namespace, name)?;
+            Some(service.ports.iter().map(|port| (port.port, port.protocol)).collect())
+        }
+        Destination::Pod(namespace, name) => {
+            let pod = world.workload(namespace, name).next()?;
+            Some(pod.ports.iter().map(|port| (port.number, port.protocol)).collect())
+        }
+        Destination::Host(name) => {
+            let named = |known: &std::sync::Arc<str>| known.eq_ignore_ascii_case(name);
+            let host = world.hosts.iter().find(|host| host.names.iter().any(named))?;
+            Some(host.ports.iter().chain(&host.tls_ports).map(|port| (*port, Protocol::Tcp)).collect())
+        }
+        Destination::Address(_) | Destination::Node(_) | Destination::Name(_) | Destination::Object(_) => None,
+    }
+}
+
+fn listed(ports: &[(u16, Protocol)]) -> String {
+    ports.iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect::<Vec<_>>().join(", ")
+}
+
+fn near(name: &str, known: &[String]) -> Option<String> {
+    if let Some(near) = closest(name, known.iter().map(String::as_str)) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let first: Vec<String> = known.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    (!first.is_empty())
+        .then(|| format!("known are, among others: {}; `airtight list --workloads` shows all", first.join(", ")))
+}
+
+fn joined(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}
+
+fn workloads(world: &World) -> Vec<String> {
+    distinct(world.pods.iter().map(|pod| joined(&pod.namespace, &pod.workload)))
+}
+
+fn services(world: &World) -> Vec<String> {
+    distinct(world.services.iter().map(|service| joined(&service.namespace, &service.name)))
+}
+
+fn gateways(world: &World) -> Vec<String> {
+    distinct(world.pods.iter().filter_map(|pod| match &pod.role {
+        Role::Gateway((namespace, name)) => Some(joined(namespace, name)),
+        Role::Waypoint(_) | Role::Workload => None,
+    }))
+}
+
+fn nodes(world: &World) -> Vec<String> {
+    world.nodes.iter().map(|node| node.name.to_string()).collect()
+}
+
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
