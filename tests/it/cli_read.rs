@@ -1,5 +1,4 @@
 //! What the command says about itself, its inputs and single flows.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use insta::assert_snapshot;
 
