@@ -142,6 +142,8 @@ impl Default for CiliumOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IstioOptions {
+    /// `revision`: istiod leaves objects alone whose label `istio.io/rev` names another.
+    pub revision: String,
     /// `meshConfig.rootNamespace`.
     pub root_namespace: String,
     /// `meshConfig.trustDomain`.
@@ -176,6 +178,7 @@ pub enum PathNormalization {
 impl Default for IstioOptions {
     fn default() -> Self {
         Self {
+            revision: "default".to_owned(),
             root_namespace: "istio-system".to_owned(),
             trust_domain: "cluster.local".to_owned(),
             trust_domain_aliases: Vec::new(),

@@ -12,6 +12,7 @@ use super::listener::ListenerState;
 use super::outcome::{Routed, RoutedBackend, Taken};
 use super::route::Route;
 use super::select::{is_normal, remark};
+use crate::policy::istio::is_foreign;
 use crate::policy::{Decision, Outcome, Reason, Request};
 use crate::world::{GatewayKey, Implementation, Protocol, World};
 
@@ -73,7 +74,8 @@ impl ServiceVisit<'_> {
     fn is_bound(&self, number: usize) -> bool {
         let route = &self.policy.routes[number];
         let is_kgateway = self.implementation() == Implementation::KgatewayWaypoint;
-        if is_kgateway && route.kind != "HTTPRoute" {
+        let foreign = self.implementation().is_istio() && is_foreign(&self.world.stack, &route.meta);
+        if foreign || (is_kgateway && route.kind != "HTTPRoute") {
             return false;
         }
         let merged = || {
