@@ -250,7 +250,14 @@ impl Lint<'_> {
         let selector = self.policy.selectors.get(id);
         let outside = selector.is_negative() && selector.matches(&[Label::reserved("world")]);
         let reserved = selector.has(|key| !key.is_k8s_or_any());
-        if outside {
+        if selector.is_negative() && self.policy.dialect.aggregates_identities() {
+            self.rule(
+                "negative-peer",
+                &entry.rule,
+                "a peer by negative demands alone selects every pod since Cilium 1.20, and everything without these labels",
+                "add `{key: k8s:io.kubernetes.pod.namespace, operator: Exists}`",
+            );
+        } else if outside {
             self.rule(
                 "negative-peer",
                 &entry.rule,
