@@ -83,7 +83,10 @@ fn pods_named<'w>(world: &'w World, namespace: &str, name: &str, from: &Peer<'w>
 /// A user reaches a gateway through its load balancer, which hands on to the proxy's pods.
 fn gateway<'w>(world: &'w World, namespace: &str, name: &str, port: u16) -> Result<DialTarget<'w>, FlowError> {
     let unknown = || FlowError::UnknownGateway(namespace.to_owned(), name.to_owned());
-    names::proxy_pod(world, &(namespace.into(), name.into())).ok_or_else(unknown)?;
-    let service = world.service(namespace, name).ok_or_else(unknown)?;
+    let key = (namespace.into(), name.into());
+    names::proxy_pod(world, &key).ok_or_else(unknown)?;
+    // Its Service need not have the Gateway's name: Istio adds the class, and Kgateway shortens it.
+    let proxy = names::proxy(world, &key).map_or(name, |proxy| &proxy.name);
+    let service = world.service(namespace, proxy).ok_or_else(unknown)?;
     Ok(DialTarget::Service(service, port))
 }

@@ -124,7 +124,7 @@ fn query(relay: Relay) -> Connection {
         Relay::HttpProxy => Relay::HttpProxy,
         Relay::TcpProxy => Relay::TcpProxy,
     };
-    Connection { protocol: Protocol::Udp, request: None, tls: None, resolved: None, relay }
+    Connection { protocol: Protocol::Udp, request: None, tls: None, originated: None, resolved: None, relay }
 }
 
 /// A lookup fails as a lookup, whatever befell its packets.

@@ -65,11 +65,12 @@ impl Proxy {
         }
     }
 
-    /// The listener port that a pod port stands for.
+    /// The listener ports that a pod port stands for: one, unless two listeners came to share it.
     #[must_use]
-    pub fn listener_port(&self, target: u16) -> Option<u16> {
-        let leads_here = |entry: &&ServicePort| entry.target == TargetPort::Number(target);
-        self.service_ports.iter().find(leads_here).map(|entry| entry.port)
+    pub fn listener_ports(&self, target: u16) -> Vec<u16> {
+        let leads_here =
+            |entry: &&ServicePort| entry.target == TargetPort::Number(target) && entry.protocol == Protocol::Tcp;
+        self.service_ports.iter().filter(leads_here).map(|entry| entry.port).collect()
     }
 }
 

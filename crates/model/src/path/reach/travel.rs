@@ -183,5 +183,5 @@ fn judged_by_waypoint(branches: &[Branch]) -> bool {
 
 /// A bare connection.
 fn bare(protocol: Protocol) -> Connection {
-    Connection { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
+    Connection { protocol, request: None, tls: None, originated: None, resolved: None, relay: Relay::Client }
 }

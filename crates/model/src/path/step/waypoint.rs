@@ -75,7 +75,7 @@ fn beyond<'w>(
             let backends = routed.backends.iter();
             backends.flat_map(|backend| backend::steps(policies, &here, &hop, backend, &onward)).collect()
         }
-        None => vec![Step::Goes(own_choice(policies, here, hop, to, onward))],
+        None => vec![own_choice(policies, here, hop, to, onward)],
     }
 }
 
@@ -137,13 +137,23 @@ fn own_choice<'w>(
     hop: Hop,
     to: &DialTarget<'w>,
     connection: Connection,
-) -> Leg<'w> {
+) -> Step<'w> {
     match to {
         DialTarget::ServiceEntry { namespace, name, host, port } => {
-            to_service_entry(policies, here, hop, (namespace, name), host, *port, connection)
+            Step::Goes(to_service_entry(policies, here, hop, (namespace, name), host, *port, connection))
         }
-        DialTarget::Service(_, _) | DialTarget::Pod(_, _) | DialTarget::Node(_, _) | DialTarget::External { .. } => {
-            Leg { hops: vec![hop], from: here, to: to.clone(), connection }
+        DialTarget::Service(service, port) => {
+            match backend::originated(policies, &here, service, *port, connection.clone()) {
+                Ok(connection) => Step::Goes(Leg { hops: vec![hop], from: here, to: to.clone(), connection }),
+                Err(refusal) => {
+                    let mut hop = hop;
+                    hop.checkpoints.push(*refusal);
+                    Step::Ends(Branch::ending(vec![hop], connection.success()))
+                }
+            }
+        }
+        DialTarget::Pod(_, _) | DialTarget::Node(_, _) | DialTarget::External { .. } => {
+            Step::Goes(Leg { hops: vec![hop], from: here, to: to.clone(), connection })
         }
     }
 }

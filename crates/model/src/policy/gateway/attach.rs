@@ -5,9 +5,9 @@ use std::sync::Arc;
 use airtight_manifest::gateway_api::ParentReference;
 use airtight_manifest::{Diagnostic, Located, RuleRef};
 
-use super::gateway_state::{Candidate, GatewayState};
+use super::gateway_state::{Candidate, GatewayState, regex_place};
 use super::hostname::HostPattern;
-use super::precedence::{Origin, Precedence};
+use super::precedence::{Origin, Precedence, RegexPlace};
 use super::route::Route;
 use super::status::AcceptedReason;
 use crate::world::{GatewayKey, World};
@@ -45,7 +45,8 @@ pub(super) fn attach(
         match answer(world, gateway, index, route, parent) {
             Ok(hosts) => {
                 taken.push(index);
-                let candidates = hosts.iter().flat_map(|host| candidates(number, route, host));
+                let regexes = regex_place(gateway.implementation);
+                let candidates = hosts.iter().flat_map(|host| candidates(number, route, host, regexes));
                 gateway.candidates[index].extend(candidates.collect::<Vec<_>>());
             }
             // The reason that came nearest to success is the one that is reported.
@@ -95,6 +96,7 @@ pub(super) fn candidates<'a>(
     number: usize,
     route: &'a Route,
     host: &'a HostPattern,
+    regexes: RegexPlace,
 ) -> impl Iterator<Item = Candidate> + 'a {
     route.rules.iter().enumerate().flat_map(move |(rule, entry)| {
         entry.matches.iter().enumerate().map(move |(matching, (condition, _))| {
@@ -106,7 +108,7 @@ pub(super) fn candidates<'a>(
                 rule,
                 matching,
             };
-            let precedence = Precedence::new(host, condition, origin);
+            let precedence = Precedence::new(host, condition, regexes, origin);
             Candidate { precedence, host: host.clone(), route: number, rule, matching }
         })
     })

@@ -6,7 +6,7 @@ use airtight_manifest::gateway_api::ParentReference;
 use super::attach::{candidates, parent_key};
 use super::backend::BackendTarget;
 use super::compile::GatewayPolicy;
-use super::gateway_state::{Candidate, GatewayState};
+use super::gateway_state::{Candidate, GatewayState, regex_place};
 use super::hostname::HostPattern;
 use super::listener::ListenerState;
 use super::outcome::{Routed, RoutedBackend, Taken};
@@ -121,13 +121,15 @@ impl ServiceVisit<'_> {
             self.world.service(namespace, name).map(|service| service.origin.clone()).into_iter().collect();
         let detail = format!("no route is bound to Service {namespace}/{name}: the request goes where it was sent");
         let backend = RoutedBackend { target, weight: 1, request: self.request.clone(), rules };
-        Routed { decision: Decision::allow(Reason::NoPolicy, detail), backends: vec![backend] }
+        let decision = Decision::allow(Reason::NoPolicy, detail);
+        Routed { decision, backends: vec![backend], passes_tls: false }
     }
 
     fn by_routes(&self, numbers: &[usize]) -> Routed {
+        let regexes = regex_place(Some(self.implementation()));
         let mut all: Vec<Candidate> = numbers
             .iter()
-            .flat_map(|number| candidates(*number, &self.policy.routes[*number], &HostPattern::Any))
+            .flat_map(|number| candidates(*number, &self.policy.routes[*number], &HostPattern::Any, regexes))
             .collect();
         all.sort_by(|a, b| a.precedence.cmp(&b.precedence));
         let places = || numbers.iter().map(|number| self.policy.routes[*number].meta.whole()).collect::<Vec<_>>();

@@ -20,6 +20,8 @@ pub struct Routed {
     pub decision: Decision,
     /// The alternatives of which one takes the request; empty if the proxy denies it or answers by itself.
     pub backends: Vec<RoutedBackend>,
+    /// Whether the client's TLS goes on to the backend as it came.
+    pub passes_tls: bool,
 }
 
 /// One alternative.
@@ -37,7 +39,7 @@ pub struct RoutedBackend {
 
 impl Routed {
     pub(super) fn ended(decision: Decision) -> Self {
-        Self { decision, backends: Vec::new() }
+        Self { decision, backends: Vec::new(), passes_tls: false }
     }
 
     pub(super) fn unknown(rules: Vec<RuleRef>, why: impl Into<String>) -> Self {
@@ -297,7 +299,7 @@ impl Taken<'_> {
                 true
             }
         });
-        Routed { decision: Decision::allow(Reason::RouteMatched, detail).by(rules), backends }
+        Routed { decision: Decision::allow(Reason::RouteMatched, detail).by(rules), backends, passes_tls: false }
     }
 
     fn broken(&self, reason: Reason, status: u16, detail: String) -> Decision {

@@ -19,4 +19,5 @@ pub use egress::{VirtualAddress, dns_captured, originates_tls, virtual_address};
 pub use evaluate::{WaypointImplementation, WaypointPolicy};
 pub use lint::lint;
 pub use path::normalize;
+pub use protocol::DeclaredProtocol;
 pub use target::{WaypointPayload, WaypointTarget};
