@@ -20,13 +20,18 @@ pub(super) fn service_entry<'w>(world: &'w World, namespace: &str, name: &str) -
     known(world).find(|entry| entry.meta.namespace() == namespace && entry.meta.name() == name)
 }
 
-/// Namespace and name of the ServiceEntry that gives `host` an address of the mesh (and has `port`).
-pub(super) fn service_entry_named(world: &World, host: &str, port: Option<u16>) -> Option<(String, String)> {
-    known(world)
+/// Namespace and name of the ServiceEntries that may give `host` its address in the mesh: that of the client's own
+/// namespace, if there is one, else any (ztunnel `src/dns/server.rs`, `find_server`).
+pub(super) fn service_entries_named(world: &World, from: &str, host: &str) -> Vec<(String, String)> {
+    let named = known(world)
         .filter(|entry| entry.body.spec.hosts.iter().any(|known| known.value.eq_ignore_ascii_case(host)))
-        .filter(|entry| virtual_address(&world.stack, entry, host) != VirtualAddress::None)
-        .find(|entry| port.is_none_or(|port| entry.body.spec.ports.iter().any(|entry| entry.number == u32::from(port))))
-        .map(|entry| (entry.meta.namespace().to_owned(), entry.meta.name().to_owned()))
+        .filter(|entry| virtual_address(&world.stack, entry, host) != VirtualAddress::None);
+    let mut all: Vec<_> =
+        named.map(|entry| (entry.meta.namespace().to_owned(), entry.meta.name().to_owned())).collect();
+    if let Some(own) = all.iter().position(|(namespace, _)| namespace == from) {
+        all = vec![all.swap_remove(own)];
+    }
+    all
 }
 
 /// The port behind a ServiceEntry's port.

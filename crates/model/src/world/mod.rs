@@ -35,6 +35,7 @@ pub use endpoint::{Endpoint, Host, HostId, Node, NodeId, StandsFor};
 pub use environment::Environment;
 pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes};
 pub use objects::Objects;
+pub(crate) use objects::WITHOUT_EFFECT;
 pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
 pub use protocol::Protocol;
 pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};

@@ -23,7 +23,13 @@ pub(super) fn steps<'w>(
     mut checks: Vec<Check>,
 ) -> Vec<Step<'w>> {
     let Dial { policies, connection, .. } = dial;
-    let routed = route(dial, key, port);
+    let proxy = names::proxy(policies.world, key);
+    let listeners = proxy.map(|proxy| proxy.listener_ports(port)).unwrap_or_default();
+    // The proxy itself answers on ports of its own, such as that of its readiness.
+    if proxy.is_some() && listeners.is_empty() {
+        return vec![Step::Ends(dial.answered(here, wire, checks))];
+    }
+    let routed = route(dial, key, port, &listeners);
     let success = match (&connection.request, &routed.decision.symptom) {
         (None, None) => connection.success(),
         (_, _) => backend::own_answer(&routed.decision),
@@ -45,11 +51,9 @@ pub(super) fn steps<'w>(
 }
 
 /// The pod binds a port of its own choice; routes go by the listener's.
-fn route(dial: Dial<'_, '_>, key: &GatewayKey, port: u16) -> Routed {
+fn route(dial: Dial<'_, '_>, key: &GatewayKey, port: u16, listeners: &[u16]) -> Routed {
     let Dial { policies, connection, .. } = dial;
-    let proxy = names::proxy(policies.world, key);
-    let listeners = proxy.map(|proxy| proxy.listener_ports(port)).unwrap_or_default();
-    if let (Some(proxy), [_, _, ..]) = (proxy, listeners.as_slice()) {
+    if let (Some(proxy), [_, _, ..]) = (names::proxy(policies.world, key), listeners) {
         let shown: Vec<String> = listeners.iter().map(u16::to_string).collect();
         let why = format!("the listeners on {} share port {port} of the proxy's pods", shown.join(" and "));
         let decision = Decision::unknown(vec![proxy.origin.clone()], why);

@@ -14,7 +14,7 @@ use super::port::PortMatch;
 use super::selector::{Label, NAMESPACE, NAMESPACE_LABELS, SelectorId};
 use super::{CniPolicy, identity::Class};
 use crate::policy::Reason;
-use crate::world::{Endpoint, Enrolment, Pod, PodId, Protocol, TargetPort, World};
+use crate::world::{Endpoint, Enrolment, Pod, PodId, Protocol, TargetPort, WITHOUT_EFFECT, World};
 
 impl CniPolicy {
     /// What the policies of a world probably do not do as their authors think, as warnings; looks at every pod, so ask once.
@@ -217,7 +217,7 @@ impl Lint<'_> {
     fn unimplemented(&mut self) {
         let world = self.world;
         for rule in &world.objects.unmodelled {
-            if ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"].contains(&&*rule.object.kind) {
+            if WITHOUT_EFFECT.contains(&&*rule.object.kind) {
                 self.rule(
                     "kind-without-effect",
                     rule,

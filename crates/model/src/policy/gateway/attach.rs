@@ -58,13 +58,17 @@ pub(super) fn attach(
 }
 
 fn nearer(a: AcceptedReason, b: AcceptedReason) -> AcceptedReason {
-    let progress = |reason: AcceptedReason| match reason {
+    if progress(b) > progress(a) { b } else { a }
+}
+
+/// How near a reason came to success.
+pub(super) fn progress(reason: AcceptedReason) -> u8 {
+    match reason {
         AcceptedReason::NoMatchingParent => 0,
         AcceptedReason::NotAllowedByListeners => 1,
         AcceptedReason::NoMatchingListenerHostname => 2,
         AcceptedReason::Accepted => 3,
-    };
-    if progress(b) > progress(a) { b } else { a }
+    }
 }
 
 /// The hosts for which a listener takes a route, or why it does not.

@@ -9,6 +9,7 @@ use super::backend::{Resolution, resolve};
 use super::gateway_state::{Candidate, GatewayState};
 use super::route::{Filter, Route};
 use super::status::{AcceptedReason, ListenerReason, ParentStatus, RefsReason};
+use super::tls_route;
 use crate::policy::istio::{FOREIGN_HINT, foreign_message, is_foreign};
 use crate::world::{GatewayKey, Implementation, World};
 
@@ -44,6 +45,7 @@ impl GatewayPolicy {
             gateway.sort();
         }
         policy.find_unsettled_order();
+        policy.findings.extend(tls_route::findings(world, &policy.gateways));
         policy
     }
 
@@ -110,7 +112,7 @@ impl GatewayPolicy {
             self.findings.push(
                 Diagnostic::warning("no-backend", format!("{} has a rule without backends", route.meta.object))
                     .at(rule.at.at.clone())
-                    .hint("the proxy answers 500 to every request of this rule"),
+                    .hint("the proxy answers 500 (Istio since 1.30: 404) to every request of this rule"),
             );
         }
         reason

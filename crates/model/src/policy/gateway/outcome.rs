@@ -3,6 +3,7 @@
 use airtight_manifest::RuleRef;
 use airtight_manifest::gateway_api::{HeaderModifier, LocalReference};
 use airtight_manifest::kgateway;
+use airtight_manifest::stack::at_least;
 
 use super::authorization::{Attachment, authorize};
 use super::backend::{BackendTarget, Resolution, RouteTarget, resolve};
@@ -177,9 +178,11 @@ impl Taken<'_> {
     fn forward(self, request: &Request) -> Routed {
         let total: i64 = self.rule.backends.iter().map(|backend| i64::from(backend.weight.max(0))).sum();
         if total == 0 {
-            let why = if self.rule.backends.is_empty() { "has no backend" } else { "gives every backend weight 0" };
-            let detail = format!("the gateway answers 500: {} {why}", self.rule.at);
-            return Routed::ended(self.broken(Reason::BackendUnresolved, 500, detail));
+            let (none, rule) = (self.rule.backends.is_empty(), &self.rule.at);
+            let why = if none { "has no backend" } else { "gives every backend weight 0" };
+            let status = if none { self.status_without_backends() } else { 500 };
+            let detail = format!("the gateway answers {status}: {rule} {why}");
+            return Routed::ended(self.broken(Reason::BackendUnresolved, status, detail));
         }
         let mut alternatives = Vec::new();
         for backend in self.rule.backends.iter().filter(|backend| backend.weight > 0) {
@@ -189,6 +192,12 @@ impl Taken<'_> {
             }
         }
         self.conclude(request, alternatives)
+    }
+
+    /// Istio answers 404 since 1.30 (Istio `releasenotes/notes/59356.yaml`).
+    fn status_without_backends(&self) -> u16 {
+        let istio = self.implementation.is_istio() && at_least(&self.world.stack.versions.istio, 1, 30);
+        if istio { 404 } else { 500 }
     }
 
     /// The alternatives of one backend, or a decision that holds for the whole rule.
