@@ -13,6 +13,10 @@ use crate::places::{Places, Unavailable};
 /// The port of resolvers.
 const DNS: u16 = 53;
 
+/// Ports on nodes whose servers speak TLS (Kubernetes "Ports and Protocols").
+const API_SERVER: u16 = 6443;
+const KUBELET: u16 = 10250;
+
 /// A flow with its places: from where, and what is tried there.
 pub(super) struct Attempt {
     pub(super) from: Origin,
@@ -141,9 +145,23 @@ fn tls(flow: &Flow) -> Option<wire::Tls> {
 }
 
 fn over_tcp(flow: &Flow, to: wire::Target) -> wire::Attempt {
-    match tls(flow) {
+    match tls(flow).or_else(|| speaks_tls(flow).then(wire::Tls::default)) {
         Some(tls) => wire::Attempt::Tls(wire::TlsExchange { to, tls, say: None }),
         None => wire::Attempt::Tcp(exchange(to)),
+    }
+}
+
+/// Whether a server of Kubernetes itself is dialled, which answers TLS alone: the API server, or a node's kubelet.
+fn speaks_tls(flow: &Flow) -> bool {
+    match &flow.to {
+        Destination::Node(_) => matches!(flow.port, Some(API_SERVER | KUBELET)),
+        Destination::Service(namespace, name) => (namespace.as_str(), name.as_str()) == ("default", "kubernetes"),
+        Destination::Pod(..)
+        | Destination::Host(_)
+        | Destination::Name(_)
+        | Destination::Address(_)
+        | Destination::Gateway(..)
+        | Destination::Object(_) => false,
     }
 }
 
