@@ -11,7 +11,6 @@ mod lint;
 mod matcher;
 mod path;
 mod protocol;
-mod request;
 mod rule;
 mod target;
 mod trust_domain;
