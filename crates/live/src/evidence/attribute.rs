@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::assign::{Owners, SLACK, owners};
 use super::attempt::Attempt;
-use super::fit::Leg;
 use super::examine::PENDING;
+use super::fit::Leg;
 use super::record::{HBONE, Record, Says, Span};
 use super::ways::Ways;
 
