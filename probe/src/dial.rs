@@ -8,6 +8,7 @@ mod http;
 mod icmp;
 mod lines;
 mod mark;
+mod question;
 mod record;
 mod session;
 mod tcp;

@@ -26,6 +26,10 @@ pub(super) struct DeployArgs {
     /// which nobody can remove: they stay in their pods until those are replaced
     #[arg(long, help_heading = "Clusters")]
     pub(super) as_deployed: bool,
+    /// For `--testbed cluster`: start a probe on the network of each node from which a case starts, in a namespace of
+    /// Pod Security level `privileged` that is removed after the run
+    #[arg(long, help_heading = "Clusters")]
+    pub(super) node_probes: bool,
 }
 
 /// Where stand-ins are put.
@@ -44,8 +48,12 @@ impl DeployArgs {
             Where::New => "--stand-ins",
             Where::Anywhere => "--stand-ins=anywhere",
         });
-        let flags =
-            [self.apply_policies.then_some("--apply-policies"), stand_ins, self.as_deployed.then_some("--as-deployed")];
+        let flags = [
+            self.apply_policies.then_some("--apply-policies"),
+            stand_ins,
+            self.as_deployed.then_some("--as-deployed"),
+            self.node_probes.then_some("--node-probes"),
+        ];
         let image = ["--probe-image".to_owned(), self.probe_image.clone()];
         flags.into_iter().flatten().map(str::to_owned).chain(image).collect()
     }
@@ -56,7 +64,13 @@ impl DeployArgs {
             Where::New => Place::New,
             Where::Anywhere => Place::Anywhere,
         });
-        DeployOptions { policies: self.apply_policies, stand_ins, as_deployed: self.as_deployed }
+        DeployOptions {
+            policies: self.apply_policies,
+            stand_ins,
+            as_deployed: self.as_deployed,
+            node_probes: self.node_probes,
+            case_users: false,
+        }
     }
 
     /// The role that they take.
@@ -65,6 +79,7 @@ impl DeployArgs {
             apply_policies: self.apply_policies,
             stand_ins: self.stand_ins.is_some(),
             as_deployed: self.as_deployed,
+            node_probes: self.node_probes,
         }
     }
 
@@ -77,6 +92,7 @@ impl DeployArgs {
             (self.apply_policies, "--apply-policies"),
             (self.stand_ins.is_some(), "--stand-ins"),
             (self.as_deployed, "--as-deployed"),
+            (self.node_probes, "--node-probes"),
             (self.probe_image != PROBE_IMAGE, "--probe-image"),
         ];
         match given.iter().find(|(given, _)| *given) {

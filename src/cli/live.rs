@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use airtight_cluster::kube::{Access, KubeCluster, Limits};
+use airtight_live::deploy::DeployOptions;
 use airtight_live::{Connected, Options, Outside, Ready, RunInput};
 use airtight_manifest::Failure;
 use airtight_matrix::testbed::Testbed;
@@ -128,11 +129,19 @@ impl LiveArgs {
             cluster: Box::new(cluster),
             context,
             confirmed: self.in_production.clone(),
-            deploy: self.deploy.options(),
+            deploy: self.deploys(ownership),
             options: self.options(name),
             log_wait: Duration::from_secs(self.log_wait),
             stop: stop()?,
         })
+    }
+
+    /// On a cluster of ours, cases start on nodes too, and users hold the roles that cases presuppose.
+    fn deploys(&self, ownership: Ownership) -> DeployOptions {
+        match ownership {
+            Ownership::Theirs => self.deploy.options(),
+            Ownership::Ours => DeployOptions { node_probes: true, case_users: true, ..self.deploy.options() },
+        }
     }
 
     fn options(&self, name: &'static str) -> Options {

@@ -54,6 +54,9 @@ fn write_step(step: &airtight_provision::Step, out: &mut dyn Write) -> io::Resul
             }
             Action::Apply(Source::Location(location)) => writeln!(out, "     apply {location}")?,
             Action::Apply(Source::Text { name, .. }) => writeln!(out, "     apply {name}")?,
+            Action::Trust(trust) => {
+                writeln!(out, "     let waypoints trust the authority, in {}", trust.namespaces.join(", "))?;
+            }
             Action::Name(hosts) => {
                 hosts.iter().try_for_each(|host| writeln!(out, "     {} is {}", host.name, host.address))?;
             }

@@ -13,6 +13,7 @@ const READ_ONLY: &str = include_str!("rbac/read_only.yaml");
 const APPLY_POLICIES: &str = include_str!("rbac/apply_policies.yaml");
 const STAND_INS: &str = include_str!("rbac/stand_ins.yaml");
 const AS_DEPLOYED: &str = include_str!("rbac/as_deployed.yaml");
+const NODE_PROBES: &str = include_str!("rbac/node_probes.yaml");
 
 /// For which run.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +27,9 @@ pub(super) struct RbacArgs {
     /// For runs with --as-deployed
     #[arg(long)]
     pub(super) as_deployed: bool,
+    /// For runs with --node-probes, and for `airtight clean` after them
+    #[arg(long)]
+    pub(super) node_probes: bool,
 }
 
 /// Prints the role.
@@ -40,8 +44,12 @@ pub(super) fn rbac(args: &RbacArgs, output: &mut Output<'_>) -> Result<ExitStatu
 impl RbacArgs {
     /// The role, as a manifest.
     pub(super) fn role(&self) -> String {
-        let more =
-            [(self.apply_policies, APPLY_POLICIES), (self.stand_ins, STAND_INS), (self.as_deployed, AS_DEPLOYED)];
+        let more = [
+            (self.apply_policies, APPLY_POLICIES),
+            (self.stand_ins, STAND_INS),
+            (self.as_deployed, AS_DEPLOYED),
+            (self.node_probes, NODE_PROBES),
+        ];
         let wanted = more.iter().filter(|(wanted, _)| *wanted).map(|(_, rules)| *rules);
         std::iter::once(READ_ONLY).chain(wanted).collect()
     }

@@ -182,6 +182,12 @@ impl Served {
         group.ends_with(".k8s.io") || !group.contains('.')
     }
 
+    /// The group, empty for the core's.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.root.strip_prefix("/apis/").and_then(|version| version.split('/').next()).unwrap_or_default()
+    }
+
     /// The resource's name, such as `pods`.
     #[must_use]
     pub fn plural(&self) -> &str {

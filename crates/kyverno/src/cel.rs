@@ -49,6 +49,24 @@ pub(super) fn parse(source: &str) -> Result<Expression, Fault> {
     Ok(Expression { root })
 }
 
+/// The variables that an expression names; none of one with loops, which have variables of their own.
+///
+/// # Errors
+/// When it is no CEL.
+pub(super) fn names(source: &str) -> Result<Vec<String>, Fault> {
+    const LOOPS: [&str; 5] = [".all(", ".exists(", ".exists_one(", ".map(", ".filter("];
+    const TYPES: [&str; 11] =
+        ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type", "optional"];
+    parse(source)?;
+    if LOOPS.iter().any(|name| source.contains(name)) {
+        return Ok(Vec::new());
+    }
+    let program = ENVIRONMENT.compile(source).map_err(|error| Fault::error(error.to_string()))?;
+    let references = program.references();
+    let named = references.variables().into_iter().filter(|name| !TYPES.contains(name) && !name.starts_with('@'));
+    Ok(named.map(ToString::to_string).collect())
+}
+
 impl Names {
     pub(super) fn set(&mut self, name: &str, value: Value) {
         self.known.insert(name.to_owned(), value);

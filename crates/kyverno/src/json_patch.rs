@@ -97,6 +97,17 @@ fn remove(document: &mut Value, path: &[String]) -> Option<Value> {
     }
 }
 
+/// What is made where the parent of `part` is missing: a list for an index, with nulls up to it (evanphx/json-patch 5.9.11
+/// `patch.go`, `ensurePathExists`); none where there can be no such item.
+fn parent_of(part: &str) -> Option<Value> {
+    match part.parse::<i64>() {
+        Ok(-1) => Some(Value::Array(Vec::new())),
+        Ok(index) => Some(Value::Array(vec![Value::Null; usize::try_from(index).ok().filter(|index| *index < 1024)?])),
+        Err(_) if part == "-" => Some(Value::Array(Vec::new())),
+        Err(_) => Some(Value::Object(Map::new())),
+    }
+}
+
 fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Fault> {
     let Some((last, parents)) = path.split_last() else {
         *document = value;
@@ -105,18 +116,11 @@ fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Fault>
     let mut place = document;
     for (depth, part) in parents.iter().enumerate() {
         let next = &path[depth + 1];
-        let empty = || {
-            if next == "-" || next.parse::<usize>().is_ok() {
-                Value::Array(Vec::new())
-            } else {
-                Value::Object(Map::new())
-            }
-        };
         place = match place {
             Value::Object(map) => {
                 let below = map.entry(part.clone()).or_insert(Value::Null);
                 if below.is_null() {
-                    *below = empty();
+                    *below = parent_of(next).ok_or_else(|| missing(path))?;
                 }
                 below
             }
@@ -133,7 +137,8 @@ fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Fault>
         }
         Value::Array(items) if last == "-" => items.push(value),
         Value::Array(items) => {
-            let at = index(last, items.len()).filter(|at| *at <= items.len()).ok_or_else(|| missing(path))?;
+            // A negative index counts from behind the new item: -1 appends.
+            let at = index(last, items.len() + 1).filter(|at| *at <= items.len()).ok_or_else(|| missing(path))?;
             items.insert(at, value);
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(missing(path)),
@@ -165,6 +170,19 @@ mod tests {
         );
         let expected = json!({"metadata": {"labels": {"a": "2"}, "annotations": {"x.io/y": "z"}}, "list": [0, 1, 2], "copied": "2"});
         assert_eq!(patched, Ok(expected));
+        let appended = apply(
+            &document,
+            &[
+                json!({"op": "add", "path": "/list/-1", "value": 3}),
+                json!({"op": "add", "path": "/list/-2", "value": 9}),
+                json!({"op": "add", "path": "/made/-1", "value": "a"}),
+                json!({"op": "add", "path": "/padded/1", "value": "b"}),
+            ],
+        );
+        let expected =
+            json!({"metadata": {"labels": {"a": "1"}}, "list": [1, 2, 9, 3], "made": ["a"], "padded": [null, "b"]});
+        assert_eq!(appended, Ok(expected));
+        assert!(apply(&document, &[json!({"op": "add", "path": "/made/-2", "value": 1})]).is_err());
         assert!(apply(&document, &[json!({"op": "test", "path": "/list", "value": []})]).is_err());
         assert!(apply(&document, &[json!({"op": "replace", "path": "/none", "value": 1})]).is_err());
     }

@@ -81,6 +81,7 @@ mod session;
 mod strategic;
 mod validation;
 mod version;
+mod webhook;
 mod wildcard;
 
 pub use downstream::{DownstreamEvent, DownstreamFate};
@@ -151,6 +152,7 @@ impl Kyverno {
             let policy = Policy::compile(object.clone());
             let mut found = unserved(&object.meta, version);
             found.extend(finding::cluster_policy(&policy, &permissions, behaviour));
+            found.extend(webhook::refusals(&policy, behaviour));
             if !found.iter().any(Diagnostic::is_error) {
                 accepted.push(policy);
             }
@@ -220,7 +222,7 @@ impl Kyverno {
             let existing = policy.spec().generate_existing.as_ref().is_some_and(|existing| existing.value);
             Some(Lifecycle {
                 synchronize: generate.synchronize == Some(true),
-                generate_existing: generate.generate_existing.unwrap_or(existing),
+                generate_existing: generate.generate_existing.unwrap_or(existing) && !rule.names_operations(),
                 orphan: generate.orphan_downstream_on_policy_delete == Some(true),
                 clone: generate.data.is_none()
                     && generate.foreach.as_ref().is_none_or(|loops| loops.iter().all(|each| each.data.is_none())),

@@ -184,6 +184,18 @@ impl CompiledRule {
             .any(|resources| resources.operations.iter().flatten().any(|operation| operation == "DELETE"))
     }
 
+    /// Whether the policy itself has it: it was not extended to the controllers of pods.
+    pub(super) fn is_written(&self) -> bool {
+        matches!(self.shift, Shift::None)
+    }
+
+    /// Whether it names operations, which no object has that exists already: such a rule generates nothing for it
+    /// (seen on Kyverno 1.14.4).
+    pub(super) fn names_operations(&self) -> bool {
+        descriptions(&self.rule.matches)
+            .any(|resources| resources.operations.as_ref().is_some_and(|operations| !operations.is_empty()))
+    }
+
     /// Whether a block of `match` lets deletions through.
     pub(super) fn sees_deletions(&self) -> bool {
         descriptions(&self.rule.matches).any(|resources| {

@@ -10,6 +10,13 @@ use crate::origin::Origin;
 use crate::outside::Outside;
 use crate::places::{Places, Unavailable};
 
+/// The port of resolvers.
+const DNS: u16 = 53;
+
+/// Ports on nodes whose servers speak TLS (Kubernetes "Ports and Protocols").
+const API_SERVER: u16 = 6443;
+const KUBELET: u16 = 10250;
+
 /// A flow with its places: from where, and what is tried there.
 pub(super) struct Attempt {
     pub(super) from: Origin,
@@ -63,7 +70,7 @@ fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Unavailable> {
             Outside::Probe(_) => Ok(Origin::Outside),
             Outside::Nowhere(why) => never(why),
         },
-        Source::Node(name) => never(&format!("no probe runs on node {name} itself")),
+        Source::Node(name) => means.places.node_probe(name).cloned().map(Origin::Pod),
         Source::Kubelet => never("the kubelet dials nobody on demand"),
         Source::User(user) => never(&format!("requests to the API server are not made as {user}")),
     }
@@ -111,8 +118,10 @@ fn target(flow: &Flow, host: String, port: Option<u16>) -> Result<wire::Target, 
     Ok(wire::Target { host, port, family: wire::Family::Any })
 }
 
+/// What is said there: servers answer their own protocol, and a resolver nothing else.
 fn exchange(to: wire::Target) -> wire::Exchange {
-    wire::Exchange { to, say: wire::Say::Nonce }
+    let say = if to.port == DNS { wire::Say::Dns } else { wire::Say::Nonce };
+    wire::Exchange { to, say }
 }
 
 /// The search list of the pod applies, as it would to any other client in it.
@@ -136,9 +145,23 @@ fn tls(flow: &Flow) -> Option<wire::Tls> {
 }
 
 fn over_tcp(flow: &Flow, to: wire::Target) -> wire::Attempt {
-    match tls(flow) {
+    match tls(flow).or_else(|| speaks_tls(flow).then(wire::Tls::default)) {
         Some(tls) => wire::Attempt::Tls(wire::TlsExchange { to, tls, say: None }),
         None => wire::Attempt::Tcp(exchange(to)),
+    }
+}
+
+/// Whether a server of Kubernetes itself is dialled, which answers TLS alone: the API server, or a node's kubelet.
+fn speaks_tls(flow: &Flow) -> bool {
+    match &flow.to {
+        Destination::Node(_) => matches!(flow.port, Some(API_SERVER | KUBELET)),
+        Destination::Service(namespace, name) => (namespace.as_str(), name.as_str()) == ("default", "kubernetes"),
+        Destination::Pod(..)
+        | Destination::Host(_)
+        | Destination::Name(_)
+        | Destination::Address(_)
+        | Destination::Gateway(..)
+        | Destination::Object(_) => false,
     }
 }
 

@@ -108,7 +108,7 @@ fn order(token: &Token, at: SocketAddr) -> wire::Attempt {
         subject: token.subject.clone(),
         audiences: token.audiences.clone(),
         issuer: Some(token.issuer.clone()),
-        claims: token.claims.iter().map(|(name, values)| (name.clone(), claim(values))).collect(),
+        claims: token.claims.iter().map(|(name, claim)| (name.clone(), claim.0.clone())).collect(),
         state: state(token.state),
     };
     let to = wire::Target { host: at.ip().to_string(), port: at.port(), family: wire::Family::Any };
@@ -120,14 +120,6 @@ fn order(token: &Token, at: SocketAddr) -> wire::Attempt {
         ..wire::Request::default()
     };
     wire::Attempt::Http(wire::HttpExchange { to, tls: None, request })
-}
-
-/// A single value is a text: what copies claims to headers takes no lists.
-fn claim(values: &[String]) -> Value {
-    match values {
-        [single] => Value::from(single.as_str()),
-        several => Value::from(several),
-    }
 }
 
 fn state(state: TokenState) -> wire::TokenState {

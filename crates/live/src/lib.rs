@@ -28,6 +28,7 @@ pub mod evidence;
 mod guard;
 mod in_force;
 mod issuer;
+mod nodes;
 mod options;
 mod origin;
 mod outside;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use airtight_cluster::pod::Pod;
-use airtight_cluster::read::list;
+use airtight_cluster::read::{list, text};
 use airtight_cluster::{Cluster, Container};
 use airtight_manifest::Failure;
 use serde_json::Value;
 
 use crate::entrance::Entrance;
+use crate::nodes::Nodes;
 
 /// Namespace and name.
 type Name = (String, String);
@@ -25,8 +26,13 @@ pub(super) struct Places {
     fronts: Result<BTreeMap<Name, String>, String>,
     /// How gateways are entered from outside.
     entrances: BTreeMap<Name, Entrance>,
-    nodes: Result<BTreeMap<String, IpAddr>, String>,
+    nodes: Result<Nodes, String>,
+    /// Probes on the network of nodes, by the node.
+    on_nodes: BTreeMap<String, Pod>,
 }
+
+/// By this label the probe pods on the network of nodes are known.
+pub(super) const NODE_PROBE: &str = "airtight.dev/node-probe";
 
 /// Why a flow has no place to start from or to go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +47,12 @@ impl Places {
     /// Lists what is there: pods must be had, the rest only if a flow asks for it.
     pub(super) fn read(cluster: &dyn Cluster, image: &str) -> Result<Self, Failure> {
         let mut workloads: BTreeMap<Name, Vec<Pod>> = BTreeMap::new();
-        for pod in list(cluster, "/api/v1/pods")?.iter().filter_map(|pod| Pod::read(pod, image)) {
+        let mut on_nodes = BTreeMap::new();
+        for (object, pod) in list(cluster, "/api/v1/pods")?.iter().filter_map(|it| Some((it, Pod::read(it, image)?))) {
+            if is_node_probe(object) {
+                on_nodes.insert(text(object, "/spec/nodeName").to_owned(), pod);
+                continue;
+            }
             workloads.entry((pod.namespace.clone(), pod.workload.clone())).or_default().push(pod);
         }
         for pods in workloads.values_mut() {
@@ -55,7 +66,8 @@ impl Places {
                 .map(|objects| objects.iter().filter_map(gateway).collect()),
             entrances: services.iter().flatten().filter_map(|it| Some((fronted(it)?, Entrance::read(it)))).collect(),
             fronts: services.map(|objects| objects.iter().filter_map(front).collect()),
-            nodes: every("/api/v1/nodes").map(|objects| objects.iter().filter_map(node).collect()),
+            nodes: Nodes::read(cluster).map_err(|error| error.message),
+            on_nodes,
         })
     }
 
@@ -102,7 +114,7 @@ impl Places {
         let pods = self.workloads.get(&key).map(Vec::as_slice).unwrap_or_default();
         // Any node leads there, and the proxy's own by the shortest way.
         let node = pods.iter().filter(|pod| pod.unready.is_none()).find_map(|pod| pod.host);
-        let node = node.or_else(|| self.nodes.as_ref().ok()?.values().next().copied());
+        let node = node.or_else(|| self.nodes.as_ref().ok()?.any());
         let published = self.gateways.as_ref().ok().and_then(|gateways| gateways.get(&key)?.as_deref());
         let found = match self.entrances.get(&key) {
             Some(entrance) => entrance.dialled(published, port, node),
@@ -116,14 +128,26 @@ impl Places {
 
     /// A node's internal address.
     pub(super) fn node(&self, name: &str) -> Result<IpAddr, Unavailable> {
-        let nodes = self.nodes.as_ref().map_err(|why| Unavailable::Temporarily(why.clone()))?;
-        let known = || nodes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        nodes.get(name).copied().ok_or_else(|| {
-            Unavailable::Permanently(format!(
-                "the cluster has no node {name} with an internal address; there are: {}",
-                known()
-            ))
-        })
+        Ok(self.nodes()?.named(name)?.1.address)
+    }
+
+    /// The container from which a node's flows start.
+    pub(super) fn node_probe(&self, name: &str) -> Result<&Container, Unavailable> {
+        let (own, _) = self.nodes()?.named(name)?;
+        let pod = self.on_nodes.get(own).ok_or_else(|| {
+            Unavailable::Permanently(format!("refused: no probe runs on node {own} itself; --node-probes starts one"))
+        })?;
+        match (&pod.probe, &pod.unready) {
+            (Some(probe), None) => Ok(probe),
+            (None, _) => Err(Unavailable::Temporarily(format!("the pod on node {own} has no probe"))),
+            (Some(_), Some(why)) => {
+                Err(Unavailable::Temporarily(format!("the probe on node {own} cannot be used: {why}")))
+            }
+        }
+    }
+
+    fn nodes(&self) -> Result<&Nodes, Unavailable> {
+        self.nodes.as_ref().map_err(|why| Unavailable::Temporarily(why.clone()))
     }
 
     fn pods(&self, namespace: &str, workload: &str) -> Result<&[Pod], Unavailable> {
@@ -175,9 +199,6 @@ fn front(object: &Value) -> Option<(Name, String)> {
     Some((fronted(object)?, given.or(own)?.as_str()?.to_owned()))
 }
 
-fn node(object: &Value) -> Option<(String, IpAddr)> {
-    let name = object.pointer("/metadata/name")?.as_str()?.to_owned();
-    let addresses = object.pointer("/status/addresses")?.as_array()?;
-    let internal = addresses.iter().find(|address| address["type"] == "InternalIP")?;
-    Some((name, internal["address"].as_str()?.parse().ok()?))
+fn is_node_probe(pod: &Value) -> bool {
+    pod.pointer("/metadata/labels").is_some_and(|labels| labels.get(NODE_PROBE).is_some())
 }

@@ -17,6 +17,8 @@ pub struct Stack {
     pub cilium: CiliumOptions,
     /// Options of Istio that change verdicts.
     pub istio: IstioOptions,
+    /// Options of Kyverno that change verdicts.
+    pub kyverno: KyvernoSettings,
 }
 
 /// A `Stack` document, all but its name.
@@ -32,6 +34,8 @@ struct StackSpec {
     cilium: CiliumOptions,
     #[serde(default)]
     istio: IstioOptions,
+    #[serde(default)]
+    kyverno: KyvernoSettings,
     /// How the versions are installed; no verdict depends on it.
     #[serde(default, rename = "provision")]
     _provision: Option<Skipped>,
@@ -44,8 +48,8 @@ impl Stack {
     /// Unknown fields and values of a wrong type, each with its place.
     pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
         let object = decode_object::<StackDocument>(document)?;
-        let StackSpec { versions, cilium, istio, .. } = StackDocument::clone(&object.body).spec;
-        Ok(Self { name: object.meta.name().to_owned(), versions, cilium, istio })
+        let StackSpec { versions, cilium, istio, kyverno, .. } = StackDocument::clone(&object.body).spec;
+        Ok(Self { name: object.meta.name().to_owned(), versions, cilium, istio, kyverno })
     }
 }
 
@@ -142,6 +146,8 @@ impl Default for CiliumOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IstioOptions {
+    /// `revision`: istiod leaves objects alone whose label `istio.io/rev` names another.
+    pub revision: String,
     /// `meshConfig.rootNamespace`.
     pub root_namespace: String,
     /// `meshConfig.trustDomain`.
@@ -156,6 +162,16 @@ pub struct IstioOptions {
     pub native_nftables: bool,
     /// `AMBIENT_DNS_CAPTURE` (on by default since 1.25).
     pub dns_capture: bool,
+}
+
+/// Kyverno's configuration as far as verdicts depend on it; the defaults are the chart's.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KyvernoSettings {
+    /// Where PolicyExceptions count (`features.policyExceptions`): none if they are off, `*` for every namespace.
+    pub exception_namespace: Option<String>,
+    /// `features.protectManagedResources.enabled`.
+    pub protect_managed_resources: bool,
 }
 
 /// `meshConfig.pathNormalization.normalization`.
@@ -176,6 +192,7 @@ pub enum PathNormalization {
 impl Default for IstioOptions {
     fn default() -> Self {
         Self {
+            revision: "default".to_owned(),
             root_namespace: "istio-system".to_owned(),
             trust_domain: "cluster.local".to_owned(),
             trust_domain_aliases: Vec::new(),

@@ -15,7 +15,7 @@ use super::plan::Certificate;
 use super::state::write_atomically;
 
 /// The authority's certificate, in its folder.
-const CERTIFICATE: &str = "ca.crt";
+pub(super) const CERTIFICATE: &str = "ca.crt";
 
 /// Its key.
 const KEY: &str = "ca.key";

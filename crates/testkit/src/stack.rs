@@ -1,7 +1,7 @@
 //! Stacks: those that come with the program, and any other versions.
 
 use airtight_manifest::Document;
-use airtight_manifest::stack::{CiliumOptions, IstioOptions, Stack, Versions};
+use airtight_manifest::stack::{CiliumOptions, IstioOptions, KyvernoSettings, Stack, Versions};
 
 use crate::repository;
 
@@ -33,5 +33,11 @@ pub fn with(change: impl FnOnce(&mut Versions)) -> Stack {
         kyverno: version("1.14.4"),
     };
     change(&mut versions);
-    Stack { name: "vectors".to_owned(), versions, cilium: CiliumOptions::default(), istio: IstioOptions::default() }
+    Stack {
+        name: "vectors".to_owned(),
+        versions,
+        cilium: CiliumOptions::default(),
+        istio: IstioOptions::default(),
+        kyverno: KyvernoSettings::default(),
+    }
 }

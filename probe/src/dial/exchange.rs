@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::ending::Ending;
-use super::mark;
 use super::record::Record;
+use super::{mark, question};
 use crate::wire::{BodyEnd, DEFAULT_BODY_LIMIT, Outcome, Phase, Say};
 
 /// How long an answer may pause before it counts as whole. The outcome is settled by its first byte.
@@ -30,7 +30,10 @@ where
     if record.body.is_empty() {
         return Err(Ending::explained(Outcome::Reset, "the connection was closed without an answer"));
     }
-    Ok(Outcome::Connected)
+    match say {
+        Say::Dns => question::judge_over_tcp(&record.body, id),
+        Say::Nonce | Say::Nothing | Say::Postgres | Say::Redis | Say::Amqp | Say::Bytes(_) => Ok(Outcome::Connected),
+    }
 }
 
 /// Waits a little for what a server says unasked after a handshake. In TLS 1.3 the client is through before the server
@@ -73,7 +76,8 @@ async fn listen<S: AsyncRead + Unpin>(stream: &mut S, record: &mut Record) -> st
 /// The bytes of what a client says first.
 pub(super) fn words(say: &Say, id: &str) -> Vec<u8> {
     match say {
-        Say::Nonce => format!("airtight {} {id}\n", super::record::unix_us()).into_bytes(),
+        Say::Nonce => format!("airtight {} {id}\n\n", super::record::unix_us()).into_bytes(),
+        Say::Dns => question::ask_over_tcp(id),
         Say::Nothing => Vec::new(),
         Say::Postgres => postgres_startup(),
         // `INFO server` names the server; a server that wants a password answers both with an error, which is an answer.

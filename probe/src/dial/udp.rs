@@ -1,4 +1,4 @@
-//! Datagrams: only an echo shows that one arrived.
+//! Datagrams: only an echo shows that one arrived, or an answer to a question.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout};
 
 use super::ending::Ending;
 use super::exchange::words;
-use super::icmp;
 use super::record::Record;
+use super::{icmp, question};
 use crate::wire::{BodyEnd, Outcome, Phase, Say};
 
 /// A datagram is lost now and then: it is sent so often within a flow's time.
@@ -30,7 +30,10 @@ pub(super) async fn open(to: SocketAddr) -> io::Result<UdpSocket> {
 pub(super) async fn speak(to: SocketAddr, say: &Say, id: &str, record: &mut Record) -> Result<Outcome, Ending> {
     record.enter(Phase::Request);
     record.peer = Some(to);
-    let words = words(say, id);
+    let words = match say {
+        Say::Dns => question::ask(id),
+        Say::Nonce | Say::Nothing | Say::Postgres | Say::Redis | Say::Amqp | Say::Bytes(_) => words(say, id),
+    };
     if words.is_empty() {
         return Err(Ending::probe_error("a UDP flow must say something: its echo is what shows that it arrived"));
     }
@@ -40,6 +43,9 @@ pub(super) async fn speak(to: SocketAddr, say: &Say, id: &str, record: &mut Reco
     let heard = exchange(&socket, &words, between, record).await;
     heard.map_err(|error| Ending::of_socket(&error, icmp::take(&socket)))?;
     record.end = Some(BodyEnd::Complete);
+    if *say == Say::Dns {
+        return question::judge(&record.body, id);
+    }
     if record.body.windows(words.len()).any(|window| window == words) {
         return Ok(Outcome::Connected);
     }

@@ -132,9 +132,12 @@ pub enum Family {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Say {
-    /// A line that names the flow and is unlike any other.
+    /// A line that names the flow and is unlike any other; over TCP with an empty line behind it, which an HTTP server
+    /// answers too.
     #[default]
     Nonce,
+    /// A question to a DNS server; a refusal is no answer.
+    Dns,
     /// Nothing: the server speaks first.
     Nothing,
     /// A PostgreSQL client's `StartupMessage` (protocol 3.0, no encryption).

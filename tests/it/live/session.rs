@@ -295,10 +295,12 @@ fn what_is_not_there_is_a_probe_error_and_what_cannot_be_is_refused() {
     let seen = observe(&mut live, &[flow("nobody", 8080, true)]);
     assert!(matches!(&seen[0].outcome, Some(Outcome::ProbeError(why)) if why.contains("shop/nobody has no pod")));
     assert_eq!(live.refuses(&flow("nobody", 8080, true)), None);
-    for from in [Source::Kubelet, Source::Outside, Source::Node("worker-1".to_owned())] {
+    for from in [Source::Kubelet, Source::Outside] {
         let flow = Flow { from, ..flow("client", 8080, true) };
         assert!(live.refuses(&flow).unwrap().starts_with("refused: "));
     }
+    let on_node = Flow { from: Source::Node("worker-9".to_owned()), ..flow("client", 8080, true) };
+    assert!(live.refuses(&on_node).unwrap().starts_with("the cluster has no node worker-9"));
     let icmp = Flow { protocol: Protocol::Icmp, port: None, ..flow("client", 8080, false) };
     assert_eq!(live.refuses(&icmp).unwrap(), "refused: the probe does not speak ICMP");
 }

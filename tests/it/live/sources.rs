@@ -9,7 +9,7 @@ use airtight_live::detect::Denial as Denied;
 use airtight_live::{Dialler, Live, Options, Outside};
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::{Destination, Flow, Source};
-use airtight_model::policy::{Layer, Outcome, Token, TokenState};
+use airtight_model::policy::{Claim, Layer, Outcome, Token, TokenState};
 use airtight_testkit::api_server::{Fault, Run, What};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ use crate::PROBE;
 /// A flow of the client to the web, with a token.
 fn bearing(issuer: &str, state: TokenState) -> Flow {
     let mut flow = flow("client", 8080, true);
-    let claims = BTreeMap::from([("tenant".to_owned(), vec!["acme".to_owned()])]);
+    let claims = BTreeMap::from([("tenant".to_owned(), Claim(json!(["acme"])))]);
     let (subject, audiences) = ("alice".to_owned(), vec!["web".to_owned()]);
     let token = Token { issuer: issuer.to_owned(), subject, audiences, claims, state };
     flow.request.as_mut().unwrap().token = Some(token);

@@ -25,7 +25,7 @@ fn policy(value: &Value) -> Object<ClusterPolicy> {
 }
 
 fn cluster_policy(name: &str, rule: &Value) -> Value {
-    json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": name}, "spec": {"rules": [rule]}})
+    json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": name}, "spec": {"background": false, "rules": [rule]}})
 }
 
 fn review(policies: &[Object<ClusterPolicy>], object: &Value) -> Review {

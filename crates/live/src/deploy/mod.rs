@@ -4,7 +4,9 @@
 
 mod admitted;
 mod batch;
+mod case_users;
 mod namespaces;
+mod nodes;
 mod plan;
 mod policies;
 mod probes;

@@ -22,6 +22,17 @@ pub struct DeployOptions {
     pub stand_ins: Option<Place>,
     /// Probes in the real workloads, from ephemeral containers, which nobody can remove.
     pub as_deployed: bool,
+    /// A probe on the network of each node from which a case starts, in a namespace of the run's.
+    pub node_probes: bool,
+    /// The roles that users of cases are presupposed to hold, for the time of the run.
+    pub case_users: bool,
+}
+
+impl DeployOptions {
+    /// Whether anything of it is made for the time of the run.
+    fn makes(self) -> bool {
+        self.policies || self.stand_ins.is_some() || self.node_probes || self.case_users
+    }
 }
 
 /// Where stand-ins are put.
@@ -69,7 +80,7 @@ pub fn deploy(
     say: &mut Say<'_>,
 ) -> Result<Deployed, Failure> {
     let mut deployed = Deployed::default();
-    if plan.wanted.policies || plan.wanted.stand_ins.is_some() {
+    if plan.wanted.makes() {
         make(plan, cluster, resources, &mut deployed, say)?;
     }
     if plan.wanted.as_deployed {
@@ -85,7 +96,7 @@ fn make(
     deployed: &mut Deployed,
     say: &mut Say<'_>,
 ) -> Result<(), Failure> {
-    let wanted = Batch::wanted(plan, cluster, &mut deployed.findings)?;
+    let wanted = Batch::wanted(plan, cluster, resources.run(), &mut deployed.findings)?;
     let survey = resources.survey(&wanted.surveyed())?;
     let batch = wanted.fitted(plan, &survey, &mut deployed.findings)?;
     let before = if batch.policies.is_empty() { Revisions::default() } else { revisions(cluster)? };
@@ -97,10 +108,10 @@ fn make(
     if at_nodes > 0 {
         deployed.awaited = Awaited::revisions(&before, u64::try_from(at_nodes).unwrap_or(u64::MAX));
     }
-    let names: Vec<_> = batch.stand_ins.iter().map(|each| (each.namespace.clone(), each.workload.clone())).collect();
+    let names = batch.pods();
     let took = resources.wait_for(&names, &plan.options.image)?;
     if !names.is_empty() {
-        say(&format!("{} stand-ins are ready ({} s)", names.len(), took.as_secs()));
+        say(&format!("{} probe pods are ready ({} s)", names.len(), took.as_secs()));
     }
     Ok(())
 }

@@ -42,6 +42,11 @@ impl Owners {
         self.candidates.contains(&Some(flow))
     }
 
+    /// Whether it tells of nobody else's traffic, and all flows that it may tell of are so.
+    pub(super) fn all(&self, is_so: impl Fn(usize) -> bool) -> bool {
+        self.candidates.iter().all(|owner| owner.is_some_and(&is_so))
+    }
+
     /// How many flows it may tell of.
     pub(super) fn count(&self) -> usize {
         self.candidates.len()

@@ -8,10 +8,11 @@ use airtight_matrix::scenario::got_through;
 use airtight_model::policy::{Checkpoint, Layer, Outcome, Rcode, Reason};
 use serde::Serialize;
 
-use super::assign::{Owners, owners};
+use super::assign::{Owners, SLACK, owners};
 use super::attempt::Attempt;
+use super::examine::PENDING;
 use super::fit::Leg;
-use super::record::{Record, Says};
+use super::record::{HBONE, Record, Says, Span};
 use super::ways::Ways;
 
 /// An observer that could not be read, or not wholly.
@@ -63,16 +64,29 @@ impl Attribution {
 /// Attributes every flow of a round, in the order of `attempts`. The order of `records` has no bearing.
 ///
 /// A layer is named only if a record tells of this flow and of no other, what it says explains what the client saw,
-/// and no other layer claims to have ended the flow too. Everything else is no attribution, with the reason.
+/// and no other layer claims to have ended the flow too. Drops by the CNI decide for several flows at once where all of
+/// them came to nothing and no packet of theirs went on: flows of one pod to one peer share a connection in the mesh.
+/// Everything else is no attribution, with the reason.
 #[must_use]
 pub fn attribute(attempts: &[Attempt], records: &[Record], ways: &Ways, gaps: &[Gap]) -> Vec<Attribution> {
     let (legs, owners) = owners(attempts, records, ways);
     let each = attempts.iter().enumerate();
-    each.map(|(index, attempt)| Case::new(index, attempt, &legs, records, &owners).attribution(gaps)).collect()
+    let round = Round { attempts, legs: &legs, records, owners: &owners };
+    each.map(|(index, attempt)| Case::new(index, attempt, round).attribution(gaps)).collect()
+}
+
+/// All flows that were tried side by side, and all records.
+#[derive(Clone, Copy)]
+struct Round<'a> {
+    attempts: &'a [Attempt],
+    legs: &'a [Leg],
+    records: &'a [Record],
+    owners: &'a [Owners],
 }
 
 /// A flow with all records that may tell of it, in the order of time.
 struct Case<'a> {
+    round: Round<'a>,
     attempt: &'a Attempt,
     flow: usize,
     leg: Option<&'a Leg>,
@@ -80,10 +94,11 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(flow: usize, attempt: &'a Attempt, legs: &'a [Leg], records: &'a [Record], owners: &'a [Owners]) -> Self {
-        let mut told: Vec<_> = records.iter().zip(owners).filter(|(_, owners)| owners.include(flow)).collect();
+    fn new(flow: usize, attempt: &'a Attempt, round: Round<'a>) -> Self {
+        let each = round.records.iter().zip(round.owners);
+        let mut told: Vec<_> = each.filter(|(_, owners)| owners.include(flow)).collect();
         told.sort_by(|(one, _), (other, _)| (one.span, *one).cmp(&(other.span, *other)));
-        Self { attempt, flow, leg: legs.get(flow), told }
+        Self { round, attempt, flow, leg: round.legs.get(flow), told }
     }
 
     fn attribution(&self, gaps: &[Gap]) -> Attribution {
@@ -115,9 +130,10 @@ impl<'a> Case<'a> {
     }
 
     fn ended(&self, found: &mut Attribution, gaps: &[Gap]) {
-        let sure: Vec<&Record> =
-            self.explaining().filter(|(_, owners)| self.is_sole(owners)).map(|told| told.0).collect();
-        let claims: BTreeSet<Layer> = self.claims().map(|(record, _)| record.checkpoint.layer()).collect();
+        let sure = self.explaining().filter(|(record, owners)| self.is_sole(owners) || self.is_common(record, owners));
+        let sure: Vec<&Record> = sure.map(|told| told.0).chain(self.pending()).collect();
+        let claims = self.claims().map(|(record, _)| *record).chain(self.pending());
+        let claims: BTreeSet<Layer> = claims.map(|record| record.checkpoint.layer()).collect();
         match (sure.first(), claims.len()) {
             (Some(record), 1) => {
                 found.denied_by = Some(record.checkpoint.layer());
@@ -137,6 +153,51 @@ impl<'a> Case<'a> {
 
     fn is_sole(&self, owners: &Owners) -> bool {
         owners.only() == Some(self.flow)
+    }
+
+    /// Whether a drop by the CNI is one of all flows that it may tell of: each of them came to nothing, none of their
+    /// packets went on here, and there are as many connections as flows, or one that all flows share.
+    fn is_common(&self, record: &Record, owners: &Owners) -> bool {
+        let is_packet = matches!(record.checkpoint, Checkpoint::CniEgress | Checkpoint::CniIngress);
+        let came_to_nothing = |flow: usize| {
+            self.round
+                .attempts
+                .get(flow)
+                .is_some_and(|attempt| !got_through(&attempt.outcome) && attempt.answered_by.is_none())
+        };
+        let beside =
+            || self.told.iter().filter(|(other, _)| (other.checkpoint, other.wire) == (record.checkpoint, record.wire));
+        let went_on = beside().any(|(other, _)| other.says == Says::Passed);
+        let ports: BTreeSet<_> = beside().filter_map(|(other, _)| other.client?.port).collect();
+        let is_shared = record.wire.is_some_and(|wire| wire.port() == HBONE);
+        is_packet
+            && owners.is_first
+            && owners.all(came_to_nothing)
+            && !went_on
+            && (is_shared || ports.len() >= owners.count())
+    }
+
+    /// The drop behind a connection between proxies that an earlier flow opened and on which this one waited: ztunnel
+    /// gives up after ten seconds, which is longer than a client waits (ztunnel `src/proxy/pool.rs`).
+    fn pending(&self) -> Option<&'a Record> {
+        if !matches!(self.attempt.outcome, Outcome::Timeout | Outcome::Reset | Outcome::TlsFailure) {
+            return None;
+        }
+        let waited = self.told.iter().find(|(record, owners)| {
+            record.checkpoint == Checkpoint::ZtunnelOutbound && self.is_sole(owners) && is_swallowed(record)
+        });
+        let (tunnel, _) = waited?;
+        let during = Span { from: tunnel.span.from.saturating_sub(PENDING), to: tunnel.span.to }.widened(SLACK);
+        let beside = || {
+            self.round.records.iter().filter(move |record| {
+                matches!(record.checkpoint, Checkpoint::CniEgress | Checkpoint::CniIngress)
+                    && record.client.is_some_and(|client| client.ip == self.attempt.ip)
+                    && record.wire == tunnel.wire
+                    && during.contains(record.span.from)
+            })
+        };
+        let went_on = beside().any(|record| record.checkpoint == Checkpoint::CniIngress && record.says == Says::Passed);
+        beside().find(|record| record.denies()).filter(|_| !went_on)
     }
 
     /// Records of denials.
@@ -216,6 +277,11 @@ impl<'a> Case<'a> {
         words.extend(gaps.iter().map(|gap| format!("not read: {gap}")));
         words.join("; ")
     }
+}
+
+/// Whether ztunnel says that nothing came back from the other proxy (ztunnel `src/proxy.rs`, `MaybeHBONENetworkPolicyError`).
+fn is_swallowed(record: &Record) -> bool {
+    said(record).is_some_and(|words| words.contains("connection timed out, maybe a NetworkPolicy is blocking HBONE"))
 }
 
 fn said(record: &Record) -> Option<&str> {

@@ -23,6 +23,10 @@ pub struct Examined {
     pub gaps: Vec<Gap>,
 }
 
+/// How long ztunnel waits for a connection to another proxy, in microseconds (ztunnel `src/config.rs`,
+/// `DEFAULT_CONNECTION_TIMEOUT`).
+pub(super) const PENDING: i64 = 10_000_000;
+
 /// Reads the observers of a round that is over, and attributes each of its flows.
 ///
 /// A flow is told from others of the same round by its client's address and port, by its mark, or by its request;
@@ -34,6 +38,8 @@ pub fn examine(cluster: &dyn Cluster, observers: &Observers, ways: &Ways, attemp
     else {
         return Examined { attributions: Vec::new(), gaps: observers.gaps.clone() };
     };
+    // A connection that is pending between proxies may be older than the flows that wait for it.
+    let span = Span { from: span.from.saturating_sub(PENDING), to: span.to };
     let clients: BTreeSet<IpAddr> = attempts.iter().map(|attempt| attempt.ip).collect();
     let collected = observers.read(cluster, span, &clients);
     let attributions = attribute(attempts, &collected.records, ways, &collected.gaps);

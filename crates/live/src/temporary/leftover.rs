@@ -17,7 +17,9 @@ const GROUPS: &[(&str, Option<&[&str]>)] = &[
     ("", Some(&["pods", "services", "serviceaccounts", "namespaces"])),
     ("networking.k8s.io", Some(&["networkpolicies"])),
     ("policy.networking.k8s.io", None),
-    ("cilium.io", None),
+    // Cilium copies the labels of pods to the identities and endpoints that it makes of them.
+    ("cilium.io", Some(&["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumcidrgroups"])),
+    ("rbac.authorization.k8s.io", Some(&["clusterroles", "clusterrolebindings"])),
     ("security.istio.io", None),
     ("networking.istio.io", None),
     ("gateway.networking.k8s.io", None),

@@ -1,5 +1,7 @@
 //! Ports and what is spoken on them (Cilium `pkg/policy/api/l4.go`, `http.go`, `icmp.go`).
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Deserialize;
 
@@ -74,8 +76,8 @@ pub struct L7Rules {
     pub http: Option<Vec<Located<HttpRule>>>,
     /// Kafka requests (before 1.20).
     pub kafka: Option<Unmodelled>,
-    /// Requests of another protocol (before 1.20).
-    pub l7: Option<Unmodelled>,
+    /// Requests of another protocol, as that protocol's own fields (before 1.20).
+    pub l7: Option<Vec<BTreeMap<String, String>>>,
     /// That protocol (before 1.20).
     pub l7proto: Option<Unmodelled>,
 }

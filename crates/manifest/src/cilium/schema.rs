@@ -173,7 +173,8 @@ impl<'a> Check<'a> {
     }
 
     fn section(&mut self, path: &str, section: &Section<'_>) {
-        for selector in section.endpoints.iter().copied().flatten().chain(section.nodes.iter().copied().flatten()) {
+        let peers = section.endpoints.iter().copied().flatten().chain(section.nodes.iter().copied().flatten());
+        for selector in peers.chain(section.requires) {
             self.selector(path, selector);
         }
         if !section.requires.is_empty() && self.since(1, 19) {

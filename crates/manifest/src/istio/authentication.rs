@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{TargetRef, WorkloadSelector, target_refs};
-use crate::kubernetes::Skipped;
 use crate::located::Located;
 
 /// PeerAuthentication, all but `metadata` and `status`.
@@ -101,7 +100,7 @@ impl RequestAuthenticationSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JwtRule {
-    /// `iss` that a token must have; empty accepts any (1.30 and later, with `jwksUri`).
+    /// `iss` that a token must have; empty accepts any (1.27 and later, with `jwksUri`).
     pub issuer: String,
     /// Of these, `aud` must have one; empty accepts any.
     pub audiences: Vec<String>,
@@ -124,10 +123,10 @@ pub struct JwtRule {
     pub output_claim_to_headers: Vec<ClaimToHeader>,
     /// Whether the token goes on to the backend.
     pub forward_original_token: bool,
-    /// Claims to split at spaces (1.30 and later).
+    /// Claims to split at spaces (1.28 and later).
     pub space_delimited_claims: Vec<String>,
     /// How long a fetch of the keys may take.
-    pub timeout: Option<Skipped>,
+    pub timeout: Option<String>,
 }
 
 /// A header that carries a token.

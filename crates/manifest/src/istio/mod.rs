@@ -21,6 +21,6 @@ pub use destination_rule::{
 pub use service_entry::{
     Location, Resolution, ServiceEntry, ServiceEntryEndpoint, ServiceEntryPort, ServiceEntrySelector, ServiceEntrySpec,
 };
-pub use target::{TargetKind, TargetRef, WorkloadSelector, go_bool};
+pub use target::{TargetKind, TargetRef, WorkloadSelector, go_bool, since};
 
-use target::{since, target_refs};
+use target::target_refs;

@@ -89,7 +89,8 @@ pub(super) fn target_refs<'a>(
 }
 
 /// Whether `version` is at least `major.minor.patch`, its pre-releases included.
-pub(super) fn since(version: &Version, major: u64, minor: u64, patch: u64) -> bool {
+#[must_use]
+pub fn since(version: &Version, major: u64, minor: u64, patch: u64) -> bool {
     (version.major, version.minor, version.patch) >= (major, minor, patch)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use airtight_manifest::Located;
-use airtight_model::policy::{Layer, Reason, TokenState};
+use airtight_model::policy::{Claim, Layer, Reason, TokenState};
 use airtight_model::world::Protocol;
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
@@ -318,10 +318,9 @@ pub(super) struct TokenForm {
     #[serde(default)]
     #[schemars(schema_with = "listed::<String>")]
     pub(super) audiences: Vec<String>,
-    /// Further claims; a value is a text or a list of texts.
+    /// Further claims as the token's JSON has them: texts, numbers, truth values, lists, objects.
     #[serde(default)]
-    #[schemars(schema_with = "listed_map")]
-    pub(super) claims: BTreeMap<String, Vec<String>>,
+    pub(super) claims: BTreeMap<String, Claim>,
     /// Whether it verifies; `valid` where none is written.
     #[serde(default)]
     pub(super) state: TokenState,

@@ -12,7 +12,6 @@ const LISTS: &[&[&str]] = &[
     &["request"],
     &["request", "*", "headers", "*"],
     &["request", "*", "token", "audiences"],
-    &["request", "*", "token", "claims", "*"],
     &["expect", "allow", "status"],
     &["expect", "allow", "outcome"],
     &["expect", "allow", "via"],

@@ -3,8 +3,10 @@
 use super::connection::Connection;
 use super::dial::Dial;
 use super::peer::Peer;
+use super::target::target_port;
 use super::trace::{Check, Wire};
 use crate::policy::cni::CniHop;
+use crate::policy::waypoint::DeclaredProtocol;
 use crate::policy::ztunnel::{Bypass, Capture, inbound_capture};
 use crate::policy::{Checkpoint, Decision, MeshSource, Outcome, Reason};
 use crate::world::{Endpoint, HostId, Pod, Protocol, World};
@@ -103,6 +105,28 @@ pub(super) fn application_check(to: &Pod, protocol: Protocol, port: Option<u16>)
         }
     };
     check(Checkpoint::Application, decision.by(vec![to.origin.clone()]))
+}
+
+/// Whether a workload speaks the TLS that a proxy began; none if the client began it, or nobody. The names of its
+/// Services' ports tell.
+pub(super) fn tls_check(world: &World, to: &Pod, port: Option<u16>, connection: &Connection) -> Option<Check> {
+    let rule = connection.originated.clone()?;
+    let place = format!("{}/{}", to.namespace, to.workload);
+    let services = world.services.iter().filter(|service| service.backends.contains(&to.id));
+    let ports = services.flat_map(|service| &service.ports).filter(|entry| target_port(entry, to) == port);
+    let said: Vec<DeclaredProtocol> = ports.map(DeclaredProtocol::of).collect();
+    let decision = if said.contains(&DeclaredProtocol::Tls) {
+        Decision::allow(Reason::Listening, format!("{place} speaks TLS, as its Service's port says"))
+    } else if said.contains(&DeclaredProtocol::Http) {
+        let why = format!("the proxy speaks TLS, and {place} clear text, as its Service's port says");
+        Decision::deny(Reason::ProtocolMismatch, Outcome::TlsFailure, why)
+    } else {
+        Decision::unknown(
+            Vec::new(),
+            format!("whether {place} speaks TLS is not known: its Service's port does not say"),
+        )
+    };
+    Some(check(Checkpoint::Application, decision.by(vec![rule])))
 }
 
 /// Whether a host outside answers on this port, in clear text or with TLS as the client speaks it.

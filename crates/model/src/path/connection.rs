@@ -1,5 +1,7 @@
 //! What travels on a hop.
 
+use airtight_manifest::RuleRef;
+
 use super::trace::Wire;
 use crate::policy::cni::Payload;
 use crate::policy::waypoint::WaypointPayload;
@@ -13,6 +15,8 @@ pub(super) struct Connection {
     pub(super) request: Option<Request>,
     /// The server name of a TLS session; empty for a session without one.
     pub(super) tls: Option<String>,
+    /// The rule for which a proxy began the TLS session; none for a session of the client's own.
+    pub(super) originated: Option<RuleRef>,
     /// The name whose lookup gave the destination address.
     pub(super) resolved: Option<String>,
     /// Who sends it on the client's behalf, if not the client itself.

@@ -31,8 +31,8 @@ pub(super) fn steps<'w>(
             return Ok(vec![by_name(policies, from, &host, DialTarget::Service(service, port), connection)]);
         }
         Destination::Host(name) => {
-            let target = names::target(world, &from, name, flow.port);
-            return Ok(vec![by_name(policies, from, name, target, connection)]);
+            let targets = names::targets(world, &from, name, flow.port).into_iter();
+            return Ok(targets.map(|to| by_name(policies, from.clone(), name, to, connection)).collect());
         }
         Destination::Name(name) => return Ok(vec![Step::Ends(bare_lookup(policies, &from, name, connection))]),
         Destination::Pod(namespace, name) => {
@@ -83,7 +83,8 @@ fn pods_named<'w>(world: &'w World, namespace: &str, name: &str, from: &Peer<'w>
 /// A user reaches a gateway through its load balancer, which hands on to the proxy's pods.
 fn gateway<'w>(world: &'w World, namespace: &str, name: &str, port: u16) -> Result<DialTarget<'w>, FlowError> {
     let unknown = || FlowError::UnknownGateway(namespace.to_owned(), name.to_owned());
-    names::proxy_pod(world, &(namespace.into(), name.into())).ok_or_else(unknown)?;
-    let service = world.service(namespace, name).ok_or_else(unknown)?;
+    let key = (namespace.into(), name.into());
+    names::proxy_pod(world, &key).ok_or_else(unknown)?;
+    let service = names::gateway_service(world, &key).ok_or_else(unknown)?;
     Ok(DialTarget::Service(service, port))
 }

@@ -3,11 +3,7 @@
 use airtight_manifest::RuleRef;
 
 use super::trace::{End, Hop, Trace};
-use crate::world::World;
-
-/// Kinds that the API server stores and none of the stack's components reads
-/// (Cilium never implemented AdminNetworkPolicy: cilium issue 23380).
-const UNREAD: &[&str] = &["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"];
+use crate::world::{WITHOUT_EFFECT, World};
 
 /// Leaves open how a flow ends that an object of an unmodelled kind could touch: one in a namespace on
 /// its way, in the mesh's root namespace, or in none.
@@ -35,7 +31,7 @@ pub(super) fn doubt_in<'w>(world: &'w World, namespaces: &mut dyn Iterator<Item 
 }
 
 fn touches(world: &World, rule: &RuleRef, passed: &[&str]) -> bool {
-    if UNREAD.contains(&&*rule.object.kind) {
+    if WITHOUT_EFFECT.contains(&&*rule.object.kind) {
         return false;
     }
     match rule.object.namespace.as_deref() {

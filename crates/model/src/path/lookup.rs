@@ -6,7 +6,7 @@ use super::dial::Dial;
 use super::names;
 use super::peer::Peer;
 use super::policies::Policies;
-use super::service_entry::service_entry_named;
+use super::service_entry::service_entries_named;
 use super::target::{host_named, representatives, service_port, target_port};
 use super::trace::{Check, Hop, Wire};
 use crate::policy::waypoint::dns_captured;
@@ -83,7 +83,7 @@ pub(super) fn elsewhere(policies: &Policies<'_>, from: &Peer<'_>, name: &str, re
 
 fn answered_by_ztunnel(world: &World, pod: &Pod, name: &str) -> bool {
     dns_captured(&world.stack, pod)
-        && (names::service(world, name).is_some() || service_entry_named(world, name, None).is_some())
+        && (names::service(world, name).is_some() || !service_entries_named(world, &pod.namespace, name).is_empty())
 }
 
 fn resolver(world: &World) -> Option<&Service> {
@@ -124,7 +124,7 @@ fn query(relay: Relay) -> Connection {
         Relay::HttpProxy => Relay::HttpProxy,
         Relay::TcpProxy => Relay::TcpProxy,
     };
-    Connection { protocol: Protocol::Udp, request: None, tls: None, resolved: None, relay }
+    Connection { protocol: Protocol::Udp, request: None, tls: None, originated: None, resolved: None, relay }
 }
 
 /// A lookup fails as a lookup, whatever befell its packets.

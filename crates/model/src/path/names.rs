@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::flow::FlowError;
 use super::peer::Peer;
-use super::service_entry::service_entry_named;
+use super::service_entry::service_entries_named;
 use super::target::{DialTarget, host_named};
 use crate::policy::waypoint::dns_captured;
 use crate::world::{GatewayKey, NodeId, Pod, Proxy, Role, Service, World, service_of_host};
@@ -29,18 +29,22 @@ pub(super) fn service<'w>(world: &'w World, name: &str) -> Option<&'w Service> {
     world.service(namespace, name)
 }
 
-/// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host.
-pub(super) fn target<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: Option<u16>) -> DialTarget<'w> {
-    let captured = from.pod.is_some_and(|pod| dns_captured(&world.stack, pod));
-    if let (true, Some(port)) = (captured, port)
-        && let Some((namespace, entry)) = service_entry_named(world, name, Some(port))
-    {
-        return DialTarget::ServiceEntry { namespace, name: entry, host: name.to_owned(), port };
+/// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host. Several
+/// ServiceEntries of other namespaces have the name in turn.
+pub(super) fn targets<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: Option<u16>) -> Vec<DialTarget<'w>> {
+    let captured = from.pod.filter(|pod| dns_captured(&world.stack, pod));
+    if let (Some(pod), Some(port)) = (captured, port) {
+        let entries = service_entries_named(world, &pod.namespace, name);
+        if !entries.is_empty() {
+            let host = || name.to_owned();
+            let target = |(namespace, name)| DialTarget::ServiceEntry { namespace, name, host: host(), port };
+            return entries.into_iter().map(target).collect();
+        }
     }
-    if let Some(service) = service(world, name) {
-        return DialTarget::Service(service, port.unwrap_or_default());
+    match service(world, name) {
+        Some(service) => vec![DialTarget::Service(service, port.unwrap_or_default())],
+        None => vec![external(world, name, port)],
     }
-    external(world, name, port)
 }
 
 /// The host outside of this name.
@@ -66,4 +70,17 @@ pub(super) fn proxy_pod<'w>(world: &'w World, key: &GatewayKey) -> Option<&'w Po
 /// The proxy that serves a Gateway.
 pub(super) fn proxy<'w>(world: &'w World, key: &GatewayKey) -> Option<&'w Proxy> {
     world.proxies.iter().find(|proxy| proxy.key == *key)
+}
+
+/// The Service of a Gateway, which need not have its name: Istio adds the class, and Kgateway shortens it.
+pub(super) fn gateway_service<'w>(world: &'w World, key: &GatewayKey) -> Option<&'w Service> {
+    world.service(&key.0, proxy(world, key).map_or(&key.1, |proxy| &proxy.name))
+}
+
+/// Whether a pod's port is that of a gateway's listener.
+pub(super) fn listens_for_routes(world: &World, pod: &Pod, port: u16) -> bool {
+    match &pod.role {
+        Role::Gateway(key) => proxy(world, key).is_some_and(|proxy| !proxy.listener_ports(port).is_empty()),
+        Role::Waypoint(_) | Role::Workload => false,
+    }
 }

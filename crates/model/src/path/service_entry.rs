@@ -6,23 +6,32 @@ use airtight_manifest::Object;
 use airtight_manifest::istio::{Resolution, ServiceEntry};
 
 use super::target::{DialTarget, host_at};
+use crate::policy::is_foreign_to_ztunnel;
 use crate::policy::waypoint::{VirtualAddress, virtual_address};
 use crate::world::{Pod, Role, World};
 
-/// The ServiceEntry of this namespace and name.
-pub(super) fn service_entry<'w>(world: &'w World, namespace: &str, name: &str) -> Option<&'w Object<ServiceEntry>> {
-    let entries = &world.objects.service_entries;
-    entries.iter().find(|entry| entry.meta.namespace() == namespace && entry.meta.name() == name)
+/// The ServiceEntries that ztunnel hears of.
+fn known(world: &World) -> impl Iterator<Item = &Object<ServiceEntry>> {
+    world.objects.service_entries.iter().filter(|entry| !is_foreign_to_ztunnel(&world.stack, &entry.meta))
 }
 
-/// Namespace and name of the ServiceEntry that gives `host` an address of the mesh (and has `port`).
-pub(super) fn service_entry_named(world: &World, host: &str, port: Option<u16>) -> Option<(String, String)> {
-    let entries = world.objects.service_entries.iter();
-    entries
+/// The ServiceEntry of this namespace and name.
+pub(super) fn service_entry<'w>(world: &'w World, namespace: &str, name: &str) -> Option<&'w Object<ServiceEntry>> {
+    known(world).find(|entry| entry.meta.namespace() == namespace && entry.meta.name() == name)
+}
+
+/// Namespace and name of the ServiceEntries that may give `host` its address in the mesh: that of the client's own
+/// namespace, if there is one, else any (ztunnel `src/dns/server.rs`, `find_server`).
+pub(super) fn service_entries_named(world: &World, from: &str, host: &str) -> Vec<(String, String)> {
+    let named = known(world)
         .filter(|entry| entry.body.spec.hosts.iter().any(|known| known.value.eq_ignore_ascii_case(host)))
-        .filter(|entry| virtual_address(&world.stack, entry, host) != VirtualAddress::None)
-        .find(|entry| port.is_none_or(|port| entry.body.spec.ports.iter().any(|entry| entry.number == u32::from(port))))
-        .map(|entry| (entry.meta.namespace().to_owned(), entry.meta.name().to_owned()))
+        .filter(|entry| virtual_address(&world.stack, entry, host) != VirtualAddress::None);
+    let mut all: Vec<_> =
+        named.map(|entry| (entry.meta.namespace().to_owned(), entry.meta.name().to_owned())).collect();
+    if let Some(own) = all.iter().position(|(namespace, _)| namespace == from) {
+        all = vec![all.swap_remove(own)];
+    }
+    all
 }
 
 /// The port behind a ServiceEntry's port.
@@ -42,8 +51,7 @@ pub(super) fn claimed<'w>(world: &'w World, from: &Pod, to: &DialTarget<'w>) -> 
     if matches!(from.role, Role::Waypoint(_)) {
         return None;
     }
-    let entries = world.objects.service_entries.iter();
-    let claims = entries.filter_map(|entry| Some((claim(world, entry, *address)?, entry)));
+    let claims = known(world).filter_map(|entry| Some((claim(world, entry, *address)?, entry)));
     let rank = |(length, entry): &(u8, &Object<ServiceEntry>)| (*length, entry.meta.namespace() == &*from.namespace);
     let (_, entry) = claims.max_by_key(rank)?;
     let host = host_behind(world, entry, name.as_deref(), *address)?;

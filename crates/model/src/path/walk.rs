@@ -32,6 +32,7 @@ impl<'p, 'w> Walk<'p, 'w> {
             protocol: flow.protocol,
             request: flow.request.clone(),
             tls: flow.tls.clone(),
+            originated: None,
             resolved: None,
             relay: Relay::Client,
         };

@@ -14,6 +14,7 @@ pub mod ztunnel;
 
 pub use decision::{Checkpoint, Decision, Effect, Layer, Reason};
 pub use hbone::HBONE;
+pub(crate) use istio::is_foreign_to_ztunnel;
 pub use outcome::{Outcome, Rcode};
-pub use request::{Request, Token, TokenState};
+pub use request::{Claim, Request, Token, TokenState};
 pub use spiffe::{MeshSource, SpiffeId};

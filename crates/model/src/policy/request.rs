@@ -1,5 +1,6 @@
 //! The HTTP part of a flow.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -47,12 +48,30 @@ pub struct Token {
     /// `aud`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<String>,
-    /// Further claims; a value is a text or a list of texts.
+    /// Further claims, by name; a name's dots are its own, and claims within claims are objects.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: BTreeMap<String, Claim>,
     /// Whether it verifies.
     #[serde(default)]
     pub state: TokenState,
+}
+
+/// A claim's value as the token's JSON has it: a text, a number, a truth value, a list or an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Claim(pub serde_json::Value);
+
+impl Ord for Claim {
+    /// The order of the values as they are written.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.to_string().cmp(&other.0.to_string())
+    }
+}
+
+impl PartialOrd for Claim {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Whether a token verifies against its issuer's keys.

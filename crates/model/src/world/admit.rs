@@ -19,6 +19,15 @@ use super::intake::{Item, accept};
 /// Objects about which nobody knows what admission makes of them, with the rules to blame.
 pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;
 
+/// How the stack's Kyverno is installed.
+fn options(stack: &Stack) -> KyvernoOptions {
+    KyvernoOptions {
+        exception_namespace: stack.kyverno.exception_namespace.clone(),
+        protect_managed_resources: stack.kyverno.protect_managed_resources,
+        ..KyvernoOptions::default()
+    }
+}
+
 /// Kyverno at work on a set of objects.
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
@@ -35,7 +44,7 @@ impl Admission {
     /// Kyverno with the policies among `items`.
     pub(super) fn new(items: &[Item], stack: &Stack) -> Self {
         let set = PolicySet::of(items);
-        let kyverno = Kyverno::compile(set.policies(), KyvernoOptions::default(), stack);
+        let kyverno = Kyverno::compile(set.policies(), options(stack), stack);
         let findings = kyverno.findings().to_vec();
         let existing = items.iter().map(|item| Arc::clone(&item.json)).collect();
         Self {

@@ -13,7 +13,7 @@ use super::api_server::{ApiServer, Namespaces};
 use super::environment::Environment;
 use super::expose;
 use super::intake::{Intake, Item};
-use super::objects::Objects;
+use super::objects::{Objects, WITHOUT_EFFECT};
 use super::ownership::{Owners, has_ended, is_live};
 use super::place::Placement;
 use super::platform::{self, Resolver};
@@ -133,7 +133,10 @@ impl<'a> Builder<'a> {
                 .hint("every case that this could touch is inconclusive")
             });
             self.findings.extend(found);
-            if let Resource::Unmodelled(rule) = &item.resource {
+            // Of what nobody reads, a lint of the CNI says so.
+            if let Resource::Unmodelled(rule) = &item.resource
+                && !WITHOUT_EFFECT.contains(&&*rule.object.kind)
+            {
                 let finding = Diagnostic::warning("unmodelled", format!("airtight does not model {}", rule.object));
                 self.findings.push(finding.at(rule.at.clone()).hint("every case that it could touch is inconclusive"));
             }

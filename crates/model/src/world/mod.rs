@@ -42,6 +42,7 @@ pub use environment::{Environment, environment_schema};
 pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes};
 pub use listening::NamedPort;
 pub use objects::Objects;
+pub(crate) use objects::WITHOUT_EFFECT;
 pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
 pub use protocol::Protocol;
 pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};

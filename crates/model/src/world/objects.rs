@@ -94,6 +94,9 @@ objects! {
     agentgateway_parameters: AgentgatewayParameters(AgentgatewayParameters);
 }
 
+/// Kinds that no version of Cilium implements: nobody reads them (cilium/cilium#23380).
+pub(crate) const WITHOUT_EFFECT: [&str; 2] = ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"];
+
 fn kept<T: Clone>(objects: &[Object<T>], removed: &ObjectRef) -> Vec<Object<T>> {
     objects.iter().filter(|object| *object.meta.object != *removed).cloned().collect()
 }

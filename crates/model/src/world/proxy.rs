@@ -14,6 +14,9 @@ use super::proxy_labels::{GATEWAY_NAME, pod_annotations, pod_labels, short_name}
 use super::proxy_parameters::{Parameters, parameters};
 use super::service::{ServicePort, TargetPort};
 
+/// The port at which Istio's gateways tell whether they are ready.
+const STATUS_PORT: &str = "status-port";
+
 /// What a controller makes for one Gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proxy {
@@ -65,11 +68,14 @@ impl Proxy {
         }
     }
 
-    /// The listener port that a pod port stands for.
+    /// The listener ports that a pod port stands for: one, unless two listeners came to share it.
     #[must_use]
-    pub fn listener_port(&self, target: u16) -> Option<u16> {
-        let leads_here = |entry: &&ServicePort| entry.target == TargetPort::Number(target);
-        self.service_ports.iter().find(leads_here).map(|entry| entry.port)
+    pub fn listener_ports(&self, target: u16) -> Vec<u16> {
+        let leads_here = |entry: &&ServicePort| {
+            let own = entry.name.as_deref() == Some(STATUS_PORT);
+            entry.target == TargetPort::Number(target) && entry.protocol == Protocol::Tcp && !own
+        };
+        self.service_ports.iter().filter(leads_here).map(|entry| entry.port).collect()
     }
 }
 
@@ -244,7 +250,7 @@ fn service_account(gateway: &Object<Gateway>, implementation: Implementation, na
 fn service_ports(gateway: &Object<Gateway>, implementation: Implementation, stack: &Stack) -> Vec<ServicePort> {
     let mut ports: Vec<ServicePort> = Vec::new();
     if implementation.is_istio() {
-        ports.push(service_port("status-port", 15021, 15021, Protocol::Tcp));
+        ports.push(service_port(STATUS_PORT, 15021, 15021, Protocol::Tcp));
     }
     for listener in &gateway.body.spec.listeners {
         let protocol = listener_transport(listener);

@@ -98,6 +98,12 @@ impl World {
         self.services.iter().find(|service| &*service.namespace == namespace && &*service.name == name)
     }
 
+    /// Whether the API server has an object, of whatever kind.
+    #[must_use]
+    pub fn stores(&self, object: &ObjectRef) -> bool {
+        self.api_server.item(object).is_some()
+    }
+
     /// Labels of a namespace; empty if it does not exist.
     #[must_use]
     pub fn namespace_labels(&self, name: &str) -> &Labels {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use airtight_manifest::gateway_api::crd_findings;
-use airtight_manifest::stack::{CiliumOptions, IstioOptions, Stack, Versions};
+use airtight_manifest::stack::{CiliumOptions, IstioOptions, KyvernoSettings, Stack, Versions};
 use airtight_manifest::{Diagnostic, Document, decode_resource, yaml};
 use airtight_model::policy::gateway::{BackendTarget, GatewayPolicy, Routed, originates_tls, waypoint_gateways};
 use airtight_model::policy::{Effect, Request};
@@ -185,6 +185,7 @@ fn stack(versions: &StackVersions) -> Stack {
         },
         cilium: CiliumOptions::default(),
         istio: IstioOptions::default(),
+        kyverno: KyvernoSettings::default(),
     }
 }
 

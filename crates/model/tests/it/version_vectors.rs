@@ -21,6 +21,9 @@ struct Vector {
     /// Component and version, and what changed.
     row: String,
     component: Component,
+    /// The stack of the other components' versions.
+    #[serde(default = "reference")]
+    stack: String,
     #[serde(default)]
     cilium: CiliumOptions,
     #[serde(default)]
@@ -71,6 +74,10 @@ struct RequestText {
     headers: Vec<(String, String)>,
 }
 
+fn reference() -> String {
+    "reference".to_owned()
+}
+
 fn get() -> String {
     "GET".to_owned()
 }
@@ -91,7 +98,7 @@ fn base() -> (Vec<Document>, Environment) {
 
 impl Vector {
     fn stack(&self, version: &str) -> Stack {
-        let mut stack = stack::shipped("reference");
+        let mut stack = stack::shipped(&self.stack);
         (stack.cilium, stack.istio) = (self.cilium.clone(), self.istio.clone());
         let versions = &mut stack.versions;
         let place = match self.component {
@@ -195,14 +202,22 @@ impl Case {
     }
 }
 
-/// Checks a file; each vector must tell two versions apart.
-fn check(name: &str) {
-    let vectors: Vec<Vector> = vectors::File::at(format!("{FOLDER}/{name}.yaml")).read();
+/// What does not hold of a file's vectors.
+fn differences(vectors: &[Vector]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for vector in &vectors {
+    for vector in vectors {
         for version in vector.versions() {
             wrong.extend(vector.differences(version).into_iter().map(|text| format!("{}\n  {text}", vector.row)));
         }
+    }
+    wrong
+}
+
+/// Checks a file; each vector must tell two versions apart.
+fn check(name: &str) {
+    let vectors: Vec<Vector> = vectors::File::at(format!("{FOLDER}/{name}.yaml")).read();
+    let wrong = differences(&vectors);
+    for vector in &vectors {
         let ends = vector.flows.iter().any(|case| case.ends.values().collect::<BTreeSet<_>>().len() > 1);
         let findings = vector.findings.values().collect::<BTreeSet<_>>().len() > 1;
         assert!(ends || findings, "{}: no two versions differ", vector.row);
@@ -233,4 +248,12 @@ fn kgateway() {
 #[test]
 fn kyverno() {
     check("kyverno");
+}
+
+/// Flows through several layers, which need not end otherwise in another version.
+#[test]
+fn path() {
+    let files = vectors::files("tests/vectors/path");
+    let wrong: Vec<String> = files.iter().flat_map(|file| differences(&file.read::<Vec<Vector>>())).collect();
+    assert!(!files.is_empty() && wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -7,6 +7,7 @@ mod gates;
 mod names;
 mod schedule;
 mod step;
+mod trust;
 
 pub use event::{Ended, Event};
 pub use executor::Executor;

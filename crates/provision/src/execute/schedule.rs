@@ -11,7 +11,7 @@ use super::executor::Executor;
 use super::{ensure, step};
 use crate::authority::{has_authority, is_issued};
 use crate::failure::StepFailure;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Source, Step};
 use crate::program::Bounds;
 use crate::state::{Progress, Record, State};
 
@@ -150,7 +150,9 @@ impl<'a> Schedule<'a> {
             Action::Pack(packed) => packed.archive.exists(),
             Action::Authority(folder) => has_authority(folder),
             Action::Certify(certificate) => is_issued(certificate),
-            Action::Run(_) | Action::RunAfresh { .. } | Action::Apply(_) | Action::Name(_) => true,
+            // Applied again whatever is there: an object that somebody deleted or changed comes back.
+            Action::Apply(Source::Text { .. }) | Action::Trust(_) => false,
+            Action::Run(_) | Action::RunAfresh { .. } | Action::Apply(Source::Location(_)) | Action::Name(_) => true,
         })
     }
 

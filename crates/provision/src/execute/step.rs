@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::executor::Executor;
-use super::{ensure, gates, names};
+use super::{ensure, gates, names, trust};
 use crate::authority::{AuthorityError, issue, make_authority};
 use crate::failure::StepFailure;
 use crate::invocation::Invocation;
@@ -73,6 +73,9 @@ impl Work<'_> {
             Action::Authority(folder) => make_authority(folder).map_err(|error| not_certified(&error)),
             Action::Certify(certificate) => issue(certificate).map_err(|error| not_certified(&error)),
             Action::Apply(source) => self.patiently(bounds, || self.executor.cluster.apply(source, bounds)),
+            Action::Trust(wanted) => {
+                self.patiently(bounds, || trust::make_known(wanted, self.executor.cluster, bounds))
+            }
             Action::Name(hosts) => self.patiently(bounds, || names::resolve(hosts, self.executor.cluster, bounds)),
         }
     }

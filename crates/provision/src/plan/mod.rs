@@ -16,5 +16,5 @@ mod steps;
 pub(super) use cluster::node;
 pub use coredns::{CorefileError, HostName, with_names};
 pub(super) use install::manifest_file;
-pub use step::{Action, Certificate, Ensure, Source, Step};
+pub use step::{Action, Certificate, Ensure, Source, Step, Trust};
 pub use steps::Plan;

@@ -1,5 +1,6 @@
 //! Names, stand-ins, policies and workloads, once the platform stands.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use airtight_manifest::{Document, Node, yaml};
@@ -8,7 +9,7 @@ use airtight_model::world::Host;
 use super::cluster::CLUSTER;
 use super::coredns::HostName;
 use super::stand_in::{self, addresses};
-use super::{Action, Source, Step};
+use super::{Action, Source, Step, Trust};
 use crate::component::Product;
 use crate::gate::{Gate, Workload, WorkloadKind};
 use crate::options::Options;
@@ -20,6 +21,7 @@ use crate::site::Site;
 const NAMES: &str = "names";
 const POLICIES: &str = "policies";
 const WORKLOADS: &str = "workloads";
+const TRUST: &str = "trust";
 
 pub(super) fn steps(
     recipe: &Recipe,
@@ -31,9 +33,9 @@ pub(super) fn steps(
     let mut steps = Vec::new();
     let mut before: Vec<String> = recipe.provision.components.iter().map(|component| component.name.clone()).collect();
     if !payload.policies.is_empty() {
-        steps.push(
-            manifests(POLICIES, "policies, what allows before what denies", &payload.policies).needs(before.clone()),
-        );
+        let step = manifests(POLICIES, "policies, what allows before what denies", &payload.policies);
+        let proxies = payload.policies.iter().flat_map(gateways).filter_map(|gateway| gateway.rollout(recipe));
+        steps.push(step.needs(before.clone()).gates(proxies));
         before.push(POLICIES.to_owned());
     }
     if payload.hosts.is_empty() && payload.workloads.is_empty() {
@@ -50,6 +52,9 @@ pub(super) fn steps(
     steps.push(load);
     before.push(stand_in::LOAD.to_owned());
     steps.extend(stand_ins(recipe, options, site, payload, left_out));
+    if steps.iter().any(|step| step.id == stand_in::AUTHORITY) {
+        steps.extend(trust(recipe, site, payload));
+    }
     if steps.iter().any(|step| step.id == stand_in::ROUTES) {
         steps.push(names(recipe, payload));
         before.extend([stand_in::ROUTES.to_owned(), NAMES.to_owned()]);
@@ -59,6 +64,19 @@ pub(super) fn steps(
         steps.push(step.gates(payload.workloads.iter().flat_map(rollouts)));
     }
     steps
+}
+
+/// The waypoints learn of the stand-ins' authority; none without waypoints.
+fn trust(recipe: &Recipe, site: &Site, payload: &Payload) -> Option<Step> {
+    let waypoints: Vec<Gateway> =
+        payload.policies.iter().flat_map(gateways).filter(|gateway| gateway.class == WAYPOINT).collect();
+    let namespaces: BTreeSet<String> = waypoints.iter().map(|waypoint| waypoint.namespace.clone()).collect();
+    let wanted = Trust { authority: site.folder.tls(), namespaces: namespaces.into_iter().collect() };
+    let step = Step::new(TRUST, "the stand-ins' authority at the waypoints", 180)
+        .needs([stand_in::AUTHORITY, POLICIES])
+        .acts([Action::Trust(wanted)])
+        .gates(waypoints.iter().filter_map(|waypoint| waypoint.rollout(recipe)));
+    (!waypoints.is_empty()).then_some(step)
 }
 
 fn names(recipe: &Recipe, payload: &Payload) -> Step {
@@ -110,6 +128,52 @@ fn stand_ins(
 
 fn manifests(id: &str, title: &str, manifests: &[Manifest]) -> Step {
     Step::new(id, title, 300).acts(manifests.iter().map(|manifest| Action::Apply(Source::from(manifest))))
+}
+
+/// The class of waypoints.
+const WAYPOINT: &str = "istio-waypoint";
+
+/// A Gateway of a manifest.
+struct Gateway {
+    namespace: String,
+    name: String,
+    class: String,
+}
+
+impl Gateway {
+    /// The roll-out of its proxy, where a controller of ours makes one: that a Gateway is programmed says nothing of its
+    /// pods.
+    fn rollout(&self, recipe: &Recipe) -> Option<Gate> {
+        let (of, name) = match self.class.as_str() {
+            WAYPOINT => (Product::Istio, self.name.clone()),
+            "istio" => (Product::Istio, format!("{}-istio", self.name)),
+            "kgateway" => (Product::Kgateway, self.name.clone()),
+            "agentgateway" => (Product::Agentgateway, self.name.clone()),
+            _ => return None,
+        };
+        let is_served = recipe.provision.components.iter().any(|component| component.of == of);
+        is_served.then_some(Gate::Rollout(Workload {
+            kind: WorkloadKind::Deployment,
+            namespace: self.namespace.clone(),
+            name,
+        }))
+    }
+}
+
+fn gateways(manifest: &Manifest) -> Vec<Gateway> {
+    let documents = yaml::parse(&Arc::from(manifest.name.as_str()), &manifest.text).unwrap_or_default();
+    documents.iter().filter_map(gateway).collect()
+}
+
+fn gateway(document: &Document) -> Option<Gateway> {
+    let text = |node: Option<&Node>| node.and_then(Node::as_str).map(str::to_owned);
+    let metadata = document.root.get("metadata")?;
+    text(document.root.get("kind")).filter(|kind| kind == "Gateway")?;
+    Some(Gateway {
+        namespace: text(metadata.get("namespace")).unwrap_or_else(|| "default".to_owned()),
+        name: text(metadata.get("name"))?,
+        class: text(document.root.get("spec")?.get("gatewayClassName"))?,
+    })
 }
 
 /// A gate for each workload of a manifest.

@@ -62,6 +62,18 @@ pub enum Action {
     Certify(Certificate),
     /// Lets CoreDNS resolve names.
     Name(Vec<HostName>),
+    /// Makes an authority known to waypoints.
+    Trust(Trust),
+}
+
+/// An authority that waypoints take for the system's.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trust {
+    /// Folder of the authority.
+    pub authority: PathBuf,
+    /// Namespaces of the waypoints.
+    pub namespaces: Vec<String>,
 }
 
 /// Something that is made unless it is there.
@@ -163,7 +175,8 @@ impl Action {
             | Self::Pack(_)
             | Self::Authority(_)
             | Self::Certify(_)
-            | Self::Name(_) => Vec::new(),
+            | Self::Name(_)
+            | Self::Trust(_) => Vec::new(),
             Self::Run(call) => vec![call.clone()],
             Self::RunAfresh { call, .. } => vec![call.clone().into()],
             Self::Ensure(ensure) => ensure.make.clone(),

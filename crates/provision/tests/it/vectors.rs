@@ -154,6 +154,9 @@ fn compare(context: &str, step: &Step, wanted: &StepVector) {
             Action::Apply(airtight_provision::Source::Text { name, .. }) => applies.push(name.clone()),
             Action::Name(hosts) => names.extend(hosts.iter().map(|host| format!("{} {}", host.name, host.address))),
             Action::Pack(packed) => made.push(format!("{} of {}", packed.archive.display(), packed.id)),
+            Action::Trust(trust) => {
+                made.push(format!("trust in {} for {:?}", trust.authority.display(), trust.namespaces));
+            }
             Action::Authority(folder) => made.push(format!("authority {}", folder.display())),
             Action::Certify(issued) => {
                 made.push(format!(

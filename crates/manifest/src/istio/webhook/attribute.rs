@@ -1,6 +1,6 @@
 //! Values of policy fields and conditions (Istio `pkg/config/security/security.go`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 use semver::Version;
@@ -14,14 +14,37 @@ pub(super) fn filled(field: &str, values: &[String]) -> Check {
 }
 
 pub(super) fn addresses(values: &[String]) -> Check {
-    let valid = |value: &str| {
-        if value.contains('/') { value.parse::<IpNet>().is_ok() } else { value.parse::<IpAddr>().is_ok() }
+    let valid = |value: &str| match value.rsplit_once('/') {
+        Some((_, length)) => plain_number(length) && value.parse::<IpNet>().is_ok(),
+        None => is_address(value),
     };
     each(values, valid, |value| format!("`{value}` is no IP address or CIDR range"))
 }
 
+/// An address of version 6 may name its zone (Go `net/netip`, `ParseAddr`).
+fn is_address(text: &str) -> bool {
+    match text.split_once('%') {
+        Some((address, zone)) => !zone.is_empty() && address.parse::<Ipv6Addr>().is_ok(),
+        None => text.parse::<IpAddr>().is_ok(),
+    }
+}
+
+/// Digits without a zero in front, as Go reads the length of a prefix.
+fn plain_number(text: &str) -> bool {
+    digits(text) && (text == "0" || !text.starts_with('0'))
+}
+
+fn digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A number without sign (Go `strconv`, `ParseUint`).
+pub(super) fn is_port(text: &str) -> bool {
+    digits(text) && text.parse::<u16>().is_ok()
+}
+
 pub(super) fn ports(values: &[String]) -> Check {
-    each(values, |value| value.parse::<u16>().is_ok(), |value| format!("`{value}` is no port"))
+    each(values, is_port, |value| format!("`{value}` is no port"))
 }
 
 /// `SERVICE_ACCOUNT` or `NAMESPACE/SERVICE_ACCOUNT`, no wildcards, 16 of at most 320 characters.

@@ -114,7 +114,8 @@ fn token_fields(token: &Token) -> String {
         fields.push(format!("audiences: [{}]", list(&token.audiences)));
     }
     if !token.claims.is_empty() {
-        let claims = token.claims.iter().map(|(name, values)| format!("{}: [{}]", scalar(name), list(values)));
+        // JSON is YAML's flow style.
+        let claims = token.claims.iter().map(|(name, claim)| format!("{}: {}", scalar(name), claim.0));
         fields.push(format!("claims: {{{}}}", claims.collect::<Vec<_>>().join(", ")));
     }
     let state = match token.state {

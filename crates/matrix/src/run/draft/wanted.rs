@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use airtight_manifest::cilium::{Direction, HttpRule};
 use airtight_manifest::gateway_api::{HttpRouteMatch, MatchType, PathMatchType};
 use airtight_manifest::istio::{Condition, Operation, Rule, Source};
-use airtight_model::policy::{Token, TokenState};
+use airtight_model::policy::{Claim, Token, TokenState};
 use airtight_model::world::World;
+use serde_json::{Value, json};
 
 use super::sample;
 
@@ -188,8 +189,12 @@ fn apply(condition: &Condition, tokens: &Tokens, wanted: &mut Wanted) {
         wanted.token.get_or_insert_with(|| tokens.token(value));
     } else if condition.key == "request.auth.audiences" {
         wanted.token.get_or_insert_with(any).audiences = vec![sample::of_glob(value)];
-    } else if let Some(claim) = bracketed("request.auth.claims") {
-        wanted.token.get_or_insert_with(any).claims.insert(claim, vec![sample::of_glob(value)]);
+    } else if let Some(path) = bracketed("request.auth.claims") {
+        let names: Vec<&str> = path.split("][").collect();
+        let (name, within) = names.split_first().unwrap_or((&"", &[]));
+        let text = Value::from(sample::of_glob(value));
+        let claim = within.iter().rev().fold(text, |inner, name| json!({ *name: inner }));
+        wanted.token.get_or_insert_with(any).claims.insert((*name).to_owned(), Claim(claim));
     }
 }
 

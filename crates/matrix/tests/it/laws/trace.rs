@@ -113,7 +113,9 @@ fn is_at_home(checkpoint: Checkpoint, effect: Effect, reason: Reason) -> bool {
         (Reason::DirectResponse, _) => {
             &[Checkpoint::Waypoint, Checkpoint::Gateway, Checkpoint::CniEgress, Checkpoint::CniIngress]
         }
-        (Reason::Listening, Allow) | (Reason::NoSuchName, Deny) => &[Checkpoint::Application],
+        // A gateway takes a connection on which nothing is asked of it.
+        (Reason::Listening, Allow) => &[Checkpoint::Application, Checkpoint::Gateway],
+        (Reason::NoSuchName, Deny) => &[Checkpoint::Application],
         (Reason::NotListening, Deny) => &[Checkpoint::Application, Checkpoint::ZtunnelInbound],
         (Reason::ProtocolMismatch, Deny) => &[Checkpoint::Application, Checkpoint::Waypoint, Checkpoint::Gateway],
         _ => &[],

@@ -10,6 +10,7 @@ use super::class::ClassId;
 use super::doubts::Doubts;
 use super::grid::{Grid, Place, Row, Who};
 use crate::path::checks::{Interception, application_check, check, doubt, interception};
+use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::trace::Wire;
@@ -171,6 +172,10 @@ impl<'a, 'w> Straight<'a, 'w> {
             return Some(*index);
         }
         let pod = self.policies.world.pod(self.grid.class(class).pods[0]);
+        // A gateway has more to say of its listeners than that they are there.
+        if protocol == Protocol::Tcp && names::listens_for_routes(self.policies.world, pod, port) {
+            return None;
+        }
         let answer = application_check(pod, protocol, Some(port));
         let application = match answer.decision.effect {
             Effect::Allow => BasisId::NONE,

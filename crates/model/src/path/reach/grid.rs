@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::class::{Class, ClassId, classes};
 use super::scope::{Scope, View};
+use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::world::{GatewayKey, HostId, NodeId, Pod, PodId, Protocol, Role, World};
@@ -274,7 +275,7 @@ fn gateway_targets(world: &World) -> Vec<GridTarget> {
         })
         .collect();
     let ports = keys.into_iter().flat_map(|key| {
-        let service = world.service(&key.0, &key.1);
+        let service = names::gateway_service(world, key);
         service.into_iter().flat_map(|service| &service.ports).map(move |port| GridTarget {
             place: Place::Gateway(key.clone()),
             protocol: port.protocol,

@@ -159,8 +159,8 @@ impl<'w> Traveller<'_, 'w> {
                 .map(|address| self.walk.dial(from, &DialTarget::at(world, *address, Some(port)), connection));
             return self.judged(branches.unwrap_or_default());
         }
-        let target = names::target(world, from, &name, Some(port));
-        self.judged(self.look_up(from, &name, target, &connection))
+        let targets = names::targets(world, from, &name, Some(port)).into_iter();
+        self.judged(targets.flat_map(|target| self.look_up(from, &name, target, &connection)).collect())
     }
 
     /// Only users come to a Gateway's own address.
@@ -169,7 +169,7 @@ impl<'w> Traveller<'_, 'w> {
             return None;
         }
         let world = self.policies.world;
-        let service = world.service(&key.0, &key.1)?;
+        let service = names::gateway_service(world, key)?;
         let branches =
             self.walk.dial(&Peer::outside(world), &DialTarget::Service(service, aim.port), bare(aim.protocol));
         Some(self.judged(branches))
@@ -183,5 +183,5 @@ fn judged_by_waypoint(branches: &[Branch]) -> bool {
 
 /// A bare connection.
 fn bare(protocol: Protocol) -> Connection {
-    Connection { protocol, request: None, tls: None, resolved: None, relay: Relay::Client }
+    Connection { protocol, request: None, tls: None, originated: None, resolved: None, relay: Relay::Client }
 }

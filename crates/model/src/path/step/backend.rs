@@ -2,15 +2,18 @@
 
 use super::leg::{Leg, Step};
 use crate::path::branch::Branch;
+use crate::path::checks::check;
 use crate::path::connection::Connection;
 use crate::path::lookup::lookup;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::target::{DialTarget, representatives, service_port, target_port};
-use crate::path::trace::Hop;
-use crate::policy::gateway::{BackendTarget, RoutedBackend};
-use crate::policy::{Decision, Outcome};
+use crate::path::trace::{Check, Hop};
+use crate::policy::gateway::{BackendTarget, BackendTls, RoutedBackend, backend_tls};
+use crate::policy::waypoint::originates_tls;
+use crate::policy::{Checkpoint, Decision, Outcome, Reason};
+use crate::world::{Pod, Proxy, Role, Service, World, service_host};
 
 /// What a client sees when a proxy answers by itself.
 pub(super) fn own_answer(decision: &Decision) -> Outcome {
@@ -25,7 +28,8 @@ pub(super) fn steps<'w>(
     backend: &RoutedBackend,
     connection: &Connection,
 ) -> Vec<Step<'w>> {
-    let connection = Connection { request: Some(backend.request.clone()), ..connection.clone() };
+    let request = connection.request.as_ref().map(|_| backend.request.clone());
+    let connection = Connection { request, ..connection.clone() };
     let sender = Sender { policies, here, hop, connection };
     match &backend.target {
         BackendTarget::Service { namespace, name, port } => sender.to_service((namespace, name), *port),
@@ -61,7 +65,9 @@ impl<'w> Sender<'_, 'w> {
         let lookup = lookup(self.policies, self.here, host, self.connection.relay);
         let mut leg = self.leg(names::external(world, host, Some(port)));
         leg.hops.extend(lookup.hops);
-        leg.connection.tls = tls.then(|| host.to_owned());
+        if tls {
+            leg.connection.tls = Some(host.to_owned());
+        }
         leg.connection.resolved = lookup.learned.then(|| host.to_owned());
         vec![Step::Goes(leg)]
     }
@@ -70,6 +76,10 @@ impl<'w> Sender<'_, 'w> {
     fn to_service(&self, service: (&str, &str), port: u16) -> Vec<Step<'w>> {
         let world = self.policies.world;
         let Some(service) = world.service(service.0, service.1) else { return Vec::new() };
+        let connection = match originated(self.policies, self.here, service, port, self.connection.clone()) {
+            Ok(connection) => connection,
+            Err(check) => return vec![Step::Ends(self.ended_by(*check))],
+        };
         let entry = service_port(service, self.connection.protocol, port);
         let pods = entry.map(|_| representatives(world, service, self.here.endpoint)).unwrap_or_default();
         let targets: Vec<DialTarget<'w>> = match entry {
@@ -78,6 +88,54 @@ impl<'w> Sender<'_, 'w> {
             }
             Some(_) | None => vec![DialTarget::Service(service, port)],
         };
-        targets.into_iter().map(|to| Step::Goes(self.leg(to))).collect()
+        targets.into_iter().map(|to| Step::Goes(Leg { connection: connection.clone(), ..self.leg(to) })).collect()
+    }
+
+    /// The proxy decides that nothing goes on.
+    fn ended_by(&self, check: Check) -> Branch {
+        let mut hop = self.hop.clone();
+        hop.checkpoints.push(check);
+        Branch::ending(vec![hop], self.connection.success())
+    }
+}
+
+/// The connection with the TLS that the proxy at `here` begins towards a Service, if one of its rules says so; or why
+/// it opens none.
+pub(super) fn originated<'w>(
+    policies: &Policies<'w>,
+    here: &Peer<'w>,
+    service: &Service,
+    port: u16,
+    connection: Connection,
+) -> Result<Connection, Box<Check>> {
+    let world = policies.world;
+    let Some((proxy, pod)) = here.pod.and_then(|pod| Some((serving(world, pod)?, pod))) else { return Ok(connection) };
+    if connection.tls.is_some() {
+        return Ok(connection);
+    }
+    let (namespace, name) = (&*service.namespace, &*service.name);
+    let host = service_host(namespace, name);
+    let rule = originates_tls(world, &pod.namespace, namespace, &host, port);
+    if let Some(rule) = rule.filter(|_| proxy.implementation.is_istio()) {
+        return Ok(Connection { tls: Some(host), originated: Some(rule), ..connection });
+    }
+    let checkpoint = if proxy.is_waypoint { Checkpoint::Waypoint } else { Checkpoint::Gateway };
+    let refuse = |decision| Err(Box::new(check(checkpoint, decision)));
+    match backend_tls(world, proxy.implementation, namespace, name, port) {
+        BackendTls::Clear => Ok(connection),
+        BackendTls::Speaks { name, rule } => Ok(Connection { tls: Some(name), originated: Some(rule), ..connection }),
+        BackendTls::Unknown(rule, why) => refuse(Decision::unknown(vec![rule], why)),
+        BackendTls::Broken(rule) => {
+            let detail = format!("the authorities of {} cannot be used, and nothing is sent without them", rule.object);
+            refuse(Decision::deny(Reason::BackendUnresolved, Outcome::Http(503), detail).by(vec![rule]))
+        }
+    }
+}
+
+/// The proxy that a pod belongs to.
+fn serving<'w>(world: &'w World, pod: &Pod) -> Option<&'w Proxy> {
+    match &pod.role {
+        Role::Gateway(key) | Role::Waypoint(key) => names::proxy(world, key),
+        Role::Workload => None,
     }
 }

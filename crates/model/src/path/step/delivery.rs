@@ -2,7 +2,7 @@
 
 use super::gateway;
 use super::leg::Step;
-use crate::path::checks::{application_check, cni_checks, ztunnel_check};
+use crate::path::checks::{application_check, cni_checks, tls_check, ztunnel_check};
 use crate::path::dial::Dial;
 use crate::path::peer::Peer;
 use crate::path::trace::Wire;
@@ -21,6 +21,7 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, pod: &'w Pod, port: Option<u16>, hbo
     let mut checks = cni_checks(dial, &to, wire);
     checks.extend(ztunnel_check(dial, pod, wire, port));
     checks.push(application_check(pod, protocol, port));
+    checks.extend(tls_check(dial.world(), pod, port, dial.connection));
     match (&pod.role, port) {
         (Role::Gateway(key), Some(port)) if protocol == Protocol::Tcp => {
             gateway::steps(dial, &to, key, port, wire, checks)

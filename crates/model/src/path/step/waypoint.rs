@@ -16,7 +16,7 @@ use crate::path::service_entry::{service_entry, service_entry_target_port};
 use crate::path::target::DialTarget;
 use crate::path::trace::{Check, Hop, Wire};
 use crate::policy::gateway::Routed;
-use crate::policy::waypoint::{WaypointTarget, originates_tls};
+use crate::policy::waypoint::{WaypointPayload, WaypointTarget, originates_tls, reads_server_names};
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
 use crate::world::{GatewayKey, Pod, Proxy, Role, World};
 
@@ -38,7 +38,13 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, key: &GatewayKey, to: &DialTarget<'w
         let inner = names::proxy(world, key).and_then(proxy_protocol_port).unwrap_or(service_port);
         checks.push(check(Checkpoint::ZtunnelInbound, policies.ztunnel.inbound(world, pod.id, inner, &source)));
     }
-    let decision = policies.waypoints.evaluate(world, gateway, &target, &source, connection.waypoint_payload());
+    let payload = match connection.waypoint_payload() {
+        WaypointPayload::Tls { .. } if !reads_server_names(world, &policies.bindings, key) => {
+            WaypointPayload::Tls { sni: "" }
+        }
+        payload => payload,
+    };
+    let decision = policies.waypoints.evaluate(world, gateway, &target, &source, payload);
     checks.push(check(Checkpoint::Waypoint, decision));
     let relay =
         if connection.request.is_some() && connection.tls.is_none() { Relay::HttpProxy } else { Relay::TcpProxy };
@@ -75,7 +81,7 @@ fn beyond<'w>(
             let backends = routed.backends.iter();
             backends.flat_map(|backend| backend::steps(policies, &here, &hop, backend, &onward)).collect()
         }
-        None => vec![Step::Goes(own_choice(policies, here, hop, to, onward))],
+        None => vec![own_choice(policies, here, hop, to, onward)],
     }
 }
 
@@ -137,13 +143,23 @@ fn own_choice<'w>(
     hop: Hop,
     to: &DialTarget<'w>,
     connection: Connection,
-) -> Leg<'w> {
+) -> Step<'w> {
     match to {
         DialTarget::ServiceEntry { namespace, name, host, port } => {
-            to_service_entry(policies, here, hop, (namespace, name), host, *port, connection)
+            Step::Goes(to_service_entry(policies, here, hop, (namespace, name), host, *port, connection))
         }
-        DialTarget::Service(_, _) | DialTarget::Pod(_, _) | DialTarget::Node(_, _) | DialTarget::External { .. } => {
-            Leg { hops: vec![hop], from: here, to: to.clone(), connection }
+        DialTarget::Service(service, port) => {
+            match backend::originated(policies, &here, service, *port, connection.clone()) {
+                Ok(connection) => Step::Goes(Leg { hops: vec![hop], from: here, to: to.clone(), connection }),
+                Err(refusal) => {
+                    let mut hop = hop;
+                    hop.checkpoints.push(*refusal);
+                    Step::Ends(Branch::ending(vec![hop], connection.success()))
+                }
+            }
+        }
+        DialTarget::Pod(_, _) | DialTarget::Node(_, _) | DialTarget::External { .. } => {
+            Step::Goes(Leg { hops: vec![hop], from: here, to: to.clone(), connection })
         }
     }
 }

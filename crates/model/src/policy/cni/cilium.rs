@@ -14,7 +14,7 @@ use super::l7::{HttpMatch, Layer7};
 use super::name::NamePattern;
 use super::port::PortMatch;
 use super::sanitize;
-use super::selector::{CLUSTER, Key, NAMESPACE, NAMESPACE_LABELS, Selector, SelectorId, Source, Test};
+use super::selector::{CLUSTER, Key, NAMESPACE, NAMESPACE_LABELS, Selector, SelectorId, Source, Test, ambiguous_key};
 use super::services;
 
 /// Adds the entries of a policy, or the finding that no agent takes it.
@@ -87,7 +87,14 @@ impl<'a> Rule<'a> {
     ) {
         let verdict = if section.deny { EntryVerdict::Deny } else { EntryVerdict::Allow };
         let (peers, doubt) = self.peers(compilation, section);
-        let entry = Entry {
+        let ambiguous =
+            section.endpoints.iter().copied().flatten().chain(section.requires).find_map(|one| ambiguity(one));
+        let subject_doubt = self.rule.endpoint_selector.as_deref().and_then(ambiguity);
+        if let Some(why) = ambiguous.as_ref().or(subject_doubt.as_ref()) {
+            compilation.warn("ambiguous-key", self.meta, section.at, why, "write the key once");
+        }
+        let requires = section.requires.iter().map(|selector| self.peer(compilation, selector)).collect();
+        compilation.entries.push(Entry {
             precedence: Precedence::normal(verdict),
             direction: section.direction,
             subject,
@@ -97,12 +104,10 @@ impl<'a> Rule<'a> {
             authentication: section.authentication.map(|written| written.mode),
             rule: self.meta.rule(place, section.at),
             groups: groups_of(compilation, section),
-            doubt,
-        };
-        if !section.requires.is_empty() {
-            compilation.entries.push(demand_on_peers(&entry));
-        }
-        compilation.entries.push(entry);
+            requires,
+            subject_doubt,
+            doubt: doubt.or(ambiguous),
+        });
     }
 
     /// The peers, and why they are not certain.
@@ -228,17 +233,10 @@ fn unresolved(section: &Section<'_>, doubt: Option<String>) -> (Peers, Option<St
     (Peers::Everyone, Some(doubt.unwrap_or_else(|| why.to_owned())))
 }
 
-/// `fromRequires` and `toRequires` narrow every rule of the subject: a denial of unknown extent.
-fn demand_on_peers(entry: &Entry) -> Entry {
-    Entry {
-        precedence: Precedence::normal(EntryVerdict::Deny),
-        isolates: false,
-        peers: Peers::Everyone,
-        ports: None,
-        authentication: None,
-        doubt: Some("fromRequires and toRequires are not modelled".to_owned()),
-        ..entry.clone()
-    }
+/// What is to be said of a selector that Cilium reads in one of two ways.
+fn ambiguity(selector: &LabelSelector) -> Option<String> {
+    let key = ambiguous_key(selector)?;
+    Some(format!("`matchLabels` has the key `{key}` twice, and which one Cilium keeps is chance"))
 }
 
 /// A list of peers that is present and empty selects no one (since 1.16).

@@ -157,6 +157,8 @@ impl Policy<'_> {
             authentication: None,
             rule: self.object.meta.rule(place, at),
             groups: Vec::new(),
+            requires: Vec::new(),
+            subject_doubt: None,
             doubt: None,
         }
     }

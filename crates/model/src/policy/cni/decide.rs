@@ -81,7 +81,7 @@ impl<'a> Side<'a> {
     pub(super) fn matched(&self) -> Vec<Matched<'a>> {
         let mut matched = Vec::new();
         for entry in self.entries() {
-            if !self.policy.matches_peer(&entry.peers, &self.peer) {
+            if !self.policy.matches_peer(&entry.peers, &self.peer) || !self.meets_demands(entry) {
                 continue;
             }
             match &entry.ports {
@@ -93,6 +93,26 @@ impl<'a> Side<'a> {
             }
         }
         matched
+    }
+
+    /// Whether the peer meets what all rules of the subject demand of peers by label: the demands become a part of each
+    /// such selector, that of everyone in a NetworkPolicy among them (before 1.19, Cilium
+    /// `pkg/policy/rules.go`, `resolveL4IngressPolicy`; `pkg/policy/api/ingress.go`).
+    fn meets_demands(&self, entry: &Entry) -> bool {
+        let demands = match entry.precedence.verdict {
+            EntryVerdict::Deny => &self.bound().requires_of_denials,
+            EntryVerdict::Allow | EntryVerdict::Pass => &self.bound().requires,
+        };
+        if demands.is_empty() {
+            return true;
+        }
+        let by_label = match &entry.peers {
+            Peers::Any(list) => list.iter().all(|peer| matches!(peer, PeerMatch::Labels(_))),
+            Peers::Everyone => &*entry.rule.object.kind == "NetworkPolicy",
+            Peers::Nobody => false,
+        };
+        let identity = self.peer_identity();
+        !by_label || demands.iter().all(|selector| identity.selected_by(&self.policy.selectors, *selector))
     }
 
     fn takes_port(&self, item: &PortEntry) -> bool {

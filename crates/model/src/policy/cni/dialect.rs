@@ -61,6 +61,11 @@ impl Dialect {
         self.since(20)
     }
 
+    /// Whether identities are looked up by their aggregates as well (1.20 and later, `pkg/policy/aggregate.go`).
+    pub(super) fn aggregates_identities(&self) -> bool {
+        self.since(20)
+    }
+
     /// Whether port zero is every port even at the beginning of a range (1.20 and later, `pkg/policy/l4.go`); before,
     /// the range counts from zero.
     pub(super) fn zero_is_every_port(&self) -> bool {

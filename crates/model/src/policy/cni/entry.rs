@@ -130,6 +130,10 @@ pub(super) struct Entry {
     pub(super) rule: RuleRef,
     /// Groups of addresses that the rule refers to.
     pub(super) groups: Vec<RuleRef>,
+    /// Demands on every peer by label of the subjects (before 1.19).
+    pub(super) requires: Vec<SelectorId>,
+    /// Why it is not certain that the entry binds all that it seems to bind.
+    pub(super) subject_doubt: Option<String>,
     /// Why it is not certain that the entry matches what it seems to match.
     pub(super) doubt: Option<String>,
 }

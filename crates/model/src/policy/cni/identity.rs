@@ -64,6 +64,12 @@ pub(super) struct Bound {
     pub(super) entries: Vec<u32>,
     /// Whether one of them isolates.
     pub(super) isolated: bool,
+    /// Demands on the peers by label of all that allow.
+    pub(super) requires: Vec<SelectorId>,
+    /// The same of all that deny.
+    pub(super) requires_of_denials: Vec<SelectorId>,
+    /// An entry that need not bind it.
+    pub(super) in_doubt: Option<u32>,
 }
 
 impl Identity {

@@ -107,6 +107,8 @@ impl Policy<'_> {
             authentication: None,
             rule: self.object.meta.rule(place, at),
             groups: Vec::new(),
+            requires: Vec::new(),
+            subject_doubt: None,
             doubt: None,
         };
         self.note_leak(compilation, direction, written, &entry);
@@ -124,6 +126,8 @@ impl Policy<'_> {
             authentication: None,
             rule: self.object.meta.whole(),
             groups: Vec::new(),
+            requires: Vec::new(),
+            subject_doubt: None,
             doubt: None,
         }
     }

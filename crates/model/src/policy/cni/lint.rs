@@ -14,7 +14,7 @@ use super::port::PortMatch;
 use super::selector::{Label, NAMESPACE, NAMESPACE_LABELS, SelectorId};
 use super::{CniPolicy, identity::Class};
 use crate::policy::Reason;
-use crate::world::{Endpoint, Enrolment, Pod, PodId, Protocol, TargetPort, World};
+use crate::world::{Endpoint, Enrolment, Pod, PodId, Protocol, TargetPort, WITHOUT_EFFECT, World};
 
 impl CniPolicy {
     /// What the policies of a world probably do not do as their authors think, as warnings; looks at every pod, so ask once.
@@ -217,7 +217,7 @@ impl Lint<'_> {
     fn unimplemented(&mut self) {
         let world = self.world;
         for rule in &world.objects.unmodelled {
-            if ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"].contains(&&*rule.object.kind) {
+            if WITHOUT_EFFECT.contains(&&*rule.object.kind) {
                 self.rule(
                     "kind-without-effect",
                     rule,
@@ -250,7 +250,14 @@ impl Lint<'_> {
         let selector = self.policy.selectors.get(id);
         let outside = selector.is_negative() && selector.matches(&[Label::reserved("world")]);
         let reserved = selector.has(|key| !key.is_k8s_or_any());
-        if outside {
+        if selector.is_negative() && self.policy.dialect.aggregates_identities() {
+            self.rule(
+                "negative-peer",
+                &entry.rule,
+                "a peer by negative demands alone selects every pod since Cilium 1.20, and everything without these labels",
+                "add `{key: k8s:io.kubernetes.pod.namespace, operator: Exists}`",
+            );
+        } else if outside {
             self.rule(
                 "negative-peer",
                 &entry.rule,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use airtight_manifest::cilium::Direction;
 
-use super::entry::{PeerMatch, Peers, Subject};
+use super::entry::{EntryVerdict, PeerMatch, Peers, Subject};
 use super::identity::{Class, Identity, Peer, Rules};
 use super::policy::CniPolicy;
+use super::selector::SelectorId;
 
 impl CniPolicy {
     /// The entries that bind an identity, found once.
@@ -36,6 +37,11 @@ impl CniPolicy {
                 };
                 list.entries.push(*index);
                 list.isolated |= entry.isolates;
+                list.in_doubt = list.in_doubt.or_else(|| entry.subject_doubt.as_ref().map(|_| *index));
+                match entry.precedence.verdict {
+                    EntryVerdict::Deny => list.requires_of_denials.extend(&entry.requires),
+                    EntryVerdict::Allow | EntryVerdict::Pass => list.requires.extend(&entry.requires),
+                }
             }
         }
         for list in [&mut rules.ingress, &mut rules.egress] {
@@ -55,7 +61,9 @@ impl CniPolicy {
     pub(super) fn is_peer(&self, wanted: &PeerMatch, peer: &Peer<'_>) -> bool {
         let identity = self.identities.get(peer.identity);
         match wanted {
-            PeerMatch::Labels(selector) => identity.selected_by(&self.selectors, *selector),
+            PeerMatch::Labels(selector) => {
+                identity.selected_by(&self.selectors, *selector) || self.selects_the_aggregate(*selector, identity)
+            }
             PeerMatch::Entity(entity) => identity.is(*entity),
             PeerMatch::Addresses(addresses) => {
                 self.has_address_identity(identity.class)
@@ -65,6 +73,14 @@ impl CniPolicy {
                 identity.class == Class::World && peer.name.is_some_and(|name| pattern.matches(name))
             }
         }
+    }
+
+    /// Since 1.20 the agents look a pod up by the identity of all pods too, which has no labels: a selector of negative
+    /// demands alone picks it, against what is meant (Cilium `pkg/policy/aggregate.go`, an upstream bug).
+    fn selects_the_aggregate(&self, selector: SelectorId, identity: &Identity) -> bool {
+        identity.class == Class::Pod
+            && self.dialect.aggregates_identities()
+            && self.selectors.get(selector).is_negative()
     }
 
     /// Address rules match what is outside the cluster, pods and nodes only by option

@@ -2,6 +2,8 @@
 //!
 //! One fault makes every agent ignore the whole object.
 
+use std::collections::BTreeMap;
+
 use airtight_manifest::cilium::{
     CidrRule, CiliumNetworkPolicy, CiliumRule, Direction, L7Rules, PortItem, PortProtocol, PortProtocolName, Section,
 };
@@ -74,14 +76,14 @@ impl Check<'_> {
         match (&rule.endpoint_selector, &rule.node_selector) {
             (None, None) => Err("rule must have one of EndpointSelector or NodeSelector".to_owned()),
             (Some(_), Some(_)) => Err("rule cannot have both EndpointSelector and NodeSelector".to_owned()),
-            (Some(selector), None) | (None, Some(selector)) => selector_keys(selector),
+            (Some(selector), None) | (None, Some(selector)) => self.selector_keys(selector),
         }
     }
 
     fn section(&self, section: &Section<'_>) -> Result<(), String> {
         exclusive_peers(section)?;
-        for selector in section.endpoints.iter().copied().flatten() {
-            selector_keys(selector)?;
+        for selector in section.endpoints.iter().copied().flatten().chain(section.requires) {
+            self.selector_keys(selector)?;
         }
         if section.nodes.is_some_and(|nodes| !nodes.is_empty()) {
             return Err(
@@ -177,6 +179,27 @@ impl Check<'_> {
         }
     }
 
+    /// Keys carry a source before a colon, which is no part of the name.
+    fn selector_keys(&self, selector: &LabelSelector) -> Result<(), String> {
+        let bare = |key: &str| key.split_once(':').map_or(key, |(_, key)| key).to_owned();
+        let mut keys = selector.match_labels.iter().flat_map(BTreeMap::keys);
+        if self.dialect.since(20) && keys.any(|key| key.starts_with(':')) {
+            return Err("invalid label selector: a key has a colon in front, and no source".to_owned());
+        }
+        let mut plain = selector.clone();
+        plain.match_labels =
+            plain.match_labels.map(|labels| labels.into_iter().map(|(key, value)| (bare(&key), value)).collect());
+        for requirement in plain.match_expressions.iter_mut().flatten() {
+            requirement.key = bare(&requirement.key);
+        }
+        // A label of a namespace stands behind a prefix of its own, which a label key has no room for.
+        let errors = label_selector_errors(&plain);
+        match errors.into_iter().find(|error| !error.contains("io.cilium.k8s.namespace.labels.")) {
+            Some(error) => Err(format!("invalid label selector: {error}")),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the port is zero.
     fn port(&self, port: &PortProtocol, dns: bool) -> Result<bool, String> {
         let text = port.port.as_deref().unwrap_or_default();
@@ -261,6 +284,9 @@ fn l7_rules(rules: &L7Rules, ports: &[PortProtocol]) -> Result<(), String> {
     if kinds.iter().filter(|present| **present).count() > 1 {
         return Err("multiple L7 protocol rule types specified in single rule".to_owned());
     }
+    if rules.l7.iter().flatten().any(|rule| rule.contains_key("")) {
+        return Err("Empty key not allowed".to_owned());
+    }
     for rule in rules.http.iter().flatten() {
         for text in rule.path.iter().chain(&rule.method) {
             if let Some(error) = expression_error(text) {
@@ -272,21 +298,4 @@ fn l7_rules(rules: &L7Rules, ports: &[PortProtocol]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Keys carry a source before a colon, which is no part of the name.
-fn selector_keys(selector: &LabelSelector) -> Result<(), String> {
-    let bare = |key: &str| key.split_once(':').map_or(key, |(_, key)| key).to_owned();
-    let mut plain = selector.clone();
-    plain.match_labels =
-        plain.match_labels.map(|labels| labels.into_iter().map(|(key, value)| (bare(&key), value)).collect());
-    for requirement in plain.match_expressions.iter_mut().flatten() {
-        requirement.key = bare(&requirement.key);
-    }
-    // A label of a namespace stands behind a prefix of its own, which a label key has no room for.
-    let errors = label_selector_errors(&plain);
-    match errors.into_iter().find(|error| !error.contains("io.cilium.k8s.namespace.labels.")) {
-        Some(error) => Err(format!("invalid label selector: {error}")),
-        None => Ok(()),
-    }
 }

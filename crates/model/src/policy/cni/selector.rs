@@ -115,11 +115,19 @@ pub(super) struct Selector {
 impl Selector {
     /// A selector whose bare keys take `source`, each key changed by `rename` first.
     pub(super) fn read(selector: &LabelSelector, source: Option<&Source>, rename: impl Fn(&str) -> String) -> Self {
-        let labels = selector
-            .match_labels
-            .iter()
-            .flatten()
-            .map(|(key, value)| (Key::parse(&rename(key), source), Test::Is(value.clone())));
+        let mut labels: Vec<(Key, Vec<String>)> = Vec::new();
+        for (key, value) in selector.match_labels.iter().flatten() {
+            let key = Key::parse(&rename(key), source);
+            match labels.iter_mut().find(|(known, _)| *known == key) {
+                // Which of them Cilium keeps is chance (see `ambiguous_key`): those of either are taken here.
+                Some((_, values)) => values.push(value.clone()),
+                None => labels.push((key, vec![value.clone()])),
+            }
+        }
+        let labels = labels.into_iter().map(|(key, mut values)| match values.pop() {
+            Some(value) if values.iter().all(|other| *other == value) => (key, Test::Is(value)),
+            last => (key, Test::In(values.into_iter().chain(last).collect())),
+        });
         let expressions = selector.match_expressions.iter().flatten().map(|requirement| {
             let values = requirement.values.clone().unwrap_or_default();
             let test = match requirement.operator.as_str() {
@@ -205,6 +213,15 @@ impl Selector {
             }
         })
     }
+}
+
+/// A key that `matchLabels` has twice with different values, once its sources are read: `app` and `any:app`. Cilium
+/// keeps the one that comes last in a Go map, which has no order (`pkg/policy/api/selector.go`, `NewESFromK8sLabelSelector`).
+pub(super) fn ambiguous_key(selector: &LabelSelector) -> Option<String> {
+    let labels: Vec<_> =
+        selector.match_labels.iter().flatten().map(|(key, value)| (Key::parse(key, None), value)).collect();
+    let twice = labels.iter().find(|(key, value)| labels.iter().any(|(other, its)| other == key && its != value));
+    twice.map(|(key, _)| key.key.clone())
 }
 
 /// Index of a distinct selector.

@@ -66,6 +66,7 @@ impl CniPolicy {
             },
             transport: hop.transport(world),
         };
+        self.certain_of_subject(&side)?;
         self.doubtful_range(&side)?;
         Ok(side)
     }
@@ -136,6 +137,13 @@ impl CniPolicy {
             return Err(Box::new(Decision::unknown(Vec::new(), detail)));
         }
         Ok(())
+    }
+
+    /// An entry that need not bind the subject need not isolate it either.
+    fn certain_of_subject(&self, side: &Side<'_>) -> Result<(), Box<Decision>> {
+        let Some(entry) = side.bound().in_doubt.map(|index| &self.entries[index as usize]) else { return Ok(()) };
+        let why = entry.subject_doubt.clone().unwrap_or_default();
+        Err(Box::new(Decision::unknown(vec![entry.rule.clone()], why)))
     }
 
     /// With match mode `nodes`, 1.17 does not reliably let the whole range match nodes.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use airtight_manifest::gateway_api::ParentReference;
 use airtight_manifest::{Diagnostic, Located, RuleRef};
 
-use super::gateway_state::{Candidate, GatewayState};
+use super::gateway_state::{Candidate, GatewayState, regex_place};
 use super::hostname::HostPattern;
-use super::precedence::{Origin, Precedence};
+use super::precedence::{Origin, Precedence, RegexPlace};
 use super::route::Route;
 use super::status::AcceptedReason;
 use crate::world::{GatewayKey, World};
@@ -45,7 +45,8 @@ pub(super) fn attach(
         match answer(world, gateway, index, route, parent) {
             Ok(hosts) => {
                 taken.push(index);
-                let candidates = hosts.iter().flat_map(|host| candidates(number, route, host));
+                let regexes = regex_place(gateway.implementation);
+                let candidates = hosts.iter().flat_map(|host| candidates(number, route, host, regexes));
                 gateway.candidates[index].extend(candidates.collect::<Vec<_>>());
             }
             // The reason that came nearest to success is the one that is reported.
@@ -57,13 +58,17 @@ pub(super) fn attach(
 }
 
 fn nearer(a: AcceptedReason, b: AcceptedReason) -> AcceptedReason {
-    let progress = |reason: AcceptedReason| match reason {
+    if progress(b) > progress(a) { b } else { a }
+}
+
+/// How near a reason came to success.
+pub(super) fn progress(reason: AcceptedReason) -> u8 {
+    match reason {
         AcceptedReason::NoMatchingParent => 0,
         AcceptedReason::NotAllowedByListeners => 1,
         AcceptedReason::NoMatchingListenerHostname => 2,
         AcceptedReason::Accepted => 3,
-    };
-    if progress(b) > progress(a) { b } else { a }
+    }
 }
 
 /// The hosts for which a listener takes a route, or why it does not.
@@ -95,6 +100,7 @@ pub(super) fn candidates<'a>(
     number: usize,
     route: &'a Route,
     host: &'a HostPattern,
+    regexes: RegexPlace,
 ) -> impl Iterator<Item = Candidate> + 'a {
     route.rules.iter().enumerate().flat_map(move |(rule, entry)| {
         entry.matches.iter().enumerate().map(move |(matching, (condition, _))| {
@@ -106,7 +112,7 @@ pub(super) fn candidates<'a>(
                 rule,
                 matching,
             };
-            let precedence = Precedence::new(host, condition, origin);
+            let precedence = Precedence::new(host, condition, regexes, origin);
             Candidate { precedence, host: host.clone(), route: number, rule, matching }
         })
     })

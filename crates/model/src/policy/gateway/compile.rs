@@ -9,6 +9,8 @@ use super::backend::{Resolution, resolve};
 use super::gateway_state::{Candidate, GatewayState};
 use super::route::{Filter, Route};
 use super::status::{AcceptedReason, ListenerReason, ParentStatus, RefsReason};
+use super::tls_route;
+use crate::policy::istio::{FOREIGN_HINT, foreign_message, is_foreign};
 use crate::world::{GatewayKey, Implementation, World};
 
 /// All Gateways with the routes that are attached to them, and all routes of Services.
@@ -43,6 +45,7 @@ impl GatewayPolicy {
             gateway.sort();
         }
         policy.find_unsettled_order();
+        policy.findings.extend(tls_route::findings(world, &policy.gateways));
         policy
     }
 
@@ -75,6 +78,11 @@ impl GatewayPolicy {
                     self.findings.push(no_parent(&route, &at, &target));
                     continue;
                 };
+                if gateway.implementation.is_some_and(Implementation::is_istio) && is_foreign(&world.stack, &route.meta)
+                {
+                    self.findings.push(foreign(world, &route, &at, &target));
+                    continue;
+                }
                 let attached = attach(world, gateway, number, &route, parent);
                 if attached.accepted != AcceptedReason::Accepted {
                     self.findings.push(refused(&route, &at, &target, attached.accepted));
@@ -104,7 +112,7 @@ impl GatewayPolicy {
             self.findings.push(
                 Diagnostic::warning("no-backend", format!("{} has a rule without backends", route.meta.object))
                     .at(rule.at.at.clone())
-                    .hint("the proxy answers 500 to every request of this rule"),
+                    .hint("the proxy answers 500 (Istio since 1.30: 404) to every request of this rule"),
             );
         }
         reason
@@ -200,6 +208,14 @@ fn without_effect(route: &Route, at: &RuleRef, gateway: &GatewayState, listeners
     };
     let message = format!("{} has no effect on {}: {why}", route.meta.object, gateway.name());
     Some(Diagnostic::error("route-without-effect", message).at(at.at.clone()))
+}
+
+/// Istio's gateways read no routes of another revision.
+fn foreign(world: &World, route: &Route, at: &RuleRef, target: &str) -> Diagnostic {
+    let why = foreign_message(&world.stack, &route.meta);
+    Diagnostic::error("route-not-attached", format!("{} is not attached to {target}: {why}", route.meta.object))
+        .at(at.at.clone())
+        .hint(FOREIGN_HINT)
 }
 
 fn unsettled(first: &RuleRef, second: &RuleRef) -> Diagnostic {

@@ -6,7 +6,7 @@ use airtight_manifest::{Meta, Object, RuleRef};
 
 use super::hostname::HostPattern;
 use super::listener::ListenerState;
-use super::precedence::Precedence;
+use super::precedence::{Precedence, RegexPlace};
 use crate::world::{GatewayKey, Implementation};
 
 /// One Gateway with its listeners and what is attached to them.
@@ -95,4 +95,20 @@ pub(super) fn isolates_listeners(implementation: Implementation, stack: &Stack) 
 /// (agentgateway `crates/agentgateway/src/http/route.rs`, `select_best_route`).
 pub(super) fn tries_broader_hosts(implementation: Implementation) -> bool {
     implementation.is_agentgateway()
+}
+
+/// Where an implementation tries routes whose path is a regular expression.
+pub(super) fn regex_place(implementation: Option<Implementation>) -> RegexPlace {
+    match implementation {
+        Some(Implementation::Kgateway | Implementation::KgatewayWaypoint) => RegexPlace::BeforePrefixes,
+        Some(
+            Implementation::Agentgateway
+            | Implementation::IstioGateway
+            | Implementation::IstioWaypoint
+            | Implementation::IstioEastWest
+            | Implementation::IstioAgentgateway
+            | Implementation::IstioAgentgatewayWaypoint,
+        )
+        | None => RegexPlace::Last,
+    }
 }

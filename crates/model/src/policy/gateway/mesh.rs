@@ -6,12 +6,13 @@ use airtight_manifest::gateway_api::ParentReference;
 use super::attach::{candidates, parent_key};
 use super::backend::BackendTarget;
 use super::compile::GatewayPolicy;
-use super::gateway_state::{Candidate, GatewayState};
+use super::gateway_state::{Candidate, GatewayState, regex_place};
 use super::hostname::HostPattern;
 use super::listener::ListenerState;
 use super::outcome::{Routed, RoutedBackend, Taken};
 use super::route::Route;
 use super::select::{is_normal, remark};
+use crate::policy::istio::is_foreign;
 use crate::policy::{Decision, Outcome, Reason, Request};
 use crate::world::{GatewayKey, Implementation, Protocol, World};
 
@@ -73,7 +74,8 @@ impl ServiceVisit<'_> {
     fn is_bound(&self, number: usize) -> bool {
         let route = &self.policy.routes[number];
         let is_kgateway = self.implementation() == Implementation::KgatewayWaypoint;
-        if is_kgateway && route.kind != "HTTPRoute" {
+        let foreign = self.implementation().is_istio() && is_foreign(&self.world.stack, &route.meta);
+        if foreign || (is_kgateway && route.kind != "HTTPRoute") {
             return false;
         }
         let merged = || {
@@ -119,13 +121,15 @@ impl ServiceVisit<'_> {
             self.world.service(namespace, name).map(|service| service.origin.clone()).into_iter().collect();
         let detail = format!("no route is bound to Service {namespace}/{name}: the request goes where it was sent");
         let backend = RoutedBackend { target, weight: 1, request: self.request.clone(), rules };
-        Routed { decision: Decision::allow(Reason::NoPolicy, detail), backends: vec![backend] }
+        let decision = Decision::allow(Reason::NoPolicy, detail);
+        Routed { decision, backends: vec![backend], passes_tls: false }
     }
 
     fn by_routes(&self, numbers: &[usize]) -> Routed {
+        let regexes = regex_place(Some(self.implementation()));
         let mut all: Vec<Candidate> = numbers
             .iter()
-            .flat_map(|number| candidates(*number, &self.policy.routes[*number], &HostPattern::Any))
+            .flat_map(|number| candidates(*number, &self.policy.routes[*number], &HostPattern::Any, regexes))
             .collect();
         all.sort_by(|a, b| a.precedence.cmp(&b.precedence));
         let places = || numbers.iter().map(|number| self.policy.routes[*number].meta.whole()).collect::<Vec<_>>();

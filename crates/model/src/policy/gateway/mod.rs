@@ -18,6 +18,7 @@ mod route;
 mod select;
 mod status;
 mod tls;
+mod tls_route;
 mod waypoint;
 
 pub use backend::BackendTarget;
@@ -25,7 +26,7 @@ pub use compile::GatewayPolicy;
 pub use hostname::{HostPattern, host_of};
 pub use matching::{Match, PathCondition, Undecidable};
 pub use outcome::{Routed, RoutedBackend};
-pub use precedence::{Origin, Precedence};
+pub use precedence::{Origin, Precedence, RegexPlace};
 pub use status::{AcceptedReason, ListenerReason, ParentStatus, RefsReason};
-pub use tls::originates_tls;
+pub use tls::{BackendTls, backend_tls, originates_tls};
 pub use waypoint::{WaypointGatewayFacts, waypoint_gateways};

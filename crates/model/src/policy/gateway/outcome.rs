@@ -3,6 +3,7 @@
 use airtight_manifest::RuleRef;
 use airtight_manifest::gateway_api::{HeaderModifier, LocalReference};
 use airtight_manifest::kgateway;
+use airtight_manifest::stack::at_least;
 
 use super::authorization::{Attachment, authorize};
 use super::backend::{BackendTarget, Resolution, RouteTarget, resolve};
@@ -20,6 +21,8 @@ pub struct Routed {
     pub decision: Decision,
     /// The alternatives of which one takes the request; empty if the proxy denies it or answers by itself.
     pub backends: Vec<RoutedBackend>,
+    /// Whether the client's TLS goes on to the backend as it came.
+    pub passes_tls: bool,
 }
 
 /// One alternative.
@@ -37,7 +40,7 @@ pub struct RoutedBackend {
 
 impl Routed {
     pub(super) fn ended(decision: Decision) -> Self {
-        Self { decision, backends: Vec::new() }
+        Self { decision, backends: Vec::new(), passes_tls: false }
     }
 
     pub(super) fn unknown(rules: Vec<RuleRef>, why: impl Into<String>) -> Self {
@@ -175,9 +178,11 @@ impl Taken<'_> {
     fn forward(self, request: &Request) -> Routed {
         let total: i64 = self.rule.backends.iter().map(|backend| i64::from(backend.weight.max(0))).sum();
         if total == 0 {
-            let why = if self.rule.backends.is_empty() { "has no backend" } else { "gives every backend weight 0" };
-            let detail = format!("the gateway answers 500: {} {why}", self.rule.at);
-            return Routed::ended(self.broken(Reason::BackendUnresolved, 500, detail));
+            let (none, rule) = (self.rule.backends.is_empty(), &self.rule.at);
+            let why = if none { "has no backend" } else { "gives every backend weight 0" };
+            let status = if none { self.status_without_backends() } else { 500 };
+            let detail = format!("the gateway answers {status}: {rule} {why}");
+            return Routed::ended(self.broken(Reason::BackendUnresolved, status, detail));
         }
         let mut alternatives = Vec::new();
         for backend in self.rule.backends.iter().filter(|backend| backend.weight > 0) {
@@ -187,6 +192,12 @@ impl Taken<'_> {
             }
         }
         self.conclude(request, alternatives)
+    }
+
+    /// Istio answers 404 since 1.30 (Istio `releasenotes/notes/59356.yaml`).
+    fn status_without_backends(&self) -> u16 {
+        let istio = self.implementation.is_istio() && at_least(&self.world.stack.versions.istio, 1, 30);
+        if istio { 404 } else { 500 }
     }
 
     /// The alternatives of one backend, or a decision that holds for the whole rule.
@@ -297,7 +308,7 @@ impl Taken<'_> {
                 true
             }
         });
-        Routed { decision: Decision::allow(Reason::RouteMatched, detail).by(rules), backends }
+        Routed { decision: Decision::allow(Reason::RouteMatched, detail).by(rules), backends, passes_tls: false }
     }
 
     fn broken(&self, reason: Reason, status: u16, detail: String) -> Decision {

@@ -8,8 +8,8 @@ use super::matching::{Match, PathCondition};
 /// Place of one match in the order in which matches are tried: the smaller one is tried first.
 ///
 /// Host with most exact characters, then most characters; exact path; longest prefix; method; most headers; most
-/// query parameters; oldest route; `namespace/name`; first rule and first match. Regular expressions, whose place the
-/// API leaves open, come last (kgateway; agentgateway `crates/agentgateway/src/http/route.rs`, `get_path_rank`).
+/// query parameters; oldest route; `namespace/name`; first rule and first match. The API leaves open where regular
+/// expressions stand: see [`RegexPlace`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Precedence {
     strength: Strength,
@@ -34,8 +34,20 @@ pub(super) struct Strength {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PathRank {
     Exact,
+    EarlyRegex,
     Prefix,
     Regex,
+}
+
+/// Where an implementation tries regular expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegexPlace {
+    /// Before prefixes, and none before another for its length (kgateway
+    /// `internal/kgateway/translator/routeutils/sortable_route.go`, `lessPath`).
+    BeforePrefixes,
+    /// After prefixes, the longest first (agentgateway `crates/agentgateway/src/http/route.rs`, `get_path_rank`; Istio
+    /// `pilot/pkg/config/kube/gateway/conversion.go`, `getURIRank`).
+    Last,
 }
 
 /// When the route was made, in RFC 3339. A manifest without a time stands behind all that have one.
@@ -65,9 +77,9 @@ pub struct Origin<'a> {
 impl Precedence {
     /// The place of a match that serves `host`.
     #[must_use]
-    pub fn new(host: &HostPattern, condition: &Match, origin: Origin<'_>) -> Self {
+    pub fn new(host: &HostPattern, condition: &Match, regexes: RegexPlace, origin: Origin<'_>) -> Self {
         Self {
-            strength: Strength::new(host, condition),
+            strength: Strength::new(host, condition, regexes),
             age: origin.created.map_or(Age::Unknown, |created| Age::Known(created.to_owned())),
             route: format!("{}/{}", origin.namespace, origin.name),
             kind: origin.kind,
@@ -92,11 +104,12 @@ impl Precedence {
 }
 
 impl Strength {
-    fn new(host: &HostPattern, condition: &Match) -> Self {
-        let (path, length) = match &condition.path {
-            PathCondition::Exact(path) => (PathRank::Exact, path.len()),
-            PathCondition::Prefix(prefix) => (PathRank::Prefix, prefix.len()),
-            PathCondition::Regex(expression) => (PathRank::Regex, expression.len()),
+    fn new(host: &HostPattern, condition: &Match, regexes: RegexPlace) -> Self {
+        let (path, length) = match (&condition.path, regexes) {
+            (PathCondition::Exact(path), _) => (PathRank::Exact, path.len()),
+            (PathCondition::Prefix(prefix), _) => (PathRank::Prefix, prefix.len()),
+            (PathCondition::Regex(_), RegexPlace::BeforePrefixes) => (PathRank::EarlyRegex, 0),
+            (PathCondition::Regex(expression), RegexPlace::Last) => (PathRank::Regex, expression.len()),
         };
         Self {
             host: Reverse(host.specificity()),
@@ -143,9 +156,11 @@ mod tests {
             created in prop::option::of(prop_oneof![Just("2026-01-01T00:00:00Z"), Just("2026-02-01T00:00:00Z")]),
             rule in 0..2_usize,
             matching in 0..2_usize,
+            early in any::<bool>(),
         ) -> Precedence {
             let origin = Origin { namespace: "n", name: &name, kind: "HTTPRoute", created, rule, matching };
-            Precedence::new(&HostPattern::parse(host), &condition, origin)
+            let regexes = if early { RegexPlace::BeforePrefixes } else { RegexPlace::Last };
+            Precedence::new(&HostPattern::parse(host), &condition, regexes, origin)
         }
     }
 
@@ -169,7 +184,7 @@ mod tests {
     fn place(host: Option<&str>, path: PathCondition, method: Option<&str>) -> Precedence {
         let condition = Match { path, method: method.map(str::to_owned), headers: Vec::new(), query: Vec::new() };
         let origin = Origin { namespace: "n", name: "r", kind: "HTTPRoute", created: None, rule: 0, matching: 0 };
-        Precedence::new(&HostPattern::parse(host), &condition, origin)
+        Precedence::new(&HostPattern::parse(host), &condition, RegexPlace::Last, origin)
     }
 
     #[test]

@@ -1,17 +1,14 @@
 //! A request at a Gateway: port, listener, host, route.
 
+use airtight_manifest::ObjectRef;
 use airtight_manifest::RuleRef;
-use airtight_manifest::gateway_api::{TlsBackendRef, TlsMode, TlsRoute};
-use airtight_manifest::{Object, ObjectRef};
 
 use super::authorization::{Attachment, authorize_before_routing};
-use super::backend::{BackendTarget, Resolution, resolve};
 use super::compile::GatewayPolicy;
 use super::gateway_state::{Candidate, GatewayState, isolates_listeners, tries_broader_hosts};
-use super::hostname::{HostPattern, host_of};
-use super::listener::Family;
-use super::outcome::{Routed, RoutedBackend, Taken};
-use super::route::OwnedBackend;
+use super::hostname::host_of;
+use super::listener::{Family, ListenerState};
+use super::outcome::{Routed, Taken};
 use crate::policy::{Decision, Outcome, Reason, Request};
 use crate::world::{GatewayKey, Implementation, World};
 
@@ -27,18 +24,44 @@ impl GatewayPolicy {
         tls_sni: Option<&str>,
         request: &Request,
     ) -> Routed {
+        match self.visit(world, gateway, request) {
+            Ok(visit) => visit.at_port(port, tls_sni),
+            Err(routed) => *routed,
+        }
+    }
+
+    /// What becomes of a connection to port `port` of a Gateway on which no request is read: it is opened, and TLS on it
+    /// goes as far as the listeners' server names and certificates let it.
+    #[must_use]
+    pub fn connect(&self, world: &World, gateway: &GatewayKey, port: u16, tls_sni: Option<&str>) -> Routed {
+        let host = tls_sni.unwrap_or_default().to_owned();
+        let nothing = Request { method: String::new(), path: String::new(), host, headers: Vec::new(), token: None };
+        match self.visit(world, gateway, &nothing) {
+            Ok(visit) => visit.connected(port, tls_sni),
+            Err(routed) => *routed,
+        }
+    }
+
+    fn visit<'v>(
+        &'v self,
+        world: &'v World,
+        gateway: &GatewayKey,
+        request: &'v Request,
+    ) -> Result<Visit<'v>, Box<Routed>> {
         let Some(state) = self.gateways.get(gateway) else {
-            return refused(Vec::new(), format!("Gateway {}/{} does not exist", gateway.0, gateway.1));
+            let why = format!("Gateway {}/{} does not exist", gateway.0, gateway.1);
+            return Err(Box::new(refused(Vec::new(), why)));
         };
         let Some(implementation) = state.implementation else {
-            return refused(vec![state.meta.whole()], format!("no controller makes a proxy for {}", state.name()));
+            let why = format!("no controller makes a proxy for {}", state.name());
+            return Err(Box::new(refused(vec![state.meta.whole()], why)));
         };
         let doubts = doubtful_objects(world, state, implementation);
         if !doubts.is_empty() {
-            return Routed::unknown(doubts, "objects that the model does not know may change this Gateway");
+            let why = "objects that the model does not know may change this Gateway";
+            return Err(Box::new(Routed::unknown(doubts, why)));
         }
-        let visit = Visit { policy: self, world, state, implementation, request };
-        visit.at_port(port, tls_sni)
+        Ok(Visit { policy: self, world, state, implementation, request })
     }
 
     /// The first candidate that takes the request, and the candidates of other routes that might be older.
@@ -96,25 +119,63 @@ fn doubtful_objects(world: &World, state: &GatewayState, implementation: Impleme
     world.objects.unmodelled.iter().filter(|rule| is_doubtful(&rule.object)).cloned().collect()
 }
 
-struct Visit<'a> {
+/// A connection or request at a Gateway.
+pub(super) struct Visit<'a> {
     policy: &'a GatewayPolicy,
-    world: &'a World,
-    state: &'a GatewayState,
-    implementation: Implementation,
-    request: &'a Request,
+    pub(super) world: &'a World,
+    pub(super) state: &'a GatewayState,
+    pub(super) implementation: Implementation,
+    pub(super) request: &'a Request,
 }
 
 impl Visit<'_> {
-    fn at_port(&self, port: u16, tls_sni: Option<&str>) -> Routed {
+    /// The listeners of a port that work; the connection is refused if there is none.
+    fn working(&self, port: u16) -> Result<Vec<usize>, Routed> {
         let all =
             || self.state.listeners.iter().filter(|listener| listener.port == port && listener.family != Family::Udp);
         let working: Vec<usize> = all().filter(|listener| listener.works()).map(|listener| listener.index).collect();
-        let Some(first) = working.first().map(|index| &self.state.listeners[*index]) else {
-            let broken: Vec<RuleRef> = all().map(|listener| listener.rule.clone()).collect();
-            let why = if broken.is_empty() { "has no listener on port" } else { "has no working listener on port" };
-            let rules = if broken.is_empty() { vec![self.state.meta.whole()] } else { broken };
-            return refused(rules, format!("{} {why} {port}", self.state.name()));
+        if !working.is_empty() {
+            return Ok(working);
+        }
+        let broken: Vec<RuleRef> = all().map(|listener| listener.rule.clone()).collect();
+        let why = if broken.is_empty() { "has no listener on port" } else { "has no working listener on port" };
+        let rules = if broken.is_empty() { vec![self.state.meta.whole()] } else { broken };
+        Err(refused(rules, format!("{} {why} {port}", self.state.name())))
+    }
+
+    /// Nothing is asked of the proxy: it takes the connection.
+    fn connected(&self, port: u16, tls_sni: Option<&str>) -> Routed {
+        let working = match self.working(port) {
+            Ok(working) => working,
+            Err(refused) => return refused,
         };
+        let first = &self.state.listeners[working[0]];
+        let takes = |listener: &ListenerState| {
+            let detail = format!("listener `{}` of {} takes the connection", listener.name, self.state.name());
+            Routed::ended(Decision::allow(Reason::Listening, detail).by(vec![listener.rule.clone()]))
+        };
+        match (first.family, tls_sni) {
+            (Family::Http | Family::Https | Family::Tls, None) => takes(first),
+            (Family::Http, Some(_)) => {
+                mismatch(Outcome::TlsFailure, first.rule.clone(), "speaks TLS, the listener does not")
+            }
+            (Family::Https | Family::Tls, Some(name)) => match self.by_server_name(&working, name) {
+                Ok(index) if self.state.listeners[index].family == Family::Tls => self.tls(index, name),
+                Ok(index) => takes(&self.state.listeners[index]),
+                Err(denied) => denied,
+            },
+            (Family::Tcp | Family::Udp | Family::Mesh | Family::Other, _) => {
+                Routed::unknown(vec![first.rule.clone()], "listeners of this protocol are not modelled")
+            }
+        }
+    }
+
+    fn at_port(&self, port: u16, tls_sni: Option<&str>) -> Routed {
+        let working = match self.working(port) {
+            Ok(working) => working,
+            Err(refused) => return refused,
+        };
+        let first = &self.state.listeners[working[0]];
         match (first.family, tls_sni) {
             (Family::Http, None) => self.plain(&working),
             (Family::Http, Some(_)) => {
@@ -145,17 +206,25 @@ impl Visit<'_> {
         self.http(&matching, &host)
     }
 
-    /// TLS: the listener by server name, and then `Host` within it.
-    fn encrypted(&self, working: &[usize], name: &str) -> Routed {
+    /// The listener for a server name; without one the handshake fails.
+    fn by_server_name(&self, working: &[usize], name: &str) -> Result<usize, Routed> {
         let name = name.to_ascii_lowercase();
-        let Some(index) = self.by_host(working, &name).first().copied() else {
+        self.by_host(working, &name).first().copied().ok_or_else(|| {
             let rules = working.iter().map(|index| self.state.listeners[*index].rule.clone()).collect();
             let detail = format!("no listener of {} takes server name `{name}`", self.state.name());
-            return Routed::ended(Decision::deny(Reason::NoListener, Outcome::TlsFailure, detail).by(rules));
+            Routed::ended(Decision::deny(Reason::NoListener, Outcome::TlsFailure, detail).by(rules))
+        })
+    }
+
+    /// TLS: the listener by server name, and then `Host` within it.
+    fn encrypted(&self, working: &[usize], name: &str) -> Routed {
+        let index = match self.by_server_name(working, name) {
+            Ok(index) => index,
+            Err(denied) => return denied,
         };
         let listener = &self.state.listeners[index];
         if listener.family == Family::Tls {
-            return self.tls(index, &name);
+            return self.tls(index, name);
         }
         let host = host_of(&self.request.host);
         if self.by_host(working, &host).first() != Some(&index) {
@@ -260,92 +329,6 @@ impl Visit<'_> {
         };
         taken.settle(self.request)
     }
-
-    /// TLS that is not HTTP to this proxy: TLSRoutes by server name.
-    fn tls(&self, index: usize, name: &str) -> Routed {
-        let listener = &self.state.listeners[index];
-        if listener.tls == TlsMode::Terminate {
-            return Routed::unknown(vec![listener.rule.clone()], "TLS listeners that end TLS are not modelled");
-        }
-        let mut routes: Vec<(HostPattern, &Object<TlsRoute>)> = self
-            .world
-            .objects
-            .tls_routes
-            .iter()
-            .filter(|route| self.takes_tls_route(index, route))
-            .filter_map(|route| Some((tls_host(route, &listener.host, name)?, route)))
-            .collect();
-        routes.sort_by_key(|(host, route)| {
-            let age = (route.meta.created.is_none(), route.meta.created.clone());
-            (std::cmp::Reverse(host.specificity()), age, route.meta.object.to_string())
-        });
-        if let Some((_, route)) = routes.first() {
-            return self.pass_through(route, listener.rule.clone());
-        }
-        let detail = format!("no TLSRoute of {} takes server name `{name}`", self.state.name());
-        let decision = Decision::deny(Reason::NoRoute, Outcome::TlsFailure, detail);
-        Routed::ended(decision.by(vec![listener.rule.clone()]))
-    }
-
-    fn takes_tls_route(&self, index: usize, route: &Object<TlsRoute>) -> bool {
-        let listener = &self.state.listeners[index];
-        let home = route.meta.namespace();
-        let names = |parent: &airtight_manifest::gateway_api::ParentReference| {
-            parent.is_gateway()
-                && super::attach::parent_key(parent, home) == self.state.key
-                && parent.section_name.as_ref().is_none_or(|name| *name == listener.name)
-                && parent.port.is_none_or(|port| port == listener.port)
-        };
-        route.body.spec.parent_refs.iter().any(|parent| names(parent))
-            && listener.kinds.iter().any(|kind| kind == "TLSRoute")
-            && listener.admits_namespace(&self.state.key.0, home, self.world.namespace_labels(home))
-    }
-
-    fn pass_through(&self, route: &Object<TlsRoute>, listener: RuleRef) -> Routed {
-        let Some(rule) = route.body.spec.rules.first() else {
-            return Routed::unknown(vec![route.meta.whole()], "a TLSRoute without rules");
-        };
-        let at = route.meta.rule("spec.rules[0]", rule.at);
-        let mut backends = Vec::new();
-        for (number, backend) in rule.backend_refs.iter().enumerate().filter(|(_, backend)| backend.weight != Some(0)) {
-            let place = route.meta.rule(format!("spec.rules[0].backendRefs[{number}]"), backend.at);
-            match self.tls_backend(route, &backend.value, &place) {
-                Ok(found) => backends.extend(found),
-                Err(decision) => return Routed::ended(decision),
-            }
-        }
-        if backends.iter().all(|backend| matches!(backend.target, BackendTarget::Failing { .. })) {
-            let detail = format!("{} has no backend that can be used: the connection is closed", route.meta.object);
-            let decision = Decision::deny(Reason::BackendUnresolved, Outcome::Reset, detail);
-            return Routed::ended(decision.by(vec![at, listener]));
-        }
-        let detail = format!("{} passes the TLS connection through", route.meta.object);
-        Routed { decision: Decision::allow(Reason::RouteMatched, detail).by(vec![at, listener]), backends }
-    }
-
-    fn tls_backend(
-        &self,
-        route: &Object<TlsRoute>,
-        backend: &TlsBackendRef,
-        place: &RuleRef,
-    ) -> Result<Vec<RoutedBackend>, Decision> {
-        let home = route.meta.namespace();
-        let object = OwnedBackend::new(backend.object(), home);
-        let weight = backend.weight.unwrap_or(1);
-        let routed = |target, rules: Vec<RuleRef>| RoutedBackend {
-            target,
-            weight,
-            request: self.request.clone(),
-            rules: std::iter::once(place.clone()).chain(rules).collect(),
-        };
-        match resolve(self.world, self.implementation, ("TLSRoute", home), &object) {
-            Resolution::Targets(targets) => {
-                Ok(targets.into_iter().map(|target| routed(target.to, target.rules)).collect())
-            }
-            Resolution::Broken(_) => Ok(vec![routed(BackendTarget::Failing { status: 500 }, Vec::new())]),
-            Resolution::Unmodelled(rules, why) => Err(Decision::unknown(rules, why)),
-        }
-    }
 }
 
 fn mismatch(outcome: Outcome, rule: RuleRef, why: &str) -> Routed {
@@ -367,18 +350,4 @@ pub(super) fn is_normal(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let escaped = ["%2e", "%2f", "%5c", "\\", "//"];
     !escaped.iter().any(|part| lower.contains(part)) && !path.split('/').any(|part| part == "." || part == "..")
-}
-
-/// The most specific of a TLSRoute's host names within a listener's that takes `name`.
-fn tls_host(route: &Object<TlsRoute>, listener: &HostPattern, name: &str) -> Option<HostPattern> {
-    let names = &route.body.spec.hostnames;
-    let own: Vec<HostPattern> = if names.is_empty() {
-        vec![HostPattern::Any]
-    } else {
-        names.iter().map(|name| HostPattern::parse(Some(name))).collect()
-    };
-    own.iter()
-        .filter_map(|host| host.intersect(listener))
-        .filter(|host| host.matches(name))
-        .max_by_key(HostPattern::specificity)
 }

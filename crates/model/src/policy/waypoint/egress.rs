@@ -8,7 +8,7 @@ use airtight_manifest::stack::{Stack, at_least};
 use airtight_manifest::{Object, RuleRef};
 use ipnet::IpNet;
 
-use crate::policy::istio::parse_range;
+use crate::policy::istio::{is_foreign, parse_range};
 use crate::world::{Pod, World, service_host};
 
 /// What the name of a ServiceEntry resolves to for a client whose DNS is captured.
@@ -92,6 +92,7 @@ fn most_specific<'a>(
         .objects
         .destination_rules
         .iter()
+        .filter(|rule| !is_foreign(&world.stack, &rule.meta))
         .filter(|rule| candidate(rule) && rule.body.spec.workload_selector.is_none() && covers(&fqdn(rule), host));
     rules.min_by_key(|rule| {
         let written = fqdn(rule);

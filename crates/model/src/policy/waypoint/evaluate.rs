@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use airtight_manifest::istio::{Action, AuthorizationPolicy, JwtRule};
-use airtight_manifest::{Object, RuleRef};
+use airtight_manifest::{Meta, Object, RuleRef};
 
 use super::attach::{Chain, Targets};
 use super::binding::WaypointGateway;
@@ -16,7 +16,7 @@ use super::protocol::PortProtocol;
 use super::rule::Rule;
 use super::target::{WaypointPayload, WaypointTarget};
 use super::trust_domain::TrustDomains;
-use crate::policy::istio::is_dry_run;
+use crate::policy::istio::{is_dry_run, is_foreign};
 use crate::policy::{Decision, MeshSource, Outcome, Reason, Request};
 use crate::world::World;
 
@@ -76,11 +76,14 @@ impl WaypointPolicy {
         let policies = &world.objects.authorization_policies;
         let istio = Dialect::istio(&world.stack.versions.istio, TrustDomains::of(&world.stack));
         let kgateway = Dialect::kgateway();
-        let compile = |dialect| policies.iter().filter_map(|policy| Policy::compile(policy, dialect)).collect();
+        let read = |meta: &Meta| !is_foreign(&world.stack, meta);
+        let own = policies.iter().filter(|policy| read(&policy.meta));
+        let tokens = world.objects.request_authentications.iter().filter(|policy| read(&policy.meta));
         Self {
-            istio: compile(&istio),
-            kgateway: compile(&kgateway),
-            jwt: world.objects.request_authentications.iter().filter_map(JwtPolicy::compile).collect(),
+            istio: own.filter_map(|policy| Policy::compile(policy, &istio)).collect(),
+            // Kgateway knows no revisions.
+            kgateway: policies.iter().filter_map(|policy| Policy::compile(policy, &kgateway)).collect(),
+            jwt: tokens.filter_map(JwtPolicy::compile).collect(),
         }
     }
 
@@ -101,7 +104,12 @@ impl WaypointPolicy {
             WaypointImplementation::Agentgateway => return untranslated(waypoint),
             WaypointImplementation::Other => return unknown_class(waypoint),
         };
-        let Some(protocol) = target.protocol() else { return no_chain(waypoint, target) };
+        // Before 1.26.3 ztunnel knows a ServiceEntry of another revision, and the waypoint does not.
+        let foreign = match target {
+            WaypointTarget::ServiceEntry { entry, .. } => is_foreign(&world.stack, &entry.meta),
+            WaypointTarget::Service { .. } | WaypointTarget::Workload { .. } => false,
+        };
+        let Some(protocol) = target.protocol().filter(|_| !foreign) else { return no_chain(waypoint, target) };
         if implementation == WaypointImplementation::Kgateway && matches!(target, WaypointTarget::Workload { .. }) {
             return no_chain(waypoint, target);
         }

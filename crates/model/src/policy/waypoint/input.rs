@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde_json::Value;
+
 use super::matcher::Matcher;
 use super::rule::Attribute;
 use crate::policy::{MeshSource, Token};
@@ -129,21 +131,62 @@ impl VerifiedToken<'_> {
         fits(&self.token.issuer, issuer) && fits(&self.token.subject, subject)
     }
 
-    /// Values of a claim; the names of a nested claim are joined by dots, as a token lists it.
+    /// Texts of a claim, a list's each; a number or truth value is none (Istio `pilot/pkg/security/authz/matcher`,
+    /// `MetadataListValueMatcher`).
     pub(super) fn claim(&self, path: &[String]) -> Vec<String> {
-        let name = path.join(".");
         let standard = |value: &String| if value.is_empty() { Vec::new() } else { vec![value.clone()] };
-        let values = match name.as_str() {
+        let (name, nested) = match path {
+            [name] => (name.as_str(), false),
+            [name, ..] => (name.as_str(), true),
+            [] => return Vec::new(),
+        };
+        match name {
+            "iss" | "sub" | "aud" if nested => Vec::new(),
             "iss" => standard(&self.token.issuer),
             "sub" => standard(&self.token.subject),
             "aud" => self.token.audiences.clone(),
-            _ => self.token.claims.get(&name).cloned().unwrap_or_default(),
-        };
-        match values.as_slice() {
-            [text] if self.split.contains(&name.as_str()) => text.split(' ').map(str::to_owned).collect(),
-            _ => values,
+            _ => match self.value(path) {
+                // The filter splits claims of the token itself, none within them.
+                Some(Value::String(text)) if !nested && self.split.contains(&name) => {
+                    text.split(' ').map(str::to_owned).collect()
+                }
+                Some(Value::String(text)) => vec![text.clone()],
+                Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => Vec::new(),
+            },
         }
     }
+
+    /// A claim as a header has it: only texts, numbers and truth values become one (Envoy
+    /// `source/extensions/filters/http/jwt_authn/authenticator.cc`, `addJWTClaimToHeader`).
+    pub(super) fn claim_as_header(&self, dotted: &str) -> Option<String> {
+        let text = match dotted {
+            "iss" => self.token.issuer.clone(),
+            "sub" => self.token.subject.clone(),
+            _ => {
+                let path: Vec<String> = dotted.split('.').map(str::to_owned).collect();
+                match self.value(&path)? {
+                    Value::String(text) => text.clone(),
+                    Value::Number(number) => header_of_number(number.as_f64()?),
+                    Value::Bool(truth) => truth.to_string(),
+                    Value::Null | Value::Array(_) | Value::Object(_) => return None,
+                }
+            }
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A claim, and one within it for each further name.
+    fn value(&self, path: &[String]) -> Option<&Value> {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(&self.token.claims.get(first)?.0, |value, name| value.get(name.as_str()))
+    }
+}
+
+/// A whole number that is not negative as such, any other with six digits (`convertClaimDoubleToString`).
+fn header_of_number(number: f64) -> String {
+    let whole = number >= 0.0 && number < 18_446_744_073_709_551_615.0 && number.fract() == 0.0;
+    if whole { format!("{number:.0}") } else { format!("{number:.6}") }
 }
 
 impl Matcher {

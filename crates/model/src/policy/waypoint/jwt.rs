@@ -138,9 +138,16 @@ fn verify(rule: &JwtRule, token: &Token) -> Result<(), (u16, &'static str)> {
         return Err((403, "Audiences in Jwt are not allowed"));
     }
     match token.state {
+        _ if has_no_key(rule) => Err((401, "Jwks doesn't have any valid public key")),
         TokenState::Forged => Err((401, "Jwt verification fails")),
         TokenState::Valid | TokenState::Expired | TokenState::NotYetValid | TokenState::Unsigned => Ok(()),
     }
+}
+
+/// Whether the keys are written, and are none.
+fn has_no_key(rule: &JwtRule) -> bool {
+    let set = rule.jwks.as_deref().and_then(|jwks| serde_json::from_str::<serde_json::Value>(jwks).ok());
+    set.is_some_and(|set| set["keys"].as_array().is_some_and(Vec::is_empty))
 }
 
 const UNKNOWN_ISSUER: &str = "Jwt issuer is not configured";
@@ -168,9 +175,8 @@ fn accept<'a>(rule: &'a JwtRule, token: &'a Token, input: &mut HttpInput<'a>) {
         input.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
     }
     for output in &rule.output_claim_to_headers {
-        let claim: Vec<String> = output.claim.split('.').map(str::to_owned).collect();
-        if let [value] = verified.claim(&claim).as_slice() {
-            input.headers.push((output.header.clone(), value.clone()));
+        if let Some(value) = verified.claim_as_header(&output.claim) {
+            input.headers.push((output.header.clone(), value));
         }
     }
     if !rule.output_payload_to_header.is_empty() {

@@ -6,7 +6,7 @@ use airtight_manifest::{Diagnostic, Location, Meta, Object, Position};
 
 use super::binding::{Binding, Bindings, WaypointGateway};
 use super::evaluate::WaypointImplementation;
-use crate::policy::istio::is_dry_run;
+use crate::policy::istio::{FOREIGN_HINT, foreign_message, is_dry_run, is_foreign};
 use crate::world::World;
 
 /// Warnings about policies with target references; codes are `fail-open` and `not-enforced`.
@@ -37,6 +37,9 @@ impl Linter<'_> {
 
     fn authorization(&mut self, policy: &Object<AuthorizationPolicy>) {
         let targets: Vec<_> = policy.body.spec.targets().collect();
+        if !targets.is_empty() && is_foreign(&self.world.stack, &policy.meta) {
+            return self.foreign(&policy.meta);
+        }
         for target in &targets {
             self.target(&policy.meta, target);
         }
@@ -49,6 +52,25 @@ impl Linter<'_> {
         }
         if !targets.is_empty() {
             self.source_addresses(policy);
+            self.dotted_claims(policy);
+        }
+    }
+
+    /// A dot is a part of a claim's name; claims within claims have brackets of their own. Names that are URLs have
+    /// dots on purpose.
+    fn dotted_claims(&mut self, policy: &Object<AuthorizationPolicy>) {
+        let denies = policy.body.spec.action() == Action::Deny;
+        let conditions = policy.body.spec.rules().iter().flat_map(|rule| &rule.when);
+        for condition in conditions {
+            let Some(path) = condition.key.strip_prefix("request.auth.claims[") else { continue };
+            let Some(path) = path.strip_suffix(']').filter(|path| path.contains('.') && !path.contains([':', '/']))
+            else {
+                continue;
+            };
+            let open = denies != condition.values.is_empty();
+            let message = format!("`{}` is the claim of this name, and no claim within another", condition.key);
+            let hint = format!("a claim within a claim is `request.auth.claims[{}]`", path.replace('.', "]["));
+            self.warn(&policy.meta, condition.at, if open { "fail-open" } else { "not-enforced" }, message, &hint);
         }
     }
 
@@ -88,7 +110,16 @@ impl Linter<'_> {
         }
     }
 
+    /// Without it no DENY denies, and without the last ALLOW everything is allowed.
+    fn foreign(&mut self, meta: &Meta) {
+        let message = foreign_message(&self.world.stack, meta);
+        self.warn(meta, meta.at.position, "fail-open", message, FOREIGN_HINT);
+    }
+
     fn request_authentication(&mut self, policy: &Object<RequestAuthentication>) {
+        if is_foreign(&self.world.stack, &policy.meta) {
+            return self.foreign(&policy.meta);
+        }
         for target in policy.body.spec.targets() {
             self.target(&policy.meta, target);
         }

@@ -48,3 +48,26 @@ impl PortProtocol {
         }
     }
 }
+
+/// What the name of a Service's port says of those behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclaredProtocol {
+    /// HTTP in clear text.
+    Http,
+    /// TLS.
+    Tls,
+    /// Nothing, or only that it is TCP.
+    Other,
+}
+
+impl DeclaredProtocol {
+    /// By `appProtocol`, else by the prefix of the port's name.
+    #[must_use]
+    pub fn of(port: &ServicePort) -> Self {
+        match PortProtocol::of_service(port) {
+            PortProtocol::Http => Self::Http,
+            PortProtocol::Tls => Self::Tls,
+            PortProtocol::Tcp | PortProtocol::Sniffed => Self::Other,
+        }
+    }
+}

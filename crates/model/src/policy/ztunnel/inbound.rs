@@ -11,6 +11,7 @@ use airtight_manifest::{Object, RuleRef};
 use super::convert::{self, Scope};
 use super::mtls::{PeerAuthentications, STATIC_STRICT, static_strict};
 use super::rbac::{Authorization, Cause, InboundConnection, Match, RbacAction, RbacRule, StringMatch, Values};
+use crate::policy::istio::is_foreign_to_ztunnel;
 use crate::policy::waypoint::{Binding, Bindings};
 use crate::policy::{Decision, HBONE, MeshSource, Outcome, Reason, SpiffeId};
 use crate::world::{Enrolment, GatewayKey, Pod, PodId, Role, World};
@@ -343,7 +344,9 @@ impl<'a> Compiler<'a> {
 
     fn authorization_policies(&mut self) {
         let root = self.world.stack.istio.root_namespace.as_str();
-        for policy in &self.world.objects.authorization_policies {
+        let stack = &self.world.stack;
+        let policies = self.world.objects.authorization_policies.iter();
+        for policy in policies.filter(|policy| !is_foreign_to_ztunnel(stack, &policy.meta)) {
             let Some(authorization) = convert::authorization(policy) else { continue };
             let namespace = Arc::clone(&authorization.namespace);
             let index = self.add(authorization);
@@ -377,7 +380,9 @@ impl<'a> Compiler<'a> {
     fn peer_authentications(&mut self) {
         let world = self.world;
         let root = world.stack.istio.root_namespace.as_str();
-        let peers = PeerAuthentications::new(&world.objects.peer_authentications, root);
+        let policies = world.objects.peer_authentications.iter();
+        let policies = policies.filter(|policy| !is_foreign_to_ztunnel(&world.stack, &policy.meta));
+        let peers = PeerAuthentications::new(policies.collect(), root);
         let strict = self.add(static_strict(root));
         let mut keys = BTreeMap::new();
         for policy in peers.port_policies() {

@@ -8,7 +8,7 @@ use airtight_manifest::{Diagnostic, Location, Object, Position};
 
 use super::convert;
 use super::rbac::RbacAction;
-use crate::policy::istio::is_dry_run;
+use crate::policy::istio::{FOREIGN_HINT, foreign_message, is_dry_run, is_foreign_to_ztunnel};
 use crate::world::World;
 
 /// Warnings about policies without target references. The code says what goes wrong: `fail-open` (what the policy
@@ -43,9 +43,22 @@ impl Linter<'_> {
         self.found.push(Diagnostic::warning(code, message).at(location).hint(hint));
     }
 
+    /// Whether the object is for another revision.
+    fn foreign<T>(&mut self, object: &Object<T>) -> bool {
+        let foreign = is_foreign_to_ztunnel(&self.world.stack, &object.meta);
+        if foreign {
+            let message = foreign_message(&self.world.stack, &object.meta);
+            self.warn(object, object.meta.at.position, "fail-open", &message, FOREIGN_HINT);
+        }
+        foreign
+    }
+
     fn authorization(&mut self, policy: &Object<AuthorizationPolicy>) {
         let spec = &policy.body.spec;
         let start = policy.meta.at.position;
+        if self.foreign(policy) {
+            return;
+        }
         if is_dry_run(policy) {
             return self.warn(policy, start, "not-enforced", "ztunnel never gets a dry-run policy", "enforce it");
         }
@@ -146,6 +159,9 @@ impl Linter<'_> {
     }
 
     fn peer_authentication(&mut self, policy: &Object<PeerAuthentication>) {
+        if self.foreign(policy) {
+            return;
+        }
         let spec = &policy.body.spec;
         let start = policy.meta.at.position;
         let ports = spec.ports();

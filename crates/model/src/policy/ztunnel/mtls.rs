@@ -40,8 +40,7 @@ pub(super) struct Effective {
 
 impl<'a> PeerAuthentications<'a> {
     /// The oldest policy wins, and the first by name among those without a time.
-    pub(super) fn new(policies: &'a [Object<PeerAuthentication>], root_namespace: &'a str) -> Self {
-        let mut policies: Vec<&Object<PeerAuthentication>> = policies.iter().collect();
+    pub(super) fn new(mut policies: Vec<&'a Object<PeerAuthentication>>, root_namespace: &'a str) -> Self {
         policies.sort_by_key(|policy| (policy.meta.created.clone().unwrap_or_default(), policy.meta.name().to_owned()));
         Self { policies, root_namespace }
     }

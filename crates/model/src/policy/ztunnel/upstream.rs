@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use airtight_manifest::Object;
-use airtight_manifest::istio::{Resolution, ServiceEntry, ServiceEntryEndpoint, ServiceEntryPort};
+use airtight_manifest::istio::{Resolution, ServiceEntry, ServiceEntryEndpoint, ServiceEntryPort, since};
 use airtight_manifest::located::Located;
 
-use crate::world::{PodId, Protocol, Service, ServicePort, TargetPort, World};
+use crate::world::{Pod, PodId, Protocol, Service, ServicePort, TargetPort, World};
 
 /// One endpoint that ztunnel may choose.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +69,7 @@ pub(super) fn of_entry(world: &World, entry: &Object<ServiceEntry>, host: &str, 
                 && !selector.labels.is_empty()
                 && selector.labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         });
-        return selected.filter_map(|one| Some(pod(world, one.id, u16::try_from(port.target()).ok()?))).collect();
+        return selected.filter_map(|one| Some(pod(world, one.id, selected_port(world, one, port)?))).collect();
     }
     match spec.endpoints.as_deref().filter(|endpoints| !endpoints.is_empty()) {
         Some(endpoints) => endpoints.iter().filter_map(|one| endpoint(one, port)).collect(),
@@ -81,6 +81,16 @@ pub(super) fn of_entry(world: &World, entry: &Object<ServiceEntry>, host: &str, 
             Resolution::None | Resolution::Static => Vec::new(),
         },
     }
+}
+
+/// Without a `targetPort` the pod's port of the same name counts (1.26.5, 1.27.2 and later, Istio
+/// `releasenotes/notes/57713.yaml`).
+fn selected_port(world: &World, pod: &Pod, port: &Located<ServiceEntryPort>) -> Option<u16> {
+    let istio = &world.stack.versions.istio;
+    let by_name = since(istio, 1, 27, 2) || (istio.minor == 26 && since(istio, 1, 26, 5));
+    let named = || pod.ports.iter().find(|own| own.name.as_deref() == Some(&*port.name)).map(|own| own.number);
+    let named = if by_name && port.target_port.is_none() { named() } else { None };
+    named.or_else(|| u16::try_from(port.target()).ok())
 }
 
 fn endpoint(endpoint: &ServiceEntryEndpoint, port: &Located<ServiceEntryPort>) -> Option<Upstream> {
