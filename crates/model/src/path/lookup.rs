@@ -11,7 +11,7 @@ use super::target::{host_named, representatives, service_port, target_port};
 use super::trace::{Check, Hop, Wire};
 use crate::policy::waypoint::dns_captured;
 use crate::policy::{Checkpoint, Decision, Effect, Outcome, Rcode, Reason};
-use crate::world::{API_SERVER_HOST, Pod, Protocol, Service, World};
+use crate::world::{API_SERVER_HOST, Pod, Protocol, Role, Service, World};
 
 /// What a lookup came to.
 #[derive(Debug, Clone)]
@@ -46,13 +46,43 @@ pub(super) fn lookup<'w>(policies: &Policies<'w>, from: &Peer<'w>, name: &str, r
     let port = service_port(resolver, Protocol::Udp, 53).and_then(|port| target_port(port, server));
     let (wire, to) = (dial.plain(port), Peer::pod(server));
     let mut checks = cni_checks(dial, &to, wire);
-    let proxy = policies.cni.dns(world, from.endpoint, name);
+    let asked = policies.cni.dns(world, from.endpoint, name);
+    let proxy = search_list(world, pod, name).find_map(|longer| stopped_at(policies, from, &longer)).unwrap_or(asked);
     let learned = proxy.reason == Reason::NameAllowed;
     checks.insert(1.min(checks.len()), check(Checkpoint::DnsProxy, proxy));
     checks.push(application_check(server, Protocol::Udp, port));
     checks.push(existence(world, name));
     let checks = checks.into_iter().map(as_lookup_failure).collect();
     Lookup { hops: vec![dial.hop(&to.label, wire, checks)], learned }
+}
+
+/// The names that a proxy's resolver asks for before the name itself, which has fewer dots than `ndots` (5) asks for: an
+/// Envoy's, c-ares, walks the pod's search list and ends at the first answer that is neither an address nor NXDOMAIN.
+/// A client's own, glibc, goes on, so that the name itself decides.
+fn search_list(world: &World, pod: &Pod, name: &str) -> impl Iterator<Item = String> {
+    let walks = is_envoy(world, pod) && !name.ends_with('.') && name.matches('.').count() < 5;
+    let domains = [format!("{}.svc.cluster.local", pod.namespace), "svc.cluster.local".into(), "cluster.local".into()];
+    let name = name.to_owned();
+    domains.into_iter().filter(move |_| walks).map(move |domain| format!("{name}.{domain}"))
+}
+
+fn is_envoy(world: &World, pod: &Pod) -> bool {
+    match &pod.role {
+        Role::Gateway(key) | Role::Waypoint(key) => {
+            names::proxy(world, key).is_some_and(|proxy| !proxy.implementation.is_agentgateway())
+        }
+        Role::Workload => false,
+    }
+}
+
+/// What stops the walk at a name of the search list; none if the resolver says that there is no such name.
+fn stopped_at(policies: &Policies<'_>, from: &Peer<'_>, name: &str) -> Option<Decision> {
+    let mut decision = policies.cni.dns(policies.world, from.endpoint, name);
+    if decision.effect == Effect::Allow {
+        return None;
+    }
+    decision.detail += " (a name of the search list, at which the proxy's resolver stops)";
+    Some(decision)
 }
 
 /// A lookup that does not leave for the cluster's resolver: ztunnel answers, or it is one by a peer without a

@@ -14,8 +14,9 @@ use crate::path::policies::Policies;
 use crate::path::service_entry::claimed;
 use crate::path::target::{DialTarget, sort};
 use crate::path::trace::Check;
+use crate::policy::waypoint::dns_captured;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
-use crate::policy::{Checkpoint, Decision};
+use crate::policy::{Checkpoint, Decision, Reason};
 use crate::world::{Enrolment, Pod, Protocol, World};
 
 /// What `from` does to send a connection to `to`.
@@ -25,6 +26,9 @@ pub(in crate::path) fn steps<'w>(
     to: &DialTarget<'w>,
     connection: Connection,
 ) -> Vec<Step<'w>> {
+    if let Some(answered) = answered_as_lookup(policies, from, to, &connection) {
+        return vec![Step::Ends(answered)];
+    }
     let captured = from.pod.filter(|_| connection.protocol == Protocol::Tcp);
     match captured.map(|pod| (pod.enrolment, pod)) {
         Some((Enrolment::Ambient | Enrolment::AmbientOutbound, pod)) => {
@@ -39,6 +43,34 @@ pub(in crate::path) fn steps<'w>(
             prefixed(direct::steps(Dial { policies, from, connection: &connection }, to, true), &picked)
         }
         Some((Enrolment::None, _)) | None => direct::steps(Dial { policies, from, connection: &connection }, to, false),
+    }
+}
+
+/// ztunnel answers whatever a captured pod sends to port 53, on UDP and TCP, whatever server it is for: nothing of it
+/// gets there (Istio `cni/pkg/iptables/iptables.go`; seen on 1.26.2, where servers answer that do not exist).
+fn answered_as_lookup<'w>(
+    policies: &Policies<'w>,
+    from: &Peer<'w>,
+    to: &DialTarget<'w>,
+    connection: &Connection,
+) -> Option<Branch> {
+    let world = policies.world;
+    let pod = from.pod.filter(|pod| !pod.host_network && dns_captured(&world.stack, pod))?;
+    let dns = matches!(connection.protocol, Protocol::Udp | Protocol::Tcp) && port_of(to) == Some(53);
+    if !dns || connection.relay != Relay::Client {
+        return None;
+    }
+    let detail = format!("ztunnel answers what {}/{} asks on port 53 itself", pod.namespace, pod.name);
+    let decision = Decision::allow(Reason::Direct, detail).by(vec![pod.origin.clone()]);
+    let dial = Dial { policies, from, connection };
+    let checks = vec![check(Checkpoint::ZtunnelOutbound, decision)];
+    Some(Branch::ending(vec![dial.hop("its ztunnel", dial.plain(Some(53)), checks)], connection.success()))
+}
+
+fn port_of(to: &DialTarget<'_>) -> Option<u16> {
+    match to {
+        DialTarget::Service(_, port) | DialTarget::ServiceEntry { port, .. } => Some(*port),
+        DialTarget::Pod(_, port) | DialTarget::Node(_, port) | DialTarget::External { port, .. } => *port,
     }
 }
 

@@ -8,11 +8,11 @@ use airtight_manifest::{Meta, Object, RuleRef};
 
 use super::attach::{Chain, Targets};
 use super::binding::WaypointGateway;
-use super::input::{HttpInput, Input};
+use super::input::Input;
 use super::jwt::{self, JwtPolicy};
 use super::matcher::Dialect;
-use super::path::normalize;
 use super::protocol::PortProtocol;
+use super::request::http_input;
 use super::rule::Rule;
 use super::target::{WaypointPayload, WaypointTarget};
 use super::trust_domain::TrustDomains;
@@ -125,7 +125,8 @@ impl WaypointPolicy {
             }
         };
         let shown = shown(waypoint, target, source);
-        let filters = Filters { world, implementation, policies: attached, jwt_rules, shown };
+        let waypoint = waypoint.origin.clone();
+        let filters = Filters { world, implementation, policies: attached, jwt_rules, shown, waypoint };
         filters.run(protocol, target, source, payload)
     }
 
@@ -244,6 +245,7 @@ struct Filters<'a> {
     policies: Vec<&'a Policy>,
     jwt_rules: Vec<&'a (JwtRule, RuleRef)>,
     shown: String,
+    waypoint: RuleRef,
 }
 
 impl<'a> Filters<'a> {
@@ -257,6 +259,10 @@ impl<'a> Filters<'a> {
     ) -> Decision {
         let is_http = matches!(payload, WaypointPayload::Http(_));
         match (protocol, payload) {
+            // What the inspector cannot take for HTTP goes to the chain of bytes.
+            (PortProtocol::Sniffed, WaypointPayload::Http(request)) if !request.has_known_method() => {
+                self.tcp(&target.input(source, ""), is_http)
+            }
             (PortProtocol::Http | PortProtocol::Sniffed, WaypointPayload::Http(request)) => {
                 self.http(request, target.input(source, ""))
             }
@@ -273,6 +279,12 @@ impl<'a> Filters<'a> {
     where
         'a: 'r,
     {
+        if !request.has_known_method() {
+            let detail = format!("{}: the codec knows no method `{}`", self.shown, request.method);
+            return Decision::deny(Reason::L7Unparseable, Outcome::Http(400), detail)
+                .by(vec![self.waypoint.clone()])
+                .logged("400 http1.codec_error");
+        }
         let mut http = http_input(self.world, request);
         input.http = Some(http.clone());
         if let Some(decision) = self.custom(&input) {
@@ -376,69 +388,6 @@ fn denial_log(symptom: &Outcome, id: &str) -> String {
         }
         _ => format!("connection closed: rbac_access_denied_matched_policy[{id}]"),
     }
-}
-
-/// A request as the first filter finds it.
-fn http_input<'r>(world: &World, request: &'r Request) -> HttpInput<'r> {
-    HttpInput {
-        method: &request.method,
-        host: &request.host,
-        path: normalize(&request.path, world.stack.istio.path_normalization),
-        headers: headers(request),
-        token: None,
-    }
-}
-
-/// Headers that Envoy takes away before any filter sees them: those of the connection, and its own that only a peer it
-/// trusts may set (Envoy `source/common/http/conn_manager_utility.cc`, `mutateRequestHeaders`, `cleanInternalHeaders`).
-const STRIPPED: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "transfer-encoding",
-    "upgrade",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-force-trace",
-    "x-envoy-hedge-on-per-try-timeout",
-    "x-envoy-internal",
-    "x-envoy-ip-tags",
-    "x-envoy-max-retries",
-    "x-envoy-original-url",
-    "x-envoy-retriable-header-names",
-    "x-envoy-retriable-status-codes",
-    "x-envoy-retry-grpc-on",
-    "x-envoy-retry-on",
-    "x-envoy-upstream-alt-stat-name",
-    "x-envoy-upstream-rq-per-try-timeout-ms",
-    "x-envoy-upstream-rq-timeout-alt-response",
-    "x-envoy-upstream-rq-timeout-ms",
-    "x-forwarded-client-cert",
-];
-
-/// A request's id is a random UUID: no policy can name it, and every policy can see that it is there.
-const SOME_ID: &str = "4ba7b810-9dad-41d1-80b4-00c04fd430c8";
-
-/// Whether a header comes through to the filters; of `te` only `trailers` does.
-fn comes_through(name: &str, value: &str) -> bool {
-    if name.eq_ignore_ascii_case("te") {
-        return value.eq_ignore_ascii_case("trailers");
-    }
-    !STRIPPED.iter().any(|stripped| name.eq_ignore_ascii_case(stripped))
-}
-
-/// Headers as the filters get them, the token's among them: without what Envoy strips, and with what it adds.
-fn headers(request: &Request) -> Vec<(String, String)> {
-    let mut headers: Vec<(String, String)> =
-        request.headers.iter().filter(|(name, value)| comes_through(name, value)).cloned().collect();
-    for (name, value) in [("x-request-id", SOME_ID), ("x-forwarded-proto", "http")] {
-        if !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
-            headers.push((name.to_owned(), value.to_owned()));
-        }
-    }
-    if request.token.is_some() && request.header("authorization").next().is_none() {
-        headers.push(("authorization".to_owned(), "Bearer eyJ".to_owned()));
-    }
-    headers
 }
 
 fn shown(waypoint: &WaypointGateway, target: &WaypointTarget<'_>, source: &MeshSource) -> String {

@@ -11,6 +11,7 @@ mod lint;
 mod matcher;
 mod path;
 mod protocol;
+mod request;
 mod rule;
 mod target;
 mod trust_domain;
