@@ -254,7 +254,7 @@ fn explain_names_what_it_does_not_know() {
     exit 2
     --- stderr
     error[flow]: there is no Service shop/apo
-      hint: `airtight list --workloads` shows what there is
+      hint: did you mean `shop/api`?
     ");
     assert_snapshot!(Shop::new().run(&["explain", "web", "shop/api:8080"]), @r"
     exit 2

@@ -36,7 +36,7 @@ impl Batch {
         findings: &mut Vec<Diagnostic>,
     ) -> Result<Self, Failure> {
         let policies = if plan.wanted.policies { policies(plan, cluster, findings)? } else { Vec::new() };
-        let mut own = if plan.wanted.case_users { case_users(plan, cluster, run)? } else { Vec::new() };
+        let mut own = if plan.wanted.case_users { case_users(plan, cluster, run) } else { Vec::new() };
         if plan.wanted.node_probes {
             own.extend(node_probes(plan, cluster, run)?);
         }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_cluster::Cluster;
 use airtight_cluster::discovery::Kinds;
-use airtight_manifest::Failure;
 use airtight_model::path::Source;
 use airtight_model::world::{Act, Change};
 use serde_json::{Value, json};
@@ -18,10 +17,7 @@ const MASTERS: &str = "system:masters";
 type Resource = (String, String);
 
 /// A role and its binding for each user of a case. Its name begins like the run's, so that no rule of a policy means it.
-///
-/// # Errors
-/// When the API server does not tell what it serves.
-pub(super) fn case_users(plan: &DeployPlan<'_>, cluster: &dyn Cluster, run: &str) -> Result<Vec<Value>, Failure> {
+pub(super) fn case_users(plan: &DeployPlan<'_>, cluster: &dyn Cluster, run: &str) -> Vec<Value> {
     let kinds = Kinds::new(cluster);
     let mut wanted: BTreeMap<&str, BTreeMap<Resource, BTreeSet<&str>>> = BTreeMap::new();
     for (user, change) in plan.plan.cases.iter().filter_map(|planned| attempt(&planned.case.flow)) {
@@ -33,7 +29,7 @@ pub(super) fn case_users(plan: &DeployPlan<'_>, cluster: &dyn Cluster, run: &str
         wanted.entry(user).or_default().entry(resource).or_default().extend(verbs(change.act));
     }
     let each = wanted.into_iter().zip(1..);
-    Ok(each.flat_map(|((user, may), number)| role(&format!("{run}-user-{number}"), user, &may)).collect())
+    each.flat_map(|((user, may), number)| role(&format!("{run}-user-{number}"), user, &may)).collect()
 }
 
 fn attempt(flow: &airtight_model::path::Flow) -> Option<(&str, &Change)> {

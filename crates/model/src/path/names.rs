@@ -7,7 +7,7 @@ use super::peer::Peer;
 use super::service_entry::service_entries_named;
 use super::target::{DialTarget, host_named};
 use crate::policy::waypoint::dns_captured;
-use crate::world::{GatewayKey, NodeId, Pod, Proxy, Role, Service, World, service_of_host};
+use crate::world::{GatewayKey, NodeId, Pod, Protocol, Proxy, Role, Service, World, service_of_host};
 
 /// The pods of a workload, or the pod of this name; there is at least one.
 pub(super) fn workload<'w>(world: &'w World, namespace: &str, name: &str) -> Result<Vec<&'w Pod>, FlowError> {
@@ -83,4 +83,11 @@ pub(super) fn listens_for_routes(world: &World, pod: &Pod, port: u16) -> bool {
         Role::Gateway(key) => proxy(world, key).is_some_and(|proxy| !proxy.listener_ports(port).is_empty()),
         Role::Waypoint(_) | Role::Workload => false,
     }
+}
+
+/// Whether ztunnel answers what a pod sends to this port itself: its lookups are captured, on UDP and TCP, whatever
+/// server they are for (Istio `cni/pkg/iptables/iptables.go`; seen on 1.26.2, where servers answer that do not exist).
+pub(super) fn answered_by_ztunnel(world: &World, pod: &Pod, protocol: Protocol, port: Option<u16>) -> bool {
+    let lookup = port == Some(53) && matches!(protocol, Protocol::Udp | Protocol::Tcp);
+    lookup && !pod.host_network && dns_captured(&world.stack, pod)
 }

@@ -14,6 +14,7 @@ pub fn crd_findings(resource: &Resource, gateway_api: &Version, kgateway: &Versi
     let bundle = Bundle(gateway_api);
     match resource {
         Resource::Gateway(object) => gateway::findings(object, bundle),
+        Resource::GatewayClass(object) => gateway::class(object),
         Resource::HttpRoute(object) => http_route::findings(object, bundle),
         Resource::GrpcRoute(object) => others::grpc_route(object, bundle),
         Resource::TlsRoute(object) => others::tls_route(object, bundle),
@@ -67,6 +68,13 @@ impl<'a> Checks<'a> {
         self.findings.push(finding);
     }
 
+    /// Group and kind of a reference, by the CRDs' patterns.
+    pub(super) fn object(&mut self, group: &str, kind: &str, at: Position, path: &str) {
+        let group_holds = group.is_empty() || (is_subdomain(group) && group.len() <= 253);
+        self.demand(group_holds, at, path, &format!("`{group}` is not a group"));
+        self.demand(kind.len() <= 63 && is_like(KIND, kind), at, path, &format!("`{kind}` is not a kind"));
+    }
+
     pub(super) fn host(&mut self, host: &str, at: Position, path: &str, wildcard: bool) {
         let bare = if wildcard { host.strip_prefix("*.").unwrap_or(host) } else { host };
         let valid = is_subdomain(bare) && host.len() <= 253;
@@ -74,8 +82,10 @@ impl<'a> Checks<'a> {
     }
 }
 
+const KIND: &str = "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
+
 /// RFC 1123 subdomain in lower case.
-fn is_subdomain(text: &str) -> bool {
+pub(super) fn is_subdomain(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let label =
         |label: &str| !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-');

@@ -82,6 +82,9 @@ pub(super) fn headers(checks: &mut Checks<'_>, at: Position, path: &str, modifie
         checks.demand(repeated(names()).is_none(), at, path, "a header is named twice");
         checks.demand(names().all(is_header_name), at, path, "a header has an invalid name");
         checks.demand(list.len() <= 16, at, path, "at most 16 headers are allowed");
+        let printable = |value: &str| !value.contains(|c: char| c.is_control() && c != '\t');
+        let values = list.iter().all(|header| printable(&header.value));
+        checks.demand(values, at, path, "a header's value has a line break or another control character");
     }
     let removed = modifier.remove.iter().map(String::as_str);
     checks.demand(repeated(removed).is_none(), at, path, "a header is removed twice");

@@ -1,9 +1,10 @@
 //! Gateway (`config/crd/standard/gateway.networking.k8s.io_gateways.yaml`).
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use super::{Bundle, Checks, repeated};
-use crate::gateway_api::{Gateway, Listener, TlsMode};
+use super::{Bundle, Checks, is_like, is_subdomain, repeated};
+use crate::gateway_api::{Gateway, GatewayClass, Listener, TlsMode};
 use crate::{Diagnostic, Located, Object};
 
 pub(super) fn findings(object: &Object<Gateway>, bundle: Bundle<'_>) -> Vec<Diagnostic> {
@@ -23,7 +24,33 @@ pub(super) fn findings(object: &Object<Gateway>, bundle: Bundle<'_>) -> Vec<Diag
     for address in &spec.addresses {
         let has_value = address.value.as_deref().is_some_and(|value| !value.is_empty());
         checks.demand(has_value || bundle.at_least(1, 3), top, "spec.addresses", "an address needs a value before 1.3");
+        let value = address.value.as_deref().filter(|value| !value.is_empty());
+        let holds = match (address.kind.as_deref().unwrap_or("IPAddress"), value) {
+            ("IPAddress", Some(value)) => value.parse::<IpAddr>().is_ok(),
+            ("Hostname", Some(value)) => is_subdomain(value.strip_prefix("*.").unwrap_or(value)),
+            (_, _) => true,
+        };
+        checks.demand(
+            holds,
+            top,
+            "spec.addresses",
+            "an address must be an IP address or a host name, as its type says",
+        );
     }
+    let addresses = spec.addresses.iter().filter_map(|address| address.value.as_deref());
+    checks.demand(repeated(addresses).is_none(), top, "spec.addresses", "addresses must be unique");
+    checks.findings
+}
+
+/// GatewayClass (`config/crd/standard/gateway.networking.k8s.io_gatewayclasses.yaml`): a domain and a path.
+pub(super) fn class(object: &Object<GatewayClass>) -> Vec<Diagnostic> {
+    const PATH: &str = r"^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$";
+    let mut checks = Checks::new(&object.meta);
+    let name = object.body.spec.controller_name.as_str();
+    let holds = name.split_once('/').is_some_and(|(domain, path)| is_subdomain(domain) && is_like(PATH, path));
+    let message =
+        format!("`{name}` is not a controller's name: write a domain and a path, such as `example.com/gateway`");
+    checks.demand(holds, object.meta.at.position, "spec.controllerName", &message);
     checks.findings
 }
 
@@ -39,6 +66,8 @@ fn unique(checks: &mut Checks<'_>, listeners: &[Located<Listener>]) {
 fn listener(checks: &mut Checks<'_>, path: &str, listener: &Located<Listener>, bundle: Bundle<'_>) {
     let at = listener.at;
     let protocol = listener.protocol.as_str();
+    let named = is_subdomain(&listener.name) && listener.name.len() <= 253;
+    checks.demand(named, at, path, &format!("`{}` is not a listener's name", listener.name));
     checks.demand(listener.port > 0, at, path, "port must be between 1 and 65535");
     if let Some(host) = listener.host() {
         checks.host(host, at, path, true);

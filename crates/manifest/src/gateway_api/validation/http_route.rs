@@ -84,6 +84,7 @@ fn path_match(checks: &mut Checks<'_>, at: Position, path: &str, own: &HttpPathM
 
 fn backend(checks: &mut Checks<'_>, path: &str, backend: &Located<HttpBackendRef>, prefix: bool, bundle: Bundle<'_>) {
     let object = backend.object();
+    checks.object(object.group, object.kind, backend.at, path);
     let is_service = object.group.is_empty() && object.kind == "Service";
     checks.demand(!is_service || object.port.is_some(), backend.at, path, "must have port for Service reference");
     checks.demand(object.port != Some(0), backend.at, path, "port must not be 0");

@@ -47,6 +47,7 @@ fn grpc_match(checks: &mut Checks<'_>, path: &str, entry: &Located<GrpcRouteMatc
 }
 
 fn needs_port(checks: &mut Checks<'_>, at: Position, path: &str, object: BackendObject<'_>) {
+    checks.object(object.group, object.kind, at, path);
     let is_service = object.group.is_empty() && object.kind == "Service";
     checks.demand(!is_service || object.port.is_some(), at, path, "must have port for Service reference");
 }

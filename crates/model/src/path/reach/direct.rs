@@ -206,6 +206,11 @@ impl<'a, 'w> Straight<'a, 'w> {
     ) -> Option<[BasisId; SLOTS]> {
         let Self { policies, grid, peers, ends, .. } = self;
         let end = &mut ends[end];
+        if address == Address::Pod
+            && names::answered_by_ztunnel(policies.world, start.pod, end.protocol, Some(end.port))
+        {
+            return None;
+        }
         let wire = wire(policies, start.pod, end, address)?;
         let other = if start.class == end.class { grid.pair(start.class, end.class)?.1 } else { end.pod.id };
         let pair = Pair { policies, from: start.pod, to: policies.world.pod(other), wire };

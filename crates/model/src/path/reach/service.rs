@@ -12,6 +12,7 @@ use super::verdict::CellVerdict;
 use crate::path::connection::Relay;
 use crate::path::doubt::doubt_about;
 use crate::path::lookup::lookup;
+use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::target::{representatives, target_port};
@@ -19,7 +20,7 @@ use crate::policy::cni::NamePatterns;
 use crate::policy::waypoint::Binding;
 use crate::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, route};
 use crate::policy::{Checkpoint, Effect};
-use crate::world::{Endpoint, PodId, Protocol, Service, service_host};
+use crate::world::{Endpoint, PodId, Protocol, Service, World, service_host};
 
 /// Settles every cell of the grid that is such a flow.
 pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
@@ -43,7 +44,7 @@ pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
         let mut lookups = HashMap::new();
         for (target, ways) in ways.iter().enumerate() {
             let Some(ways) = ways.as_ref().filter(|_| grid.wanted(row, target)) else { continue };
-            let Some(backends) = ways.from(&start) else { continue };
+            let Some(backends) = ways.from(policies.world, &start) else { continue };
             let looked_up =
                 lookups.entry(ways.signature).or_insert_with(|| look_up(policies, &start, ways, &mut cells.bases));
             if let Some((verdict, met)) = travel(&mut straight, &mut start, backends, looked_up, cells) {
@@ -68,6 +69,7 @@ struct Ways {
     /// Where the kernel sends a connection.
     plain: Option<Vec<usize>>,
     protocol: Protocol,
+    port: u16,
     backends: BTreeSet<ClassId>,
 }
 
@@ -98,13 +100,15 @@ impl Ways {
             captured,
             plain,
             protocol: aim.protocol,
+            port: aim.port,
             backends: service.backends.iter().filter_map(|pod| classes.get(pod)).copied().collect(),
         })
     }
 
     /// Where a source's flows end; a source that may meet itself is no straight case.
-    fn from(&self, start: &Start<'_>) -> Option<&[usize]> {
-        if self.backends.contains(&start.class()) {
+    fn from(&self, world: &World, start: &Start<'_>) -> Option<&[usize]> {
+        let answered = names::answered_by_ztunnel(world, start.pod(), self.protocol, Some(self.port));
+        if answered || self.backends.contains(&start.class()) {
             return None;
         }
         let through_ztunnel = self.protocol == Protocol::Tcp && start.pod().enrolment.sends_through_ztunnel();

@@ -14,7 +14,6 @@ use crate::path::policies::Policies;
 use crate::path::service_entry::claimed;
 use crate::path::target::{DialTarget, sort};
 use crate::path::trace::Check;
-use crate::policy::waypoint::dns_captured;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
 use crate::policy::{Checkpoint, Decision, Reason};
 use crate::world::{Enrolment, Pod, Protocol, World};
@@ -46,20 +45,16 @@ pub(in crate::path) fn steps<'w>(
     }
 }
 
-/// ztunnel answers whatever a captured pod sends to port 53, on UDP and TCP, whatever server it is for: nothing of it
-/// gets there (Istio `cni/pkg/iptables/iptables.go`; seen on 1.26.2, where servers answer that do not exist).
+/// What ztunnel answers itself, so that nothing of it gets to the server that it is for.
 fn answered_as_lookup<'w>(
     policies: &Policies<'w>,
     from: &Peer<'w>,
     to: &DialTarget<'w>,
     connection: &Connection,
 ) -> Option<Branch> {
-    let world = policies.world;
-    let pod = from.pod.filter(|pod| !pod.host_network && dns_captured(&world.stack, pod))?;
-    let dns = matches!(connection.protocol, Protocol::Udp | Protocol::Tcp) && port_of(to) == Some(53);
-    if !dns || connection.relay != Relay::Client {
-        return None;
-    }
+    let (protocol, port) = (connection.protocol, port_of(to));
+    let captured = |pod: &&Pod| names::answered_by_ztunnel(policies.world, pod, protocol, port);
+    let pod = from.pod.filter(captured).filter(|_| connection.relay == Relay::Client)?;
     let detail = format!("ztunnel answers what {}/{} asks on port 53 itself", pod.namespace, pod.name);
     let decision = Decision::allow(Reason::Direct, detail).by(vec![pod.origin.clone()]);
     let dial = Dial { policies, from, connection };

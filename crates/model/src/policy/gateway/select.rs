@@ -130,7 +130,7 @@ pub(super) struct Visit<'a> {
 
 impl Visit<'_> {
     /// The listeners of a port that work; the connection is refused if there is none.
-    fn working(&self, port: u16) -> Result<Vec<usize>, Routed> {
+    fn working(&self, port: u16) -> Result<Vec<usize>, Box<Routed>> {
         let all =
             || self.state.listeners.iter().filter(|listener| listener.port == port && listener.family != Family::Udp);
         let working: Vec<usize> = all().filter(|listener| listener.works()).map(|listener| listener.index).collect();
@@ -140,14 +140,14 @@ impl Visit<'_> {
         let broken: Vec<RuleRef> = all().map(|listener| listener.rule.clone()).collect();
         let why = if broken.is_empty() { "has no listener on port" } else { "has no working listener on port" };
         let rules = if broken.is_empty() { vec![self.state.meta.whole()] } else { broken };
-        Err(refused(rules, format!("{} {why} {port}", self.state.name())))
+        Err(Box::new(refused(rules, format!("{} {why} {port}", self.state.name()))))
     }
 
     /// Nothing is asked of the proxy: it takes the connection.
     fn connected(&self, port: u16, tls_sni: Option<&str>) -> Routed {
         let working = match self.working(port) {
             Ok(working) => working,
-            Err(refused) => return refused,
+            Err(refused) => return *refused,
         };
         let first = &self.state.listeners[working[0]];
         let takes = |listener: &ListenerState| {
@@ -162,7 +162,7 @@ impl Visit<'_> {
             (Family::Https | Family::Tls, Some(name)) => match self.by_server_name(&working, name) {
                 Ok(index) if self.state.listeners[index].family == Family::Tls => self.tls(index, name),
                 Ok(index) => takes(&self.state.listeners[index]),
-                Err(denied) => denied,
+                Err(denied) => *denied,
             },
             (Family::Tcp | Family::Udp | Family::Mesh | Family::Other, _) => {
                 Routed::unknown(vec![first.rule.clone()], "listeners of this protocol are not modelled")
@@ -173,7 +173,7 @@ impl Visit<'_> {
     fn at_port(&self, port: u16, tls_sni: Option<&str>) -> Routed {
         let working = match self.working(port) {
             Ok(working) => working,
-            Err(refused) => return refused,
+            Err(refused) => return *refused,
         };
         let first = &self.state.listeners[working[0]];
         match (first.family, tls_sni) {
@@ -207,12 +207,12 @@ impl Visit<'_> {
     }
 
     /// The listener for a server name; without one the handshake fails.
-    fn by_server_name(&self, working: &[usize], name: &str) -> Result<usize, Routed> {
+    fn by_server_name(&self, working: &[usize], name: &str) -> Result<usize, Box<Routed>> {
         let name = name.to_ascii_lowercase();
         self.by_host(working, &name).first().copied().ok_or_else(|| {
             let rules = working.iter().map(|index| self.state.listeners[*index].rule.clone()).collect();
             let detail = format!("no listener of {} takes server name `{name}`", self.state.name());
-            Routed::ended(Decision::deny(Reason::NoListener, Outcome::TlsFailure, detail).by(rules))
+            Box::new(Routed::ended(Decision::deny(Reason::NoListener, Outcome::TlsFailure, detail).by(rules)))
         })
     }
 
@@ -220,7 +220,7 @@ impl Visit<'_> {
     fn encrypted(&self, working: &[usize], name: &str) -> Routed {
         let index = match self.by_server_name(working, name) {
             Ok(index) => index,
-            Err(denied) => return denied,
+            Err(denied) => return *denied,
         };
         let listener = &self.state.listeners[index];
         if listener.family == Family::Tls {

@@ -185,7 +185,7 @@ impl VerifiedToken<'_> {
 
 /// A whole number that is not negative as such, any other with six digits (`convertClaimDoubleToString`).
 fn header_of_number(number: f64) -> String {
-    let whole = number >= 0.0 && number < 18_446_744_073_709_551_615.0 && number.fract() == 0.0;
+    let whole = (0.0..18_446_744_073_709_551_615.0).contains(&number) && number.fract() == 0.0;
     if whole { format!("{number:.0}") } else { format!("{number:.6}") }
 }
 
