@@ -136,11 +136,14 @@ impl LiveArgs {
         })
     }
 
-    /// On a cluster of ours, cases start on nodes too, and users hold the roles that cases presuppose.
+    /// On a cluster of ours, cases start on nodes and in whatever runs no probe too, and users hold the roles that cases
+    /// presuppose.
     fn deploys(&self, ownership: Ownership) -> DeployOptions {
         match ownership {
             Ownership::Theirs => self.deploy.options(),
-            Ownership::Ours => DeployOptions { node_probes: true, case_users: true, ..self.deploy.options() },
+            Ownership::Ours => {
+                DeployOptions { as_deployed: true, node_probes: true, case_users: true, ..self.deploy.options() }
+            }
         }
     }
 

@@ -71,7 +71,7 @@ fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Unavailable> {
             Outside::Nowhere(why) => never(why),
         },
         Source::Node(name) => means.places.node_probe(name).cloned().map(Origin::Pod),
-        Source::Kubelet => never("the kubelet dials nobody on demand"),
+        Source::Kubelet => never("the kubelet dials by probes alone"),
         Source::User(user) => never(&format!("requests to the API server are not made as {user}")),
     }
 }

@@ -10,7 +10,7 @@ use airtight_matrix::scenario::Plan;
 use airtight_matrix::testbed::Testbed;
 use airtight_model::world::Built;
 
-use crate::deploy::{DeployOptions, DeployPlan, admitted, deploy};
+use crate::deploy::{DeployOptions, DeployPlan, admitted, deploy, node_namespace};
 use crate::detect::{Installed, findings, outcomes};
 use crate::evidence::ClusterWitness;
 use crate::guard::guard;
@@ -118,6 +118,7 @@ impl Connected {
             lacks: installed.absent(),
             denials: installed.denials().as_ref().map(outcomes),
             unobserved: installed.unobserved(),
+            node_namespace: self.deploy.node_probes.then(|| node_namespace(resources.run())),
             ..self.options.clone()
         };
         let mut findings = findings(&installed, input.stack);

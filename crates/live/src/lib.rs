@@ -28,6 +28,7 @@ pub mod evidence;
 mod guard;
 mod in_force;
 mod issuer;
+mod kubelet;
 mod nodes;
 mod options;
 mod origin;

@@ -51,6 +51,11 @@ impl Nodes {
         })
     }
 
+    /// The name of the node that has an address.
+    pub(super) fn at(&self, address: IpAddr) -> Option<&str> {
+        self.0.iter().find(|(_, node)| node.address == address).map(|(name, _)| name.as_str())
+    }
+
     /// Any node's address.
     pub(super) fn any(&self) -> Option<IpAddr> {
         self.0.values().next().map(|node| node.address)

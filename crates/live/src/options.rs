@@ -28,6 +28,9 @@ pub struct Options {
     pub program: String,
     /// Whether flows can start outside the cluster, on this machine.
     pub outside: Outside,
+    /// A namespace of the run's own in which pods may be on their node's network, if there is one: by a pod in it
+    /// kubelets are asked.
+    pub node_namespace: Option<String>,
     /// Labels that the canary's namespace gets besides its own, such as one by which a default deny leaves it out.
     pub canary_labels: BTreeMap<String, String>,
     /// What a client may see of a denial by the CNI; none if nobody knows it.
@@ -49,6 +52,7 @@ impl Default for Options {
             image: "airtight-probe:dev".to_owned(),
             program: airtight_probe::image::PROGRAM.to_owned(),
             outside: Outside::Nowhere("no program is named that could dial from this machine".to_owned()),
+            node_namespace: None,
             canary_labels: BTreeMap::new(),
             denials: None,
             unobserved: None,

@@ -88,6 +88,14 @@ impl Places {
         pod.address.ok_or_else(|| Unavailable::Temporarily(format!("pod {namespace}/{} has no address", pod.name)))
     }
 
+    /// The address of a workload's pod, and the name of its node.
+    pub(super) fn at_node(&self, namespace: &str, workload: &str) -> Result<(IpAddr, String), Unavailable> {
+        let pod = ready(self.pods(namespace, workload)?.iter(), namespace, workload)?;
+        let node = pod.host.and_then(|host| self.nodes.as_ref().ok()?.at(host));
+        let none = |what: &str| Unavailable::Temporarily(format!("pod {namespace}/{} has no {what}", pod.name));
+        Ok((pod.address.ok_or_else(|| none("address"))?, node.ok_or_else(|| none("known node"))?.to_owned()))
+    }
+
     /// The workload of a pod, as `namespace/name`; a pod that nobody listed keeps its own name.
     pub(super) fn workload_of(&self, namespace: &str, pod: &str) -> String {
         let found = self.workloads.values().flatten().find(|known| known.namespace == namespace && known.name == pod);

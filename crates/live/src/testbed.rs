@@ -11,12 +11,13 @@ use airtight_model::policy::{Layer, Outcome, Token};
 
 use crate::attempt::{Attempt, Means};
 use crate::issuer::{Issued, Issuers};
+use crate::kubelet::Question;
 use crate::options::Options;
 use crate::origin::Origin;
 use crate::places::{Places, Unavailable};
-use crate::session::{Answered, Jobs};
+use crate::session::{Answered, Answers, Jobs};
 use crate::witness::{Tried, Witness};
-use crate::{admission, answer, attempt, canary, elimination, session, witness};
+use crate::{admission, answer, attempt, canary, elimination, kubelet, session, witness};
 
 /// By what a flow is known again.
 pub(super) struct Tracks {
@@ -89,6 +90,17 @@ impl<'c> Live<'c> {
         }
     }
 
+    /// Runs sessions and asks kubelets, side by side.
+    fn round(&self, jobs: &Jobs, kubelets: &[(usize, Question)]) -> (Answers, Vec<(usize, Observation)>) {
+        let (cluster, options, round) = (self.cluster, &self.options, self.rounds);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(move || kubelet::ask(cluster, options, round, kubelets));
+            let answers = session::round(cluster, options, jobs);
+            // A flow of which nothing comes back was not tried.
+            (answers, asked.join().unwrap_or_default())
+        })
+    }
+
     /// Tells the witness of what was answered, and adds what it says.
     fn attribute(&self, flows: &[&Flow], answered: &BTreeMap<usize, (Tracks, Answered)>, seen: &mut [Observation]) {
         let Some(witness) = self.witness.filter(|_| !answered.is_empty()) else { return };
@@ -130,10 +142,21 @@ impl Testbed for Live<'_> {
         let issued = self.issue(flows);
         let mut jobs = Jobs::new();
         let mut tracks = BTreeMap::new();
+        let mut kubelets = Vec::new();
         let mut seen = vec![answer::failed("it was not tried"); flows.len()];
         for (number, flow) in flows.iter().enumerate() {
             if let Some(change) = admission::change(flow) {
                 seen[number] = change.attempt(self.cluster);
+                continue;
+            }
+            if kubelet::is_probe(flow) {
+                match kubelet::question(flow, &self.places, &self.options) {
+                    Ok(question) => kubelets.push((number, question)),
+                    Err(Unavailable::Permanently(why) | Unavailable::Temporarily(why)) => {
+                        self.stale = true;
+                        seen[number] = answer::failed(why);
+                    }
+                }
                 continue;
             }
             match self.attempt(number, flow, &issued) {
@@ -150,7 +173,11 @@ impl Testbed for Live<'_> {
         self.ask_for_signs_of_life(flows.len(), &mut jobs);
         let mut alive = BTreeSet::new();
         let mut answered = BTreeMap::new();
-        for (number, result) in session::round(self.cluster, &self.options, &jobs) {
+        let (results, told) = self.round(&jobs, &kubelets);
+        for (number, observation) in told {
+            seen[number] = observation;
+        }
+        for (number, result) in results {
             if number >= flows.len() {
                 let from = jobs.keys().nth(number - flows.len()).cloned();
                 alive.extend(from.filter(|_| result.is_ok_and(|own| elimination::something_came_back(&own.answer))));
@@ -187,6 +214,12 @@ impl Testbed for Live<'_> {
     fn refuses(&self, flow: &Flow) -> Option<String> {
         if admission::change(flow).is_some() {
             return None;
+        }
+        if kubelet::is_probe(flow) {
+            return match kubelet::question(flow, &self.places, &self.options) {
+                Err(Unavailable::Permanently(why)) => Some(why),
+                Ok(_) | Err(Unavailable::Temporarily(_)) => None,
+            };
         }
         // No token is had for a question; whether there could be one is known.
         let bearer = |token: &Token| if self.issuers.is_empty() { Err(no_issuer(token)) } else { Ok(String::new()) };

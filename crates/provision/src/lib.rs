@@ -70,7 +70,9 @@ pub use kubernetes::Kubernetes;
 pub use options::Options;
 pub use owner::{Owner, end_left_behind};
 pub use payload::{Manifest, Payload, in_order};
-pub use plan::{Action, Certificate, CorefileError, Ensure, HostName, Plan, Source, Step, Trust, with_names};
+pub use plan::{
+    Action, Certificate, CorefileError, Ensure, HostName, Plan, Source, Step, TlsSecret, Trust, with_names,
+};
 pub use probe_image::{PROBE_IMAGE, ProbeImage, ProbeProgram, ProbeProgramError};
 pub use program::{Bounds, Call, Ending, Program, ProgramError, ProgramOutput, run};
 pub use recipe::{HelmNeed, HostNeed, KindNeed, NodeImage, Provision, Recipe, version_of};

@@ -13,4 +13,5 @@ mod probes;
 mod stand_ins;
 
 pub use admitted::admitted;
+pub(crate) use nodes::node_namespace;
 pub use plan::{DeployOptions, DeployPlan, Deployed, Place, deploy};

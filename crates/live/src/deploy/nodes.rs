@@ -11,19 +11,24 @@ use super::plan::DeployPlan;
 use crate::nodes::Nodes;
 use crate::places::NODE_PROBE;
 
-/// A namespace in which pods may be on their node's network, and a pod on each node from which a case starts. A node
-/// that the cluster does not have gets none, and its cases say so.
+/// The namespace of a run's pods on the network of nodes.
+pub(crate) fn node_namespace(run: &str) -> String {
+    format!("{run}-nodes")
+}
+
+/// A namespace in which pods may be on their node's network, and a pod on each node from which a case starts; where
+/// kubelets are asked, the namespace. A node that the cluster does not have gets none, and its cases say so.
 ///
 /// # Errors
 /// When the nodes cannot be listed.
 pub(super) fn node_probes(plan: &DeployPlan<'_>, cluster: &dyn Cluster, run: &str) -> Result<Vec<Value>, Failure> {
     let wanted: BTreeSet<&str> = plan.plan.cases.iter().filter_map(|planned| node(&planned.case.flow.from)).collect();
-    if wanted.is_empty() {
+    if wanted.is_empty() && !plan.plan.cases.iter().any(|planned| matches!(planned.case.flow.from, Source::Kubelet)) {
         return Ok(Vec::new());
     }
     let nodes = Nodes::read(cluster)?;
     let there: BTreeSet<&str> = wanted.iter().filter_map(|name| nodes.named(name).ok().map(|(name, _)| name)).collect();
-    let namespace = format!("{run}-nodes");
+    let namespace = node_namespace(run);
     let pods = there.iter().map(|node| pod(&namespace, node, plan));
     Ok(std::iter::once(self::namespace(&namespace)).chain(pods).collect())
 }

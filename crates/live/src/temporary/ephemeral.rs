@@ -14,6 +14,11 @@ use crate::options::Options;
 /// The container's name; a further one in the same pod has a number behind it.
 pub const NAME: &str = "airtight-probe";
 
+/// Words of those who refuse an object and not the user: webhooks (`k8s.io/apiserver`
+/// `pkg/admission/plugin/webhook/errors/statuserror.go`), policies of the API server's own, Pod Security
+/// (`k8s.io/pod-security-admission` `admission/admission.go`).
+const ADMISSION: [&str; 3] = ["admission webhook \"", "ValidatingAdmissionPolicy '", "violates PodSecurity"];
+
 /// Into which pods probes were put.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entered {
@@ -58,9 +63,13 @@ pub fn enter(
             entered.left_out.push(format!("{shown}: it is on its node's network, which no policy of pods reaches"));
             continue;
         }
-        let container = put(cluster, options, object)?;
-        entered.pods.push(format!("{namespace}/{}", pod.name));
-        awaited.push((namespace.clone(), pod.name.clone(), container));
+        match put(cluster, options, object)? {
+            Ok(container) => {
+                entered.pods.push(format!("{namespace}/{}", pod.name));
+                awaited.push((namespace.clone(), pod.name.clone(), container));
+            }
+            Err(why) => entered.left_out.push(format!("{shown}: {why}")),
+        }
     }
     wait(cluster, options, patience, awaited)?;
     Ok(entered)
@@ -70,8 +79,9 @@ fn is_running(pod: &Value) -> bool {
     text(pod, "/status/phase") == "Running" && pod.pointer("/metadata/deletionTimestamp").is_none()
 }
 
-/// Adds the container, as `kubectl debug` does (`pkg/cmd/debug/debug.go`); its name.
-fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<String, Failure> {
+/// Adds the container, as `kubectl debug` does (`pkg/cmd/debug/debug.go`); its name, or why admission refuses it in this
+/// pod.
+fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<Result<String, String>, Failure> {
     let taken: BTreeSet<&str> = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"]
         .iter()
         .flat_map(|list| items(pod, list))
@@ -99,13 +109,15 @@ fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<String, 
     let body = json!({"spec": {"ephemeralContainers": [container]}});
     let answer = cluster.send(&ApiCall { verb: Verb::Strategic, path: &path, body: Some(&body), user: None })?;
     if answer.accepted() {
-        return Ok(name);
+        return Ok(Ok(name));
+    }
+    if ADMISSION.iter().any(|words| answer.message().contains(words)) {
+        return Ok(Err(format!("admission refuses the container: {}", answer.words())));
     }
     let error =
         Failure::new("as-deployed", format!("no probe can be put into pod {namespace}/{own}: {}", answer.words()));
     Err(match answer.status {
-        403 => error
-            .hint("`airtight rbac --as-deployed` prints the role that this takes; or admission refuses the container"),
+        403 => error.hint("`airtight rbac --as-deployed` prints the role that this takes"),
         _ => error.hint("the API server's words say what it did not like"),
     })
 }

@@ -1,4 +1,4 @@
-//! The stand-ins' authority as the one that waypoints take for the system's.
+//! The stand-ins' authority as the one that waypoints take for the system's, and its certificates at gateways.
 //!
 //! A provider's certificate is one that the public trusts, and a waypoint that begins TLS verifies it by the bundle of
 //! its own image. That bundle is replaced as a platform with an authority of its own does it: by the defaults of the
@@ -9,10 +9,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::authority::CERTIFICATE;
+use crate::authority::{CERTIFICATE, is_issued, issue};
 use crate::failure::StepFailure;
 use crate::kubernetes::Kubernetes;
-use crate::plan::{Source, Trust};
+use crate::plan::{Source, TlsSecret, Trust};
 use crate::program::Bounds;
 
 const NAME: &str = "airtight-authority";
@@ -22,6 +22,12 @@ const FOLDER: &str = "/etc/ssl/certs";
 const BUNDLE: &str = "ca-certificates.crt";
 
 pub(super) fn make_known(wanted: &Trust, cluster: &Kubernetes, bounds: Bounds<'_>) -> Result<(), StepFailure> {
+    for wanted in &wanted.secrets {
+        apply(&format!("Secret {}", wanted.name), &secret(wanted)?, cluster, bounds)?;
+    }
+    if wanted.namespaces.is_empty() {
+        return Ok(());
+    }
     let path = wanted.authority.join(CERTIFICATE);
     let certificate = fs::read_to_string(&path).map_err(|error| {
         let message = format!("the authority of the stand-ins cannot be read: {}: {error}", path.display());
@@ -30,9 +36,39 @@ pub(super) fn make_known(wanted: &Trust, cluster: &Kubernetes, bounds: Bounds<'_
     // Where the bundle is missing, a pod that mounts it does not start: the namespaces go first.
     let bundles = wanted.namespaces.iter().map(|namespace| bundle(namespace, &certificate));
     for object in bundles.chain([defaults()]) {
-        cluster.apply(&Source::Text { name: format!("ConfigMap {NAME}"), text: object.to_string() }, bounds)?;
+        apply(&format!("ConfigMap {NAME}"), &object, cluster, bounds)?;
     }
     Ok(())
+}
+
+fn apply(name: &str, object: &Value, cluster: &Kubernetes, bounds: Bounds<'_>) -> Result<(), StepFailure> {
+    cluster.apply(&Source::Text { name: name.to_owned(), text: object.to_string() }, bounds)
+}
+
+/// A certificate that was issued before is kept: who has seen it need not learn of another.
+fn secret(wanted: &TlsSecret) -> Result<Value, StepFailure> {
+    let TlsSecret { namespace, name, certificate } = wanted;
+    let failed = |why: String| {
+        StepFailure::new(
+            "certificates",
+            format!("Secret {namespace}/{name} has no certificate: {why}"),
+            "is the folder of the cluster writable?",
+        )
+    };
+    if !is_issued(certificate) {
+        issue(certificate).map_err(|error| failed(error.to_string()))?;
+    }
+    let read = |file: &str| {
+        let path = certificate.folder.join(file);
+        fs::read_to_string(&path).map_err(|error| failed(format!("{}: {error}", path.display())))
+    };
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": read("tls.crt")?, "tls.key": read("tls.key")?},
+    }))
 }
 
 fn bundle(namespace: &str, certificate: &str) -> Value {

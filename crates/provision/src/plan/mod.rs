@@ -2,6 +2,7 @@
 
 mod cluster;
 mod coredns;
+mod gateways;
 mod images;
 mod install;
 mod kind_config;
@@ -16,5 +17,5 @@ mod steps;
 pub(super) use cluster::node;
 pub use coredns::{CorefileError, HostName, with_names};
 pub(super) use install::manifest_file;
-pub use step::{Action, Certificate, Ensure, Source, Step, Trust};
+pub use step::{Action, Certificate, Ensure, Source, Step, TlsSecret, Trust};
 pub use steps::Plan;

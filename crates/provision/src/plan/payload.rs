@@ -8,8 +8,9 @@ use airtight_model::world::Host;
 
 use super::cluster::CLUSTER;
 use super::coredns::HostName;
+use super::gateways::{Gateway, gateways, missing_certificates};
 use super::stand_in::{self, addresses};
-use super::{Action, Source, Step, Trust};
+use super::{Action, Certificate, Source, Step, TlsSecret, Trust};
 use crate::component::Product;
 use crate::gate::{Gate, Workload, WorkloadKind};
 use crate::options::Options;
@@ -66,17 +67,32 @@ pub(super) fn steps(
     steps
 }
 
-/// The waypoints learn of the stand-ins' authority; none without waypoints.
+/// The waypoints learn of the stand-ins' authority, and gateways get the certificates that they name; none where there
+/// is neither.
 fn trust(recipe: &Recipe, site: &Site, payload: &Payload) -> Option<Step> {
-    let waypoints: Vec<Gateway> =
-        payload.policies.iter().flat_map(gateways).filter(|gateway| gateway.class == WAYPOINT).collect();
+    let waypoints: Vec<Gateway> = payload.policies.iter().flat_map(gateways).filter(Gateway::is_waypoint).collect();
     let namespaces: BTreeSet<String> = waypoints.iter().map(|waypoint| waypoint.namespace.clone()).collect();
-    let wanted = Trust { authority: site.folder.tls(), namespaces: namespaces.into_iter().collect() };
-    let step = Step::new(TRUST, "the stand-ins' authority at the waypoints", 180)
+    let secrets = secrets(site, payload);
+    let is_needed = !waypoints.is_empty() || !secrets.is_empty();
+    let wanted = Trust { authority: site.folder.tls(), namespaces: namespaces.into_iter().collect(), secrets };
+    let step = Step::new(TRUST, "the stand-ins' authority at waypoints and gateways", 180)
         .needs([stand_in::AUTHORITY, POLICIES])
         .acts([Action::Trust(wanted)])
         .gates(waypoints.iter().filter_map(|waypoint| waypoint.rollout(recipe)));
-    (!waypoints.is_empty()).then_some(step)
+    is_needed.then_some(step)
+}
+
+/// Certificates that gateways name and that nobody brings.
+fn secrets(site: &Site, payload: &Payload) -> Vec<TlsSecret> {
+    let missing = missing_certificates(&[payload.policies.as_slice(), &payload.workloads].concat());
+    let secret = |((namespace, name), hosts): ((String, String), BTreeSet<String>)| {
+        let folder = site.folder.tls().join(format!("{namespace}.{name}"));
+        // A listener without a host name answers for any: the certificate names the Secret.
+        let names = if hosts.is_empty() { vec![String::clone(&name)] } else { hosts.into_iter().collect() };
+        let certificate = Certificate { authority: site.folder.tls(), folder, names };
+        TlsSecret { namespace, name, certificate }
+    };
+    missing.into_iter().map(secret).collect()
 }
 
 fn names(recipe: &Recipe, payload: &Payload) -> Step {
@@ -128,52 +144,6 @@ fn stand_ins(
 
 fn manifests(id: &str, title: &str, manifests: &[Manifest]) -> Step {
     Step::new(id, title, 300).acts(manifests.iter().map(|manifest| Action::Apply(Source::from(manifest))))
-}
-
-/// The class of waypoints.
-const WAYPOINT: &str = "istio-waypoint";
-
-/// A Gateway of a manifest.
-struct Gateway {
-    namespace: String,
-    name: String,
-    class: String,
-}
-
-impl Gateway {
-    /// The roll-out of its proxy, where a controller of ours makes one: that a Gateway is programmed says nothing of its
-    /// pods.
-    fn rollout(&self, recipe: &Recipe) -> Option<Gate> {
-        let (of, name) = match self.class.as_str() {
-            WAYPOINT => (Product::Istio, self.name.clone()),
-            "istio" => (Product::Istio, format!("{}-istio", self.name)),
-            "kgateway" => (Product::Kgateway, self.name.clone()),
-            "agentgateway" => (Product::Agentgateway, self.name.clone()),
-            _ => return None,
-        };
-        let is_served = recipe.provision.components.iter().any(|component| component.of == of);
-        is_served.then_some(Gate::Rollout(Workload {
-            kind: WorkloadKind::Deployment,
-            namespace: self.namespace.clone(),
-            name,
-        }))
-    }
-}
-
-fn gateways(manifest: &Manifest) -> Vec<Gateway> {
-    let documents = yaml::parse(&Arc::from(manifest.name.as_str()), &manifest.text).unwrap_or_default();
-    documents.iter().filter_map(gateway).collect()
-}
-
-fn gateway(document: &Document) -> Option<Gateway> {
-    let text = |node: Option<&Node>| node.and_then(Node::as_str).map(str::to_owned);
-    let metadata = document.root.get("metadata")?;
-    text(document.root.get("kind")).filter(|kind| kind == "Gateway")?;
-    Some(Gateway {
-        namespace: text(metadata.get("namespace")).unwrap_or_else(|| "default".to_owned()),
-        name: text(metadata.get("name"))?,
-        class: text(document.root.get("spec")?.get("gatewayClassName"))?,
-    })
 }
 
 /// A gate for each workload of a manifest.

@@ -74,6 +74,20 @@ pub struct Trust {
     pub authority: PathBuf,
     /// Namespaces of the waypoints.
     pub namespaces: Vec<String>,
+    /// Certificates that gateways name.
+    pub secrets: Vec<TlsSecret>,
+}
+
+/// A Secret with a certificate, of type `kubernetes.io/tls`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsSecret {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What it holds; one that is issued already is kept.
+    pub certificate: Certificate,
 }
 
 /// Something that is made unless it is there.
