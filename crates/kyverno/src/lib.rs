@@ -219,11 +219,13 @@ impl Kyverno {
     fn webhook_rule_for(&self, subject: &Subject) -> Option<RuleRef> {
         let rules = self.policies.iter().flat_map(|policy| &policy.rules);
         let covering = rules.filter(|rule| {
-            let generated = rule.rule.generate.as_ref().and_then(|generate| generate.kind.as_ref());
-            generated.is_some_and(|kind| kind.value == subject.kind)
-                || rule
-                    .kinds()
-                    .any(|kind| kind::KindPattern::parse(kind).matches(&subject.group, &subject.version, &subject.kind))
+            let generated =
+                rule.rule.generate.as_ref().and_then(|made| Some((made.api_version.as_ref()?, made.kind.as_ref()?)));
+            generated.is_some_and(|(version, kind)| {
+                kind.value == subject.kind && kind::group_version(version).0 == subject.group
+            }) || rule
+                .kinds()
+                .any(|kind| kind::KindPattern::parse(kind).matches(&subject.group, &subject.version, &subject.kind))
         });
         covering.map(|rule| rule.reference.clone()).next()
     }
