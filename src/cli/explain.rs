@@ -71,7 +71,7 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
     let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
     let flow = args.flow(&built.world)?;
-    let engine = Engine::compile(&built.world);
+    let engine = Engine::compile(&built.world).suggesting();
     output.diagnostics(&inputs.findings(&built), &inputs.sources())?;
     let trace = engine.trace(&flow).map_err(|error| suggest::instead(error, &flow, &built.world))?;
     match args.output {

@@ -305,6 +305,11 @@ impl<'p> Cases<'p> {
             let judgement = judge(case, &observation, twin.as_ref(), self.today);
             records.push((*index, self.record(*index, observation, judgement, share)));
         }
+        for (_, record) in &mut records {
+            if let (Verdict::Fail, Some(seen)) = (&record.judgement.verdict, &mut record.observation) {
+                guarded.elaborate(&record.case.flow, seen);
+            }
+        }
         records
     }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::Namespace;
 use super::admission::AdmissionEvent;
 use super::intake::{Item, accept};
+use super::unseen::{Candidate, Unseen};
 
 /// Objects about which nobody knows what admission makes of them, with the rules to blame.
 pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;
@@ -38,6 +39,8 @@ pub(super) struct Admission {
     pub(super) events: Vec<AdmissionEvent>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) doubts: Doubts,
+    /// Webhooks and the like, of which nobody knows what they do.
+    pub(super) unseen: Arc<Vec<Unseen>>,
 }
 
 impl Admission {
@@ -54,6 +57,7 @@ impl Admission {
             events: Vec::new(),
             findings,
             doubts: Doubts::new(),
+            unseen: Arc::new(Unseen::among(items)),
         }
     }
 
@@ -98,6 +102,9 @@ impl Admission {
             },
             None => item,
         };
+        if !item.assumed {
+            self.note_unseen(&object, &item.document, namespace_labels);
+        }
         self.mark(&object, &mut item);
         admitted.push(item);
     }
@@ -116,6 +123,7 @@ impl Admission {
             return None;
         }
         let document = review.mutated.as_ref().unwrap_or(document);
+        self.note_unseen(&object, document, namespace_labels);
         match decode_resource(document) {
             Ok(Resource::Pod(pod)) => Some(pod),
             Ok(_) => None,
@@ -159,6 +167,17 @@ impl Admission {
         false
     }
 
+    /// Writes down what is not modelled and could act on an object.
+    fn note_unseen(&mut self, object: &ObjectRef, document: &Document, namespace_labels: &Labels) {
+        if self.unseen.is_empty() {
+            return;
+        }
+        let acting = Unseen::about(&self.unseen, &Candidate::of(document, object, namespace_labels));
+        if !acting.is_empty() {
+            self.doubts.entry(object.clone()).or_default().extend(acting);
+        }
+    }
+
     /// A policy object in doubt is one with a construct that is not modelled.
     fn mark(&self, object: &ObjectRef, item: &mut Item) {
         let Some(rules) = self.doubts.get(object) else { return };
@@ -179,8 +198,12 @@ impl Admission {
                         continue;
                     }
                     let object = resource.object().clone();
-                    self.events.push(AdmissionEvent::Generated { object, rule, trigger });
-                    admitted.push(Item::new(document, resource));
+                    self.events.push(AdmissionEvent::Generated { object: object.clone(), rule, trigger });
+                    let home = labels_of(admitted).remove(object.namespace.as_deref().unwrap_or_default());
+                    let mut item = Item::new(document, resource);
+                    self.note_unseen(&object, &item.document, &home.unwrap_or_default());
+                    self.mark(&object, &mut item);
+                    admitted.push(item);
                 }
                 Err(findings) => {
                     let object = ObjectRef::new("generated object", None, &rule.to_string());

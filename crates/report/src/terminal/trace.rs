@@ -58,6 +58,10 @@ impl Lines<'_> {
         for rule in &decision.rules {
             self.rule(rule);
         }
+        for miss in &decision.near {
+            let (object, at) = rule_words(&miss.rule);
+            self.wrapped(6, &format!("nearly allowed by {object} ({at}): {}", miss.but));
+        }
         if let Some(symptom) = decision.symptom.as_ref().filter(|_| !behind) {
             self.wrapped(6, &format!("the client sees {symptom}"));
         }
@@ -67,9 +71,8 @@ impl Lines<'_> {
     }
 
     fn rule(&mut self, rule: &RuleRef) {
-        let path = rule.rule.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
-        let object = one_line(&format!("{}{path}", rule.object));
-        let at = self.style.dim(&one_line(&rule.at.to_string()));
+        let (object, at) = rule_words(rule);
+        let at = self.style.dim(&at);
         self.line(6, &format!("{}  {at}", self.style.cyan(&object)));
     }
 
@@ -97,6 +100,12 @@ impl Lines<'_> {
         let text = self.style.wrap(&one_line(text), self.indent + indent);
         self.line(indent, &text);
     }
+}
+
+/// A rule and its place.
+fn rule_words(rule: &RuleRef) -> (String, String) {
+    let path = rule.rule.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
+    (one_line(&format!("{}{path}", rule.object)), one_line(&rule.at.to_string()))
 }
 
 fn glyph(effect: Effect) -> &'static str {
