@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::function;
+use super::shape::Shape;
 
 /// Why a name at the root of the context has no value, for names that have none.
 pub(super) type Opaque<'a> = &'a dyn Fn(&str) -> Option<Fault>;
@@ -20,6 +21,9 @@ type Found<'v> = Result<Cow<'v, Value>, Fault>;
 ///
 /// `opaque` says of a name at the root that it has no value, and why.
 pub(super) fn search<'v>(expression: &str, data: &'v Value, opaque: Opaque<'_>) -> Found<'v> {
+    if Shape::of(expression, &['\'', '"', '`']).is_too_deep() {
+        return Err(Fault::unknown("the expression nests too deep to be evaluated"));
+    }
     let ast = jmespath::parse(expression)
         .map_err(|error| Fault::error(format!("incorrect query {expression}: {}", first_line(&error.to_string()))))?;
     Interpreter { source: expression, root: data, opaque }.eval(&ast, Cow::Borrowed(data))

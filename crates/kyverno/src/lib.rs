@@ -78,6 +78,7 @@ mod scalar;
 mod scope;
 mod selection;
 mod session;
+mod shape;
 mod strategic;
 mod validation;
 mod version;

@@ -192,6 +192,8 @@ pub struct NearMiss {
     pub rule: RuleRef,
     /// What keeps it from that.
     pub but: String,
+    /// How far it is: 1 for what looks like a slip of the pen.
+    pub distance: u32,
 }
 
 impl Decision {

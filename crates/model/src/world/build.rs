@@ -355,11 +355,16 @@ fn doubts(world: &World, doubts: &Doubts) -> BTreeMap<PodId, Vec<RuleRef>> {
     world.pods.iter().map(|pod| (pod.id, of_pod(pod))).filter(|(_, rules)| !rules.is_empty()).collect()
 }
 
+/// Kinds of which pods are made, or that are one. Another object may have a workload's name as well.
+const POD_MAKERS: &[&str] = &["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"];
+
 fn concerns(object: &ObjectRef, pod: &Pod) -> bool {
     match (&*object.kind, object.namespace.as_deref()) {
         ("Namespace", _) => object.name == pod.namespace,
-        (_, Some(namespace)) => {
-            namespace == &*pod.namespace && (object.name == pod.workload || object.name == pod.name)
+        (kind, Some(namespace)) => {
+            POD_MAKERS.contains(&kind)
+                && namespace == &*pod.namespace
+                && (object.name == pod.workload || object.name == pod.name)
         }
         (_, None) => false,
     }

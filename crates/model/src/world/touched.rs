@@ -302,6 +302,9 @@ fn is_istio(proxy: &Proxy) -> bool {
     proxy.implementation.is_istio()
 }
 
+/// Up to how many objects of a kind without bearing are told one by one.
+const EACH: usize = 3;
+
 /// What is said of unmodelled objects: a warning of each that leaves flows open, a note for the others of a kind.
 pub(super) fn findings(touched: &[Touched], items: &[Item], doubts: &Doubts) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = items.iter().filter_map(|item| admitting(item, doubts)).collect();
@@ -312,6 +315,15 @@ pub(super) fn findings(touched: &[Touched], items: &[Item], doubts: &Doubts) -> 
             continue;
         }
         let kind = &*one.rule.object.kind;
+        if touched
+            .iter()
+            .filter(|other| other.rule.object.kind == one.rule.object.kind && other.reach.is_empty())
+            .count()
+            <= EACH
+        {
+            findings.extend(without_bearing(one.by, &[&one.rule]));
+            continue;
+        }
         match idle.iter_mut().find(|known| (known.0, known.1) == (kind, one.by)) {
             Some((_, _, rules)) => rules.push(&one.rule),
             None => idle.push((kind, one.by, vec![&one.rule])),
@@ -341,7 +353,9 @@ fn admitting(item: &Item, doubts: &Doubts) -> Option<Diagnostic> {
 
 fn open(one: &Touched) -> Diagnostic {
     let message = format!("airtight does not model {}: {} are unknown", one.rule.object, one.by.rule());
-    Diagnostic::warning("unmodelled", message)
+    // Who asks for such a flow is told so there.
+    let severity = if one.by == Touches::UsersOutside { Severity::Note } else { Severity::Warning };
+    Diagnostic::new(severity, "unmodelled", message)
         .at(one.rule.at.clone())
         .hint("every case that meets such a flow is inconclusive")
 }

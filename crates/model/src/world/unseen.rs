@@ -11,6 +11,12 @@ use super::touched::satisfied;
 const MODELLED_WEBHOOKS: &[&str] =
     &["validation.istio.io", ".kyverno.svc", ".kyverno.svc-fail", ".kyverno.svc-ignore", ".gateway.networking.k8s.io"];
 
+/// What brings an object about, or makes it another one.
+const CHANGES: &[&str] = &["CREATE", "UPDATE"];
+
+/// What else may be asked of an object.
+const REQUESTS: &[&str] = &["CREATE", "UPDATE", "DELETE"];
+
 /// One rule by which such a policy chooses objects.
 #[derive(Debug, Clone)]
 struct Choice {
@@ -78,8 +84,9 @@ impl Unseen {
 
     /// The first that could act on some object of a kind, whatever its labels are.
     pub(super) fn about_kind<'u>(unseen: &'u [Self], object: &ObjectRef) -> Option<&'u RuleRef> {
-        let group = kind_info(&object.kind).map_or("", |info| info.group);
-        let acts = |one: &&Self| one.choices.iter().any(|choice| choice.kinds.match_kind(&object.kind, group));
+        let group = kind_info(&object.kind).map(|info| info.group);
+        let acts =
+            |one: &&Self| one.choices.iter().any(|choice| choice.kinds.match_kind(&object.kind, group, REQUESTS));
         unseen.iter().find(acts).map(|one| &one.rule)
     }
 }
@@ -91,16 +98,16 @@ impl Choice {
         let placed = candidate.object.namespace.is_some();
         let is_namespace = &*candidate.object.kind == "Namespace";
         let home = if is_namespace { &candidate.labels } else { candidate.namespace_labels };
-        own && self.kinds.match_kind(&candidate.object.kind, candidate.group)
+        own && self.kinds.match_kind(&candidate.object.kind, Some(candidate.group), CHANGES)
             && self.objects.iter().all(|selector| satisfied(selector, &candidate.labels))
             && (!placed && !is_namespace || self.namespaces.iter().all(|selector| satisfied(selector, home)))
     }
 }
 
 impl Kinds {
-    fn match_kind(&self, kind: &str, group: &str) -> bool {
+    fn match_kind(&self, kind: &str, group: Option<&str>, operations: &[&str]) -> bool {
         match self {
-            Self::Resources(rules) => rules.iter().any(|rule| rule_matches(rule, kind, group)),
+            Self::Resources(rules) => rules.iter().any(|rule| rule_matches(rule, kind, group, operations)),
             Self::Named(kinds) => kinds.iter().any(|named| {
                 let last = named.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
                 let is_subresource = named.contains('.') && !named.contains('/');
@@ -112,7 +119,7 @@ impl Kinds {
 }
 
 /// `rules` of a webhook (Kubernetes `staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules`).
-fn rule_matches(rule: &Value, kind: &str, group: &str) -> bool {
+fn rule_matches(rule: &Value, kind: &str, group: Option<&str>, operations: &[&str]) -> bool {
     let cluster = kind_info(kind).is_some_and(|info| info.scope == Scope::Cluster);
     let scoped = match rule.get("scope").and_then(Value::as_str) {
         Some("Cluster") => cluster,
@@ -126,8 +133,8 @@ fn rule_matches(rule: &Value, kind: &str, group: &str) -> bool {
     };
     let plural = plural(kind);
     scoped
-        && any("apiGroups", &|wanted| wanted == "*" || wanted == group)
-        && any("operations", &|wanted| matches!(wanted, "*" | "CREATE" | "UPDATE"))
+        && any("apiGroups", &|wanted| wanted == "*" || group.is_none_or(|group| wanted == group))
+        && any("operations", &|wanted| wanted == "*" || operations.contains(&wanted))
         && any("resources", &|wanted| matches!(wanted, "*" | "*/*") || wanted == plural)
 }
 

@@ -255,6 +255,13 @@ impl Lint<'_> {
         {
             return;
         }
+        // One of its rules is enough to say so.
+        let is_told = |finding: &Diagnostic| {
+            finding.code == "selects-nobody" && finding.message.starts_with(&format!("{}: ", entry.rule.object))
+        };
+        if self.found.iter().any(is_told) {
+            return;
+        }
         let nearest = self.policy.nearest_to(self.world, id);
         let hint = nearest.as_deref().unwrap_or("compare its labels with those of the pods that it is meant for");
         let whole = RuleRef { rule: None, ..entry.rule.clone() };
