@@ -32,6 +32,8 @@ mod pruned;
 mod service;
 mod state;
 mod succession;
+mod touched;
+mod unseen;
 mod workload;
 
 pub use admission::AdmissionEvent;
@@ -51,3 +53,4 @@ pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
 pub use service::{API_SERVER_HOST, Service, ServicePort, TargetPort, is_service_host, service_host, service_of_host};
 pub use state::{Namespace, World};
 pub use succession::Unmet;
+pub use touched::{Reach, Touched};
