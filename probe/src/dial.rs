@@ -8,6 +8,7 @@ mod http;
 mod icmp;
 mod lines;
 mod mark;
+mod ping;
 mod question;
 mod record;
 mod session;

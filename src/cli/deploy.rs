@@ -70,6 +70,7 @@ impl DeployArgs {
             as_deployed: self.as_deployed,
             node_probes: self.node_probes,
             case_users: false,
+            changes: false,
         }
     }
 

@@ -10,7 +10,7 @@ use airtight_live::deploy::DeployOptions;
 use airtight_live::{Connected, Options, Outside, Ready, RunInput};
 use airtight_manifest::Failure;
 use airtight_matrix::testbed::Testbed;
-use airtight_provision::StepFailure;
+use airtight_provision::{StepFailure, outside_of};
 use clap::Args;
 
 use super::deploy::DeployArgs;
@@ -130,7 +130,7 @@ impl LiveArgs {
             context,
             confirmed: self.in_production.clone(),
             deploy: self.deploys(ownership),
-            options: self.options(name),
+            options: self.options(name, ownership),
             log_wait: Duration::from_secs(self.log_wait),
             stop: stop()?,
         })
@@ -142,25 +142,33 @@ impl LiveArgs {
         match ownership {
             Ownership::Theirs => self.deploy.options(),
             Ownership::Ours => {
-                DeployOptions { as_deployed: true, node_probes: true, case_users: true, ..self.deploy.options() }
+                let own = self.deploy.options();
+                DeployOptions { as_deployed: true, node_probes: true, case_users: true, changes: true, ..own }
             }
         }
     }
 
-    fn options(&self, name: &'static str) -> Options {
+    fn options(&self, name: &'static str, ownership: Ownership) -> Options {
         Options {
             name,
             deny_timeout: Duration::from_secs(self.deny_timeout),
             patience: Duration::from_secs(self.wait),
             canary_labels: self.canary_labels(),
-            outside: self.outside(),
+            outside: self.outside(ownership),
             image: self.deploy.probe_image.clone(),
             ..Options::default()
         }
     }
 
-    /// Whoever runs in a pod is not outside.
-    fn outside(&self) -> Outside {
+    /// Whoever runs in a pod is not outside. On a cluster of ours a container beside the nodes is, which reaches pods at
+    /// their addresses.
+    fn outside(&self, ownership: Ownership) -> Outside {
+        if ownership == Ownership::Ours
+            && self.probe.is_none()
+            && let Some(beside) = probe::beside(&outside_of(&self.name.name))
+        {
+            return Outside::Probe(beside);
+        }
         if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
             return Outside::Nowhere("refused: this program runs in a pod, and not outside of the cluster".to_owned());
         }

@@ -11,6 +11,10 @@ use clap::Args;
 
 use super::error::CliError;
 
+/// Docker's own client, which runs programs in containers.
+#[cfg(feature = "live")]
+const DOCKER: &str = "docker";
+
 /// The program's name.
 const NAME: &str = "airtight-probe";
 
@@ -60,9 +64,20 @@ impl ProbeArgs {
 pub(super) fn dialler(named: Option<PathBuf>) -> std::io::Result<Dialler> {
     let probe = named.or_else(|| Some(neighbour()).filter(|program| program.exists()));
     Ok(match probe {
-        Some(program) => Dialler { program, role: Vec::new() },
-        None => Dialler { program: std::env::current_exe()?, role: vec![ROLE.to_owned()] },
+        Some(program) => Dialler { program, role: Vec::new(), reaches_pods: false },
+        None => Dialler { program: std::env::current_exe()?, role: vec![ROLE.to_owned()], reaches_pods: false },
     })
+}
+
+/// The probe in a container of Docker's, if it runs.
+#[cfg(feature = "live")]
+pub(super) fn beside(container: &str) -> Option<Dialler> {
+    let asked = ["container", "inspect", "--format", "{{.State.Running}}", container];
+    // Without Docker there is no such container, and flows start on this machine.
+    let answer = std::process::Command::new(DOCKER).args(asked).output().ok()?;
+    let role = ["exec", "--interactive", container, airtight_probe::image::PROGRAM].map(str::to_owned).to_vec();
+    let runs = answer.stdout.trim_ascii() == b"true";
+    runs.then(|| Dialler { program: DOCKER.into(), role, reaches_pods: true })
 }
 
 /// How this program ends as the probe, if the arguments make it one.

@@ -56,7 +56,12 @@ fn write_step(step: &airtight_provision::Step, out: &mut dyn Write) -> io::Resul
             Action::Apply(Source::Text { name, .. }) => writeln!(out, "     apply {name}")?,
             Action::Trust(trust) => {
                 writeln!(out, "     let waypoints trust the authority, in {}", trust.namespaces.join(", "))?;
+                let secrets = trust.secrets.iter().map(|secret| (secret, secret.certificate.names.join(", ")));
+                for (secret, names) in secrets {
+                    writeln!(out, "     Secret {}/{} with a certificate for {names}", secret.namespace, secret.name)?;
+                }
             }
+            Action::Ways(ways) => writeln!(out, "     routes from {} to the pods of each node", ways.container)?,
             Action::Name(hosts) => {
                 hosts.iter().try_for_each(|host| writeln!(out, "     {} is {}", host.name, host.address))?;
             }

@@ -107,7 +107,8 @@ fn no_report_has_the_keys_that_a_request_sends() {
     assert!(all.len() > 4, "{said}");
     for (name, text) in all {
         assert!(!text.contains("hunter2"), "{name}: {text}");
-        assert!(text.contains("api_key=[redacted]&") || text.contains("api_key=[redacted]&amp;"), "{name}: {text}");
+        let plain = ["the terminal", "run.json"].contains(&name.as_str());
+        assert!(!plain || text.contains("api_key=[redacted]&page=2"), "{name}: {text}");
     }
     let said = shop.run(&[
         "explain",

@@ -1,21 +1,29 @@
 //! CEL expressions of policies, over JSON.
 //!
-//! The crate `cel` parses and evaluates. Kyverno's own libraries (`resource`, `http`, `images`, `globalContext`, …)
-//! and Kubernetes' (`quantity`, `url`, `authorizer`, …) are not modelled: an expression that needs them has no known
-//! value.
+//! The crate `cel` parses and evaluates; [`cel_env`] adds what needs no cluster. Kyverno's other libraries
+//! (`resource`, `http`, `globalContext`, …) and Kubernetes' (`quantity`, `url`, `authorizer`, …) are not modelled: an
+//! expression that needs them has no known value.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, MapEntryExpr, MapExpr};
-use cel::{Context, Env, ExecutionError, Program};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, MapEntryExpr, MapExpr};
+use cel::{Context, DeclarationError, Env, ExecutionError, Program};
 use serde_json::{Map, Value};
 
-use super::default;
 use super::fault::Fault;
 use super::shape::Shape;
+use super::{cel_env, default};
 
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(true)));
+static STRICT: LazyLock<Arc<Env>> = LazyLock::new(|| environment(cel_env::take_optionals));
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| environment(cel_env::take_anything));
+
+/// A function that cannot be declared is one that is not modelled.
+fn environment(or_value: fn(&mut Env) -> Result<(), DeclarationError>) -> Arc<Env> {
+    let mut env = Env::stdlib().with_optional_support(true);
+    let _ = cel_env::extend(&mut env).and_then(|()| or_value(&mut env));
+    Arc::new(env)
+}
 
 /// Longer expressions are refused unread; Kubernetes' own limit on their cost is far below.
 const MAX_LENGTH: usize = 64 * 1024;
@@ -26,6 +34,8 @@ pub(super) struct Names {
     known: Map<String, Value>,
     /// Variables that failed, by name.
     failed: Vec<(String, Fault)>,
+    /// Whether `orValue` takes nothing but optionals.
+    strict: bool,
 }
 
 /// A parsed expression.
@@ -78,6 +88,11 @@ impl Names {
         self.known.insert(name.to_owned(), value);
     }
 
+    /// From now on `orValue` takes nothing but optionals.
+    pub(super) fn be_strict(&mut self) {
+        self.strict = true;
+    }
+
     /// Adds `variables.name`, which matters only where it is used.
     pub(super) fn set_variable(&mut self, name: &str, value: Result<Value, Fault>) {
         match value {
@@ -105,7 +120,8 @@ impl Names {
     }
 
     fn evaluate_part(&self, root: &IdedExpr) -> Result<Value, Fault> {
-        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        let env = if self.strict { &STRICT } else { &ENVIRONMENT };
+        let mut context = Context::with_env(Arc::clone(env));
         for (name, value) in &self.known {
             context.add_variable_from_value(name.as_str(), cel_value(value));
         }
@@ -156,13 +172,14 @@ impl Names {
             }
             ExecutionError::NoSuchKey(key) => Fault::error(format!("no such key: {key}")),
             ExecutionError::IndexOutOfBounds(_) | ExecutionError::DivisionByZero(_) => Fault::error(error.to_string()),
+            // What is no truth value has no place beside `&&`, whatever the libraries.
+            ExecutionError::NoSuchOverload(_) if is_of_logic(&error.to_string()) => Fault::error("no such overload"),
             // Anything else is a function, a type or a conversion that this engine lacks and Kyverno may have.
             other => Fault::unknown(format!("{other} is not modelled")),
         }
     }
 }
 
-/// JSON as CEL values; whole numbers are signed, as the API server's are.
 /// The longest list (or object) and the longest text in a value, or those so far.
 fn longest_in(value: &Value, (list, text): (usize, usize)) -> (usize, usize) {
     match value {
@@ -177,7 +194,8 @@ fn longest_in(value: &Value, (list, text): (usize, usize)) -> (usize, usize) {
     }
 }
 
-fn cel_value(value: &Value) -> cel::Value {
+/// JSON as CEL values; whole numbers are signed, as the API server's are.
+pub(super) fn cel_value(value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,
         Value::Bool(b) => cel::Value::Bool(*b),
@@ -193,11 +211,16 @@ fn cel_value(value: &Value) -> cel::Value {
     }
 }
 
+fn is_of_logic(message: &str) -> bool {
+    ["'_&&_'", "'_||_'", "'!_'"].iter().any(|operator| message.contains(operator))
+}
+
 fn only_generator() -> Fault {
     Fault::unknown("only `generator.Apply(namespace, objects)` is modelled")
 }
 
-/// Turns `Object{…}` and `JSONPatch{…}` into maps: their types have no meaning beyond their fields.
+/// Turns `Object{…}` and `JSONPatch{…}` into maps: their types have no meaning beyond their fields. Marks what `orValue`
+/// is called on.
 fn rewrite(node: &mut IdedExpr) {
     if let Expr::Struct(literal) = &mut node.expr
         && is_patch_type(&literal.type_name)
@@ -207,6 +230,13 @@ fn rewrite(node: &mut IdedExpr) {
     }
     for child in children(&mut node.expr) {
         rewrite(child);
+    }
+    if let Expr::Call(call) = &mut node.expr
+        && call.func_name == "orValue"
+        && let Some(target) = &mut call.target
+    {
+        let args = vec![std::mem::take(&mut **target)];
+        target.expr = Expr::Call(CallExpr { func_name: cel_env::OPTIONAL.to_owned(), target: None, args });
     }
 }
 
@@ -291,6 +321,7 @@ mod tests {
     fn values_errors_and_what_is_not_known() {
         assert_eq!(evaluate("object.metadata.name == 'a' && oldObject == null"), Ok(json!(true)));
         assert_eq!(evaluate("object.spec.?missing.orValue(7)"), Ok(json!(7)));
+        assert_eq!(evaluate("object.spec.orValue({}) == object.spec && [1].orValue([]) == [1]"), Ok(json!(true)));
         assert_eq!(evaluate("variables.good + 1"), Ok(json!(2)));
         assert!(matches!(evaluate("object.spec.missing == 1"), Err(Fault::Error(_))));
         assert!(matches!(evaluate("variables.bad == 1"), Err(Fault::Error(_))));
@@ -299,6 +330,7 @@ mod tests {
         assert!(matches!(evaluate("object.metadata.uid == ''"), Err(Fault::Unknown(_))));
         assert!(matches!(evaluate("resource.Get('v1', 'pods', 'a', 'b') == null"), Err(Fault::Unknown(_))));
         assert!(matches!(evaluate("object ==="), Err(Fault::Error(_))));
+        assert!(matches!(evaluate("object.spec && true"), Err(Fault::Error(_))));
     }
 
     #[test]

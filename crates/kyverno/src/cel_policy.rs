@@ -22,8 +22,8 @@ pub(super) struct Head<'a> {
     pub(super) conditions: Option<&'a [Located<MatchCondition>]>,
     pub(super) variables: Option<&'a [Located<Variable>]>,
     pub(super) evaluation: Option<&'a Evaluation>,
-    /// Whether rules for pod controllers are derived from a policy on Pods.
-    pub(super) autogen: bool,
+    /// Whether rules for pod controllers are derived from a policy on Pods in a way that is not modelled.
+    pub(super) unknown_autogen: bool,
 }
 
 /// Resources that a policy on Pods is extended to.
@@ -37,8 +37,6 @@ pub(super) fn is_on(switch: Option<Switch>, default: bool) -> bool {
 
 impl Head<'_> {
     /// Whether the policy selects a request by its constraints.
-    ///
-    /// A policy on Pods is extended to their controllers with its expressions rewritten; that is not modelled.
     pub(super) fn selects(&self, request: &AdmissionRequest<'_>, subject: &Subject) -> Truth {
         if !is_on(self.evaluation.and_then(|evaluation| evaluation.admission), true)
             || self.evaluation.and_then(|evaluation| evaluation.mode.as_deref()) == Some("JSON")
@@ -49,7 +47,8 @@ impl Head<'_> {
         if !selectors_hold(constraints, request, subject) {
             return Truth::No;
         }
-        if self.autogen && is_on_pods_only(constraints) && POD_CONTROLLERS.contains(&subject.resource.as_str()) {
+        if self.unknown_autogen && is_on_pods_only(constraints) && POD_CONTROLLERS.contains(&subject.resource.as_str())
+        {
             return Truth::Unknown;
         }
         rules_hold(constraints, request.operation, subject).into()
@@ -127,11 +126,22 @@ pub(super) fn request_names(request: &AdmissionRequest<'_>, subject: &Subject) -
             "userInfo": {"username": request.user.name, "groups": request.user.groups},
         }),
     );
-    let namespace = subject.namespace.as_ref().map_or(Value::Null, |name| {
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": request.namespace_labels}})
-    });
-    names.set("namespaceObject", namespace);
+    names.set("namespaceObject", namespace_object(request, subject));
     names
+}
+
+/// The namespace of the object as far as it is known; none of one that is in no namespace.
+fn namespace_object(request: &AdmissionRequest<'_>, subject: &Subject) -> Value {
+    let Some(name) = subject.namespace.as_deref() else { return Value::Null };
+    let known = request.existing.iter().find(|object| {
+        object["apiVersion"] == "v1" && object["kind"] == "Namespace" && object["metadata"]["name"] == name
+    });
+    let mut namespace = known.map_or_else(|| json!({}), |object| Value::clone(object));
+    namespace["apiVersion"] = Value::from("v1");
+    namespace["kind"] = Value::from("Namespace");
+    namespace["metadata"]["name"] = Value::from(name);
+    namespace["metadata"]["labels"] = json!(request.namespace_labels);
+    namespace
 }
 
 fn rules_hold(constraints: &MatchConstraints, operation: Operation, subject: &Subject) -> bool {

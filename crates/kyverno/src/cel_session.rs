@@ -15,6 +15,7 @@ use super::request::{Operation, Subject};
 use super::review::{Generated, Might, Refusal};
 use super::selection::Truth;
 use super::session::Session;
+use super::version::Behaviour;
 use super::{json_patch, kind, strategic};
 
 /// What a ValidatingPolicy does with a violation.
@@ -29,7 +30,7 @@ impl Session<'_> {
         for policy in &self.kyverno.mutating {
             let spec = &policy.body.spec;
             let whole = policy.meta.whole();
-            let head = mutating_head(policy.meta.name(), spec);
+            let head = mutating_head(policy.meta.name(), spec, self.kyverno.behaviour);
             let existing = spec.target_match_constraints.is_some()
                 || is_on(spec.evaluation.as_ref().and_then(|evaluation| evaluation.mutate_existing), false);
             let names = match self.selected(&head) {
@@ -277,11 +278,11 @@ fn validating_head<'a>(name: &'a str, spec: &'a ValidatingPolicySpec) -> Head<'a
         conditions: spec.match_conditions.as_deref(),
         variables: spec.variables.as_deref(),
         evaluation: spec.evaluation.as_ref(),
-        autogen: has_autogen(spec.autogen.as_ref()),
+        unknown_autogen: false,
     }
 }
 
-fn mutating_head<'a>(name: &'a str, spec: &'a MutatingPolicySpec) -> Head<'a> {
+fn mutating_head<'a>(name: &'a str, spec: &'a MutatingPolicySpec, behaviour: Behaviour) -> Head<'a> {
     Head {
         kind: "MutatingPolicy",
         name,
@@ -289,7 +290,7 @@ fn mutating_head<'a>(name: &'a str, spec: &'a MutatingPolicySpec) -> Head<'a> {
         conditions: spec.match_conditions.as_deref(),
         variables: spec.variables.as_deref(),
         evaluation: spec.evaluation.as_ref(),
-        autogen: has_autogen(spec.autogen.as_ref()),
+        unknown_autogen: !behaviour.autogen_mutations_known && has_autogen(spec.autogen.as_ref()),
     }
 }
 
@@ -301,7 +302,7 @@ fn generating_head<'a>(name: &'a str, spec: &'a GeneratingPolicySpec) -> Head<'a
         conditions: spec.match_conditions.as_deref(),
         variables: spec.variables.as_deref(),
         evaluation: spec.evaluation.as_ref(),
-        autogen: false,
+        unknown_autogen: false,
     }
 }
 

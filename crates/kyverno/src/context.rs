@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 
 use airtight_manifest::Located;
-use airtight_manifest::kyverno::{ContextEntry, ContextVariable};
+use airtight_manifest::kyverno::{ApiCall, ContextEntry, ContextVariable};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::default;
 use super::fault::Fault;
 use super::function::to_string;
-use super::jmespath;
 use super::request::{AdmissionRequest, Subject};
+use super::{api_call, default, image, jmespath};
 
 /// Variables: `{{ … }}` that no backslash precedes.
 static VARIABLE: LazyLock<Option<Regex>> =
@@ -60,6 +59,38 @@ impl Shift {
     }
 }
 
+impl Shift {
+    /// A CEL expression over the pod as one over the object; `spares_namespaces` leaves `metadata.namespace` alone
+    /// (Kyverno `pkg/autogen/v1/rule.go`, `pkg/cel/autogen/replacement.go`).
+    pub(super) fn cel(self, expression: &str, spares_namespaces: bool) -> String {
+        let mut shifted = expression.to_owned();
+        if self == Self::None {
+            return shifted;
+        }
+        let into = self.path().join(".");
+        for part in ["spec", "metadata"] {
+            for object in ["object", "oldObject"] {
+                let (from, to) = (format!("{object}.{part}"), format!("{object}.{into}.{part}"));
+                shifted = replaced(&shifted, &from, &to, spares_namespaces);
+            }
+        }
+        shifted
+    }
+}
+
+fn replaced(text: &str, from: &str, to: &str, spares_namespaces: bool) -> String {
+    let mut parts = text.split(from);
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for rest in parts {
+        let own_namespace = rest
+            .strip_prefix(".namespace")
+            .is_some_and(|rest| !rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric()));
+        result.push_str(if spares_namespaces && own_namespace { from } else { to });
+        result.push_str(rest);
+    }
+    result
+}
+
 /// What the variables of one rule can name.
 #[derive(Debug, Clone)]
 pub(super) struct Context {
@@ -72,15 +103,22 @@ pub(super) struct Context {
 impl Context {
     /// The context of a request whose object is `object` by now.
     pub(super) fn new(request: &AdmissionRequest<'_>, subject: &Subject, shift: Shift) -> Self {
-        let opaque = ["images", "target", "image"]
+        let mut opaque: BTreeMap<String, Fault> = ["target", "image"]
             .map(|name| (name.to_owned(), Fault::unknown(format!("the variable `{name}` is not modelled"))))
             .into();
         let (account_namespace, account) = service_account(&request.user.name);
-        let root = json!({
+        let mut root = json!({
             "request": request_value(request, subject),
             "serviceAccountName": account,
             "serviceAccountNamespace": account_namespace,
         });
+        match image::of_object(subject.shown()) {
+            Ok(None) => {}
+            Ok(Some(images)) => root["images"] = images,
+            Err(fault) => {
+                opaque.insert("images".to_owned(), fault);
+            }
+        }
         Self { root, opaque, is_delete: request.operation.is_delete(), shift }
     }
 
@@ -136,12 +174,28 @@ impl Context {
         if let Some(variable) = &entry.variable {
             return self.variable(variable);
         }
+        if let Some(call) = &entry.api_call {
+            return self.api_call(call, existing);
+        }
         let Some(map) = &entry.config_map else {
             return Err(Fault::unknown(format!("the source of the variable `{}` is not modelled", entry.name)));
         };
         let name = to_string(&self.substitute_text(&map.name)?);
         let namespace = to_string(&self.substitute_text(map.namespace.as_deref().unwrap_or("default"))?);
         config_map(existing, &namespace, &name)
+    }
+
+    /// The API server's answer, where it is an object that is known.
+    fn api_call(&self, call: &ApiCall, existing: &[Arc<Value>]) -> Result<Value, Fault> {
+        if call.service.is_some() || call.method.as_deref().is_some_and(|method| method != "GET") {
+            return Err(Fault::unknown("what a service answers is not known"));
+        }
+        let path = to_string(&self.substitute_text(call.url_path.as_deref().unwrap_or_default())?);
+        let answer = api_call::answer(&path, existing)?;
+        let Some(expression) = &call.jmes_path else { return Ok(answer) };
+        let expression = to_string(&self.substitute_text(expression)?);
+        let found = jmespath::search(&expression, &answer, &|_| None).map(std::borrow::Cow::into_owned);
+        known(found)
     }
 
     /// Dotted names of variables make nested objects.
@@ -192,12 +246,7 @@ impl Context {
             }
         }
         let opaque = |name: &str| self.opaque.get(name).cloned();
-        match jmespath::search(&expression, &self.root, &opaque) {
-            Err(Fault::NotFound(key)) if default::is_set_by_server(&key) => {
-                Err(Fault::unknown(format!("the API server sets `{key}`")))
-            }
-            other => other.map(std::borrow::Cow::into_owned),
-        }
+        known(jmespath::search(&expression, &self.root, &opaque).map(std::borrow::Cow::into_owned))
     }
 
     /// The elements of a loop; a single value is a list of one.
@@ -261,6 +310,16 @@ impl Context {
     /// A message with its variables replaced, or as it is where that fails.
     pub(super) fn message(&self, text: &str) -> String {
         self.substitute_text(text).map_or_else(|_| text.to_owned(), |value| to_string(&value))
+    }
+}
+
+/// A key that is missing because the API server sets it is not known.
+fn known(found: Result<Value, Fault>) -> Result<Value, Fault> {
+    match found {
+        Err(Fault::NotFound(key)) if default::is_set_by_server(&key) => {
+            Err(Fault::unknown(format!("the API server sets `{key}`")))
+        }
+        other => other,
     }
 }
 

@@ -1,20 +1,18 @@
 //! Functions of JMESPath: the standard ones and Kyverno's own (Kyverno `pkg/engine/jmespath/functions.go`).
 
+use airtight_manifest::yaml;
 use jmespath::ast::Ast;
 use regex::Regex;
+use semver::Version;
 use serde_json::{Map, Number, Value, json};
 
 use super::fault::Fault;
 use super::jmespath::{Interpreter, equal};
-use super::wildcard;
+use super::{arithmetic, wildcard};
 
 /// Functions that Kyverno has and the engine does not: they read the clock, chance, the network, or
 /// formats of no bearing on traffic.
 const NOT_MODELLED: &[&str] = &[
-    "path_canonicalize",
-    "truncate",
-    "semver_compare",
-    "parse_yaml",
     "random",
     "x509_decode",
     "time_since",
@@ -36,13 +34,6 @@ const NOT_MODELLED: &[&str] = &[
     "md5",
     "base64_decode",
     "base64_encode",
-    "add",
-    "sum",
-    "subtract",
-    "multiply",
-    "divide",
-    "modulo",
-    "round",
 ];
 
 /// Calls function `name` on `args`, evaluated over `value`.
@@ -54,7 +45,8 @@ pub(super) fn call(interpreter: &Interpreter<'_>, name: &str, args: &[Ast], valu
         return by_expression(interpreter, name, args, value);
     }
     let values: Vec<Value> = args.iter().map(|arg| interpreter.argument(arg, value)).collect::<Result<_, _>>()?;
-    standard(name, &values)
+    arithmetic::call(name, &values)
+        .or_else(|| standard(name, &values))
         .or_else(|| text_function(name, &values))
         .or_else(|| object_function(name, &values))
         .unwrap_or_else(|| Err(Fault::error(format!("Unknown function: {name}()"))))
@@ -123,6 +115,16 @@ fn text_function(name: &str, values: &[Value]) -> Called {
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
             other => Err(Fault::error(format!("to_boolean: `{other}` is neither true nor false"))),
+        })(),
+        "truncate" => (|| {
+            let length = number(name, values, 1)?.max(0.0);
+            Ok(Value::from(arg(0)?.chars().take(whole(length)).collect::<String>()))
+        })(),
+        "path_canonicalize" => arg(0).map(|path| Value::from(canonical(path))),
+        "semver_compare" => (|| in_range(arg(0)?, arg(1)?))(),
+        "parse_yaml" => (|| {
+            let documents = yaml::parse(&"parse_yaml".into(), arg(0)?).map_err(|error| Fault::error(error.message))?;
+            Ok(documents.first().map(|document| document.root.to_json()).unwrap_or_default())
         })(),
         "parse_json" => (|| serde_json::from_str(arg(0)?).map_err(|error| Fault::error(error.to_string())))(),
         _ => return None,
@@ -236,7 +238,7 @@ fn to_number(value: &Value) -> Value {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "only whole numbers far inside the range are cast")]
-fn from_float(number: f64) -> Value {
+pub(super) fn from_float(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() < 9e15 {
         Value::from(number as i64)
     } else {
@@ -287,6 +289,64 @@ fn extreme(value: &Value, greatest: bool) -> Result<Value, Fault> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "negative means all, and is handled first")]
 fn replace(whole: &str, old: &str, new: &str, times: f64) -> Value {
     Value::from(if times < 0.0 { whole.replace(old, new) } else { whole.replacen(old, new, times as usize) })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a negative number is none by then")]
+fn whole(length: f64) -> usize {
+    length as usize
+}
+
+/// A path without empty parts, `.` and `..` (Go `path/filepath`, `Clean`).
+fn canonical(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        match (part, parts.last()) {
+            ("..", Some(last)) if *last != ".." => {
+                parts.pop();
+            }
+            ("..", None) if rooted => {}
+            _ => parts.push(part),
+        }
+    }
+    match (path.is_empty(), rooted, parts.is_empty()) {
+        (true, _, _) => String::new(),
+        (false, true, _) => format!("/{}", parts.join("/")),
+        (false, false, true) => ".".to_owned(),
+        (false, false, false) => parts.join("/"),
+    }
+}
+
+/// Whether a version is in a range: alternatives between `||`, and comparisons that must all hold between spaces
+/// (`github.com/blang/semver`). A version that is none counts as 0.0.0.
+fn in_range(version: &str, range: &str) -> Result<Value, Fault> {
+    let version = Version::parse(version).unwrap_or(Version::new(0, 0, 0));
+    let mut any = false;
+    for alternative in range.split("||") {
+        let mut all = true;
+        for comparison in alternative.split_whitespace() {
+            all &= compared(&version, comparison)?;
+        }
+        any |= all;
+    }
+    Ok(Value::Bool(any))
+}
+
+fn compared(version: &Version, comparison: &str) -> Result<bool, Fault> {
+    let at = comparison.find(|c: char| c.is_ascii_alphanumeric()).unwrap_or(comparison.len());
+    let (operator, bound) = comparison.split_at(at);
+    let bound = Version::parse(bound)
+        .map_err(|_| Fault::unknown(format!("the range of versions `{comparison}` is not modelled")))?;
+    let order = version.cmp_precedence(&bound);
+    Ok(match operator {
+        "" | "=" | "==" => order.is_eq(),
+        "!" | "!=" => order.is_ne(),
+        ">" => order.is_gt(),
+        ">=" => order.is_ge(),
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        _ => return Err(Fault::unknown(format!("the range of versions `{comparison}` is not modelled"))),
+    })
 }
 
 fn lookup(collection: &Value, key: &Value) -> Result<Value, Fault> {

@@ -6,11 +6,15 @@
 use std::borrow::Cow;
 
 use jmespath::ast::{Ast, Comparator};
+use jmespath::{ErrorReason, JmespathError};
 use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::function;
 use super::shape::Shape;
+
+/// More commas than this lack in no expression that somebody wrote.
+const MOST_COMMAS: usize = 64;
 
 /// Why a name at the root of the context has no value, for names that have none.
 pub(super) type Opaque<'a> = &'a dyn Fn(&str) -> Option<Fault>;
@@ -24,9 +28,31 @@ pub(super) fn search<'v>(expression: &str, data: &'v Value, opaque: Opaque<'_>) 
     if Shape::of(expression, &['\'', '"', '`']).is_too_deep() {
         return Err(Fault::unknown("the expression nests too deep to be evaluated"));
     }
-    let ast = jmespath::parse(expression)
+    let (source, ast) = parse(expression)
         .map_err(|error| Fault::error(format!("incorrect query {expression}: {}", first_line(&error.to_string()))))?;
-    Interpreter { source: expression, root: data, opaque }.eval(&ast, Cow::Borrowed(data))
+    Interpreter { source: &source, root: data, opaque }.eval(&ast, Cow::Borrowed(data))
+}
+
+/// The expression with its tree. Kyverno's parser does without a comma in `{a: x b: y}`
+/// (`go-jmespath/parser.go`, `parseMultiSelectHash`), so commas that lack there are filled in.
+fn parse(expression: &str) -> Result<(Cow<'_, str>, Ast), JmespathError> {
+    let mut source = Cow::Borrowed(expression);
+    loop {
+        match jmespath::parse(&source) {
+            Ok(ast) => return Ok((source, ast)),
+            Err(error) => match with_comma(&source, &error) {
+                Some(mended) if mended.len() <= expression.len() + MOST_COMMAS => source = Cow::Owned(mended),
+                Some(_) | None => return Err(error),
+            },
+        }
+    }
+}
+
+fn with_comma(source: &str, error: &JmespathError) -> Option<String> {
+    let lacks = matches!(&error.reason, ErrorReason::Parse(why) if why.contains("Expected '}' or ','"));
+    let (before, after) = source.split_at_checked(error.offset).filter(|_| lacks)?;
+    let key = after.starts_with(|c: char| c == '_' || c == '"' || c.is_ascii_alphabetic());
+    key.then(|| format!("{before},{after}"))
 }
 
 fn first_line(text: &str) -> &str {
@@ -271,6 +297,17 @@ mod tests {
         assert_eq!(eval("request.object.metadata.labels.\"app.kubernetes.io/name\""), Ok(json!("x")));
         assert_eq!(eval("to_upper(request.object.metadata.name)"), Ok(json!("A")));
         assert_eq!(eval("request.object.spec.list[-1].n"), Ok(json!(2)));
+        assert_eq!(eval("request.object.{a: metadata.name b: spec.list[0].n}"), Ok(json!({"a": "a", "b": 1})));
+        assert!(matches!(eval("request.object.{a: metadata.name b}"), Err(Fault::Error(_))));
+        assert_eq!(eval("divide('1Gi', '512Mi')"), Ok(json!(2)));
+        assert_eq!(
+            eval("add(`1`, `2`) == `3` && sum([`1`, `2`, `3`]) == `6` && round(`2.345`, `1`) == `2.3`"),
+            Ok(json!(true))
+        );
+        assert_eq!(eval("truncate('abcdef', `3`)"), Ok(json!("abc")));
+        assert_eq!(eval("path_canonicalize('/a/./b/../../c')"), Ok(json!("/c")));
+        assert_eq!(eval("semver_compare('1.2.3', '>=1.0.0 <2.0.0 || 3.0.0')"), Ok(json!(true)));
+        assert_eq!(eval("parse_yaml('{a: [1]}').a[0]"), Ok(json!(1)));
         assert_eq!(eval("keys(request.object.metadata.labels)"), Ok(json!(["app.kubernetes.io/name"])));
     }
 
@@ -278,6 +315,7 @@ mod tests {
     fn what_is_not_known_is_said_so() {
         assert!(matches!(eval("images.containers"), Err(Fault::Unknown(_))));
         assert!(matches!(eval("time_now()"), Err(Fault::Unknown(_))));
+        assert!(matches!(eval("add('1Gi', '1Gi')"), Err(Fault::Unknown(_))));
         assert!(matches!(eval("nonsense("), Err(Fault::Error(_))));
     }
 }

@@ -51,7 +51,11 @@
 //! ```
 
 mod anchor;
+mod api_call;
+mod arithmetic;
 mod cel;
+mod cel_autogen;
+mod cel_env;
 mod cel_policy;
 mod cel_session;
 mod condition;
@@ -63,12 +67,14 @@ mod fault;
 mod finding;
 mod function;
 mod generation;
+mod image;
 mod jmespath;
 mod json_patch;
 mod kind;
 mod mutation;
 mod pattern;
 mod place;
+mod pod;
 mod policy;
 mod quantity;
 mod rbac;
@@ -80,6 +86,7 @@ mod selection;
 mod session;
 mod shape;
 mod strategic;
+mod validate_cel;
 mod validation;
 mod version;
 mod webhook;
@@ -163,12 +170,18 @@ impl Kyverno {
         let exceptions = Exceptions::new(policies.exceptions, &options);
         let cel_exceptions =
             policies.cel_exceptions.iter().filter(|object| options.accepts_exception(&object.meta)).cloned();
+        let validating = accepted_by(policies.validating, version, &mut findings, |object| {
+            finding::validating_policy(object, behaviour)
+        });
+        let mutating = accepted_by(policies.mutating, version, &mut findings, finding::mutating_policy);
         Self {
             policies: accepted,
-            validating: accepted_by(policies.validating, version, &mut findings, |object| {
-                finding::validating_policy(object, behaviour)
-            }),
-            mutating: accepted_by(policies.mutating, version, &mut findings, finding::mutating_policy),
+            validating: validating.iter().flat_map(|policy| cel_autogen::validating(policy, behaviour)).collect(),
+            mutating: if behaviour.autogen_mutations_known {
+                mutating.iter().flat_map(|policy| cel_autogen::mutating(policy, behaviour)).collect()
+            } else {
+                mutating
+            },
             generating: accepted_by(policies.generating, version, &mut findings, |object| {
                 finding::generating_policy(object, behaviour)
             }),
@@ -207,11 +220,13 @@ impl Kyverno {
     fn webhook_rule_for(&self, subject: &Subject) -> Option<RuleRef> {
         let rules = self.policies.iter().flat_map(|policy| &policy.rules);
         let covering = rules.filter(|rule| {
-            let generated = rule.rule.generate.as_ref().and_then(|generate| generate.kind.as_ref());
-            generated.is_some_and(|kind| kind.value == subject.kind)
-                || rule
-                    .kinds()
-                    .any(|kind| kind::KindPattern::parse(kind).matches(&subject.group, &subject.version, &subject.kind))
+            let generated =
+                rule.rule.generate.as_ref().and_then(|made| Some((made.api_version.as_ref()?, made.kind.as_ref()?)));
+            generated.is_some_and(|(version, kind)| {
+                kind.value == subject.kind && kind::group_version(version).0 == subject.group
+            }) || rule
+                .kinds()
+                .any(|kind| kind::KindPattern::parse(kind).matches(&subject.group, &subject.version, &subject.kind))
         });
         covering.map(|rule| rule.reference.clone()).next()
     }

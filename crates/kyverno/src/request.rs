@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airtight_manifest::{Document, Labels};
 use serde_json::Value;
 
-use super::{default, kind};
+use super::{default, kind, pod};
 
 /// What is done to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,8 +118,8 @@ pub(super) struct Subject {
 impl Subject {
     /// None when the request has no object at all.
     pub(super) fn of(request: &AdmissionRequest<'_>) -> Option<Self> {
-        let object = request.object.map(|document| completed(document.root.to_json()));
-        let old = request.old.map(|document| completed(document.root.to_json()));
+        let object = request.object.map(|document| completed(document.root.to_json(), request.existing));
+        let old = request.old.map(|document| completed(document.root.to_json(), request.existing));
         let shown = object.as_ref().or(old.as_ref())?;
         let (group, version) = kind::group_version(shown["apiVersion"].as_str().unwrap_or_default());
         let kind = shown["kind"].as_str().unwrap_or_default();
@@ -153,7 +153,7 @@ impl Subject {
 }
 
 /// The object with what the API server fills in before admission: defaults, its namespace, a Namespace's own label.
-fn completed(mut object: Value) -> Value {
+fn completed(mut object: Value, existing: &[Arc<Value>]) -> Value {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let (group, _) = kind::group_version(object["apiVersion"].as_str().unwrap_or_default());
     let namespaced = kind::is_namespaced(group, &kind);
@@ -161,6 +161,9 @@ fn completed(mut object: Value) -> Value {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return object };
     if namespaced && !metadata.contains_key("namespace") {
         metadata.insert("namespace".to_owned(), Value::from("default"));
+    }
+    if kind == "Pod" && group_is_core(&object) {
+        pod::admitted(&mut object, existing);
     }
     if kind == "Namespace"
         && group_is_core(&object)

@@ -120,9 +120,6 @@ impl<'a> Session<'a> {
     }
 
     fn preconditions(&self, rule: &CompiledRule, context: &Context) -> Result<(), Status> {
-        if rule.rule.cel_preconditions.as_ref().is_some_and(|conditions| !conditions.is_empty()) {
-            return Err(Status::Unknown("CEL preconditions are not modelled".to_owned()));
-        }
         let Some(written) = &rule.rule.preconditions else { return Ok(()) };
         match Conditions::read(written).and_then(|conditions| conditions.hold(context, self.strict())) {
             Ok((true, _)) => Ok(()),
@@ -259,6 +256,13 @@ impl<'a> Session<'a> {
             Ok(context) => context,
             Err(status) => return status,
         };
+        if let Some(cel) = &validate.cel
+            && validate.manifests.is_none()
+            && validate.pod_security.is_none()
+            && validate.assert.is_none()
+        {
+            return self.validate_cel(rule, cel, validate.message.as_deref());
+        }
         let validator =
             |object| Validator { rule, validate, object, existing: self.existing, behaviour: self.kyverno.behaviour };
         let status = validator(self.subject.object.as_ref()).run(&context);

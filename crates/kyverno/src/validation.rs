@@ -38,9 +38,9 @@ impl Validator<'_> {
     /// What the rule makes of the object; the rule is known to select it and its preconditions to hold.
     pub(super) fn run(&self, context: &Context) -> Status {
         let validate = self.validate;
-        if validate.cel.is_some() || validate.manifests.is_some() || validate.pod_security.is_some() {
+        if validate.manifests.is_some() || validate.pod_security.is_some() {
             return Status::Unknown(
-                "CEL, signed manifests and Pod Security Standards in a ClusterPolicy are not modelled".to_owned(),
+                "signed manifests and Pod Security Standards in a ClusterPolicy are not modelled".to_owned(),
             );
         }
         if let Some(status) = self.assert() {

@@ -21,6 +21,18 @@ pub(super) struct Behaviour {
     pub(super) derives_admission_policies: bool,
     /// 1.17: ClusterPolicy, Policy and CleanupPolicy are deprecated.
     pub(super) cluster_policies_deprecated: bool,
+    /// 1.19: policies on Pods with a namespace selector are extended to the controllers of pods as well
+    /// (Kyverno `pkg/cel/autogen/support.go`).
+    pub(super) autogen_keeps_namespaces: bool,
+    /// 1.19: `object.metadata.namespace` is left alone in what is made of a policy on Pods
+    /// (Kyverno `pkg/cel/autogen/replacement.go`).
+    pub(super) autogen_spares_namespaces: bool,
+    /// 1.19: MutatingPolicies on Pods are extended as this engine does it.
+    pub(super) autogen_mutations_known: bool,
+    /// 1.15: the chart lets Kyverno make ValidatingAdmissionPolicies.
+    pub(super) makes_admission_policies: bool,
+    /// 1.19: in ClusterPolicies `orValue` takes nothing but optionals (cel-go 0.28).
+    pub(super) strict_or_value: bool,
     /// 1.19: YAML templates in GeneratingPolicies.
     pub(super) generate_templates: bool,
 }
@@ -36,6 +48,11 @@ impl Behaviour {
             generating_policies_release: since(19),
             derives_admission_policies: since(19),
             cluster_policies_deprecated: since(17),
+            autogen_keeps_namespaces: since(19),
+            autogen_spares_namespaces: since(19),
+            autogen_mutations_known: since(19),
+            makes_admission_policies: since(15),
+            strict_or_value: since(19),
             generate_templates: since(19),
         }
     }

@@ -30,8 +30,27 @@ pub(super) fn observation(flow: &Flow, answered: &Answered, bearer: Option<&str>
         logs: vec![without(line)],
         ..Evidence::default()
     };
-    Observation { outcome: Some(outcome(answer)), undecided: None, evidence, attempts: 1 }
+    match by_proxy(flow, answer) {
+        Some(why) => Observation { outcome: None, undecided: Some(why), evidence, attempts: 1 },
+        None => Observation { outcome: Some(outcome(answer)), undecided: None, evidence, attempts: 1 },
+    }
 }
+
+/// Why bytes that came back show nothing of the target: a proxy that takes them for HTTP answers them itself, with its
+/// name in the head (Envoy's `server_header_transformation`), and a server that runs no probe of ours may never have
+/// got any.
+fn by_proxy(flow: &Flow, answer: &wire::Answer) -> Option<String> {
+    let is_bare = flow.protocol == Protocol::Tcp && flow.request.is_none() && answer.answered_by.is_none();
+    let text = String::from_utf8_lossy(&answer.reply.as_ref().filter(|_| is_bare)?.body.0).to_ascii_lowercase();
+    let (head, _) = text.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("http/1."))?;
+    let server = head.lines().find_map(|line| line.strip_prefix("server:"))?.trim().to_owned();
+    PROXIES.contains(&server.as_str()).then(|| {
+        format!("a proxy ({server}) answered in HTTP what was no request, and nothing shows that the target got it")
+    })
+}
+
+/// What proxies of the stacks call themselves.
+const PROXIES: [&str; 3] = ["envoy", "istio-envoy", "agentgateway"];
 
 pub(super) fn outcome(answer: &wire::Answer) -> Outcome {
     match &answer.outcome {
@@ -130,6 +149,31 @@ mod tests {
         assert_eq!(reason(Protocol::Tcp, &json!("timeout"), None), None);
         assert_eq!(reason(Protocol::Udp, &json!({"dns-failure": "nxdomain"}), None), Some(Reason::NoSuchName));
         assert_eq!(reason(Protocol::Udp, &json!({"dns-failure": "refused"}), None), None);
+    }
+
+    #[test]
+    fn a_proxys_own_answer_to_bytes_shows_nothing_of_their_target() {
+        let mut flow = Flow {
+            from: Source::Outside,
+            to: Destination::Host("a".to_owned()),
+            protocol: Protocol::Tcp,
+            port: Some(1),
+            request: None,
+            tls: None,
+            after: Vec::new(),
+        };
+        let bad = "HTTP/1.1 400 Bad Request\r\nServer: istio-envoy\r\ncontent-length: 0\r\n\r\n";
+        let answer = |body: &str| -> wire::Answer {
+            serde_json::from_value(json!({"id": "0", "line": 1, "outcome": "connected", "phase": "response",
+                "startedUnixUs": 1, "timing": {"totalUs": 1}, "reply": {"body": body, "end": "complete"}}))
+            .unwrap()
+        };
+        assert!(by_proxy(&flow, &answer(bad)).is_some_and(|why| why.contains("istio-envoy")));
+        for other in [bad.replace("istio-envoy", "nginx").as_str(), "+PONG\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n"] {
+            assert_eq!(by_proxy(&flow, &answer(other)), None, "{other}");
+        }
+        flow.protocol = Protocol::Udp;
+        assert_eq!(by_proxy(&flow, &answer(bad)), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Flows as the probe dials them.
 
+use std::net::IpAddr;
+
 use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Request, Token};
 use airtight_model::world::{Protocol, service_host};
@@ -16,6 +18,9 @@ const DNS: u16 = 53;
 /// Ports on nodes whose servers speak TLS (Kubernetes "Ports and Protocols").
 const API_SERVER: u16 = 6443;
 const KUBELET: u16 = 10250;
+
+/// The port of istiod at which proxies ask over TLS (Istio "Ports used by Istio").
+const ISTIOD: u16 = 15012;
 
 /// A flow with its places: from where, and what is tried there.
 pub(super) struct Attempt {
@@ -37,12 +42,13 @@ pub(super) struct Means<'a> {
 /// logs of proxies tell it from all others.
 pub(super) fn attempt(flow: &Flow, means: &Means<'_>, mark: &str) -> Result<Attempt, Unavailable> {
     let from = source(&flow.from, means)?;
+    refuse_what_cannot_start(flow, means.places)?;
     if !flow.after.is_empty() {
         return Err(Unavailable::Permanently("refused: objects are not changed before a flow here".to_owned()));
     }
     let (host, port) = match &from {
         Origin::Pod(_) => (host(&flow.to, means.places)?, flow.port),
-        Origin::Outside => from_outside(flow, means.places)?,
+        Origin::Outside => from_outside(flow, means)?,
     };
     let target = || target(flow, host.clone(), port);
     let mut own = None;
@@ -57,9 +63,25 @@ pub(super) fn attempt(flow: &Flow, means: &Means<'_>, mark: &str) -> Result<Atte
             None => over_tcp(flow, target()?),
         },
         (_, Protocol::Udp) => wire::Attempt::Udp(exchange(target()?)),
-        (_, protocol @ (Protocol::Sctp | Protocol::Icmp)) => return Err(no_protocol(protocol)),
+        (_, Protocol::Icmp) => wire::Attempt::Ping(wire::Ping { host: host.clone(), family: wire::Family::Any }),
+        (_, protocol @ Protocol::Sctp) => return Err(no_protocol(protocol)),
     };
     Ok(Attempt { from, what, mark: own })
+}
+
+/// Flows that would end for a reason that no policy has, or that a probe cannot open in its pod's stead.
+fn refuse_what_cannot_start(flow: &Flow, places: &Places) -> Result<(), Unavailable> {
+    let never = |why: &str| Err(Unavailable::Permanently(format!("refused: {why}")));
+    match (&flow.from, &flow.to) {
+        (_, Destination::Address(IpAddr::V6(_))) if !places.has_ipv6() => {
+            never("the cluster's network has no IPv6; a cluster with two families has")
+        }
+        (Source::Workload(namespace, name), to) if places.is_tunnelled(namespace, name, to) => never(
+            "what a waypoint sends to pods of the mesh goes through HBONE with a certificate of its own, which a probe \
+             beside it does not have; the flows of its clients show what it does",
+        ),
+        (Source::Workload(..) | Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_), _) => Ok(()),
+    }
 }
 
 fn source(from: &Source, means: &Means<'_>) -> Result<Origin, Unavailable> {
@@ -90,7 +112,8 @@ fn host(to: &Destination, places: &Places) -> Result<String, Unavailable> {
 
 /// From outside there is a way to nodes, and to gateways through their Services. Where there is none anyway, a flow
 /// that does not arrive would tell nothing about policies.
-fn from_outside(flow: &Flow, places: &Places) -> Result<(String, Option<u16>), Unavailable> {
+fn from_outside(flow: &Flow, means: &Means<'_>) -> Result<(String, Option<u16>), Unavailable> {
+    let places = means.places;
     let never =
         |what: &str| Err(Unavailable::Permanently(format!("refused: {what} from outside, whatever the policies are")));
     match &flow.to {
@@ -101,6 +124,9 @@ fn from_outside(flow: &Flow, places: &Places) -> Result<(String, Option<u16>), U
         }
         Destination::Node(name) => Ok((places.node(name)?.to_string(), flow.port)),
         Destination::Service(..) => never("there is no way to a Service's own address"),
+        Destination::Pod(namespace, name) if means.options.outside.reaches_pods() => {
+            Ok((places.pod_address(namespace, name)?.to_string(), flow.port))
+        }
         Destination::Pod(..) => never("there is no way to a pod's address"),
         Destination::Host(_) | Destination::Name(_) | Destination::Address(_) => {
             never("what is outside too is not reached through the cluster")
@@ -151,11 +177,16 @@ fn over_tcp(flow: &Flow, to: wire::Target) -> wire::Attempt {
     }
 }
 
-/// Whether a server of Kubernetes itself is dialled, which answers TLS alone: the API server, or a node's kubelet.
+/// Whether a server of the platform itself is dialled, which answers TLS alone: the API server, a node's kubelet, or
+/// istiod.
 fn speaks_tls(flow: &Flow) -> bool {
     match &flow.to {
         Destination::Node(_) => matches!(flow.port, Some(API_SERVER | KUBELET)),
-        Destination::Service(namespace, name) => (namespace.as_str(), name.as_str()) == ("default", "kubernetes"),
+        Destination::Service(namespace, name) => match namespace.as_str() {
+            "default" => name == "kubernetes",
+            "istio-system" => name.starts_with("istiod") && matches!(flow.port, Some(443 | ISTIOD)),
+            _ => false,
+        },
         Destination::Pod(..)
         | Destination::Host(_)
         | Destination::Name(_)
@@ -259,7 +290,7 @@ mod tests {
 
     fn made(flow: &Flow) -> Result<Attempt, Unavailable> {
         let places = Places::read(&Listed, "airtight-probe:dev").unwrap();
-        let probe = Dialler { program: "probe".into(), role: Vec::new() };
+        let probe = Dialler { program: "probe".into(), role: Vec::new(), reaches_pods: false };
         let options = Options { outside: Outside::Probe(probe), ..Options::default() };
         let bearer = |token: &Token| match token.issuer.as_str() {
             "https://here.example.com" => Ok("a.b.c".to_owned()),

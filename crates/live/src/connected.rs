@@ -150,7 +150,8 @@ impl Connected {
         let about = describe(cluster, &self.server, self.context.as_deref(), &installed, &options.image);
         let witness = ClusterWitness::new(cluster, until_logged(self.log_wait));
         let (witness, recording) = (Recounting::new(&witness, &recorder), Recording::new(cluster, &recorder));
-        let mut live = Live::new(&recording, options, Some(&witness))?;
+        let live = Live::new(&recording, options, Some(&witness))?;
+        let mut live = if self.deploy.changes { live.changing(self.cluster.as_ref())? } else { live };
         let objects = objects(input.documents, resources);
         let evidence = EvidenceFolder { recorder: &recorder, cluster: about, objects };
         try_cases(&mut live, Ready { findings, evidence })

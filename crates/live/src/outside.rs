@@ -20,6 +20,16 @@ pub enum Outside {
     Nowhere(String),
 }
 
+impl Outside {
+    /// Whether there is a way from there to the addresses of pods.
+    pub(super) fn reaches_pods(&self) -> bool {
+        match self {
+            Self::Probe(probe) => probe.reaches_pods,
+            Self::Nowhere(_) => false,
+        }
+    }
+}
+
 /// A program that is the probe on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialler {
@@ -27,6 +37,8 @@ pub struct Dialler {
     pub program: PathBuf,
     /// The arguments with which it is the probe, before the probe's own; the probe itself needs none.
     pub role: Vec<String>,
+    /// Whether there is a way from it to the addresses of pods.
+    pub reaches_pods: bool,
 }
 
 /// Runs the probe with `arguments`: writes `stdin`, and reads both outputs until it ends, the time is up, or nothing
@@ -119,7 +131,7 @@ mod tests {
     }
 
     fn shell(script: &str, stdin: &[u8], within: Duration, over: bool) -> Execution {
-        let shell = Dialler { program: "/bin/sh".into(), role: vec!["-c".to_owned()] };
+        let shell = Dialler { program: "/bin/sh".into(), role: vec!["-c".to_owned()], reaches_pods: false };
         run(&Over(over), &shell, &[script], stdin, within).unwrap()
     }
 
@@ -148,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let nowhere = Dialler { program: "/nowhere/probe".into(), role: Vec::new() };
+        let nowhere = Dialler { program: "/nowhere/probe".into(), role: Vec::new(), reaches_pods: false };
         let missing = run(&Over(false), &nowhere, &[], b"", Duration::from_secs(1));
         assert!(missing.unwrap_err().starts_with("cannot start /nowhere/probe"));
     }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use airtight_cluster::pod::Pod;
-use airtight_cluster::read::{list, text};
+use airtight_cluster::read::{items, list, text};
 use airtight_cluster::{Cluster, Container};
 use airtight_manifest::Failure;
+use airtight_model::path::Destination;
 use serde_json::Value;
 
 use crate::entrance::Entrance;
+use crate::mesh::Mesh;
 use crate::nodes::Nodes;
 
 /// Namespace and name.
@@ -29,6 +31,9 @@ pub(super) struct Places {
     nodes: Result<Nodes, String>,
     /// Probes on the network of nodes, by the node.
     on_nodes: BTreeMap<String, Pod>,
+    mesh: Mesh,
+    /// Whether a pod has an IPv6 address.
+    has_ipv6: bool,
 }
 
 /// By this label the probe pods on the network of nodes are known.
@@ -48,9 +53,15 @@ impl Places {
     pub(super) fn read(cluster: &dyn Cluster, image: &str) -> Result<Self, Failure> {
         let mut workloads: BTreeMap<Name, Vec<Pod>> = BTreeMap::new();
         let mut on_nodes = BTreeMap::new();
-        for (object, pod) in list(cluster, "/api/v1/pods")?.iter().filter_map(|it| Some((it, Pod::read(it, image)?))) {
-            if is_node_probe(object) {
-                on_nodes.insert(text(object, "/spec/nodeName").to_owned(), pod);
+        let pods: Vec<(Value, Pod)> = list(cluster, "/api/v1/pods")?
+            .into_iter()
+            .filter_map(|it| Pod::read(&it, image).map(|pod| (it, pod)))
+            .collect();
+        let mesh = Mesh::read(cluster, &pods);
+        let has_ipv6 = pods.iter().any(|(object, _)| has_ipv6(object));
+        for (object, pod) in pods {
+            if is_node_probe(&object) {
+                on_nodes.insert(text(&object, "/spec/nodeName").to_owned(), pod);
                 continue;
             }
             workloads.entry((pod.namespace.clone(), pod.workload.clone())).or_default().push(pod);
@@ -68,7 +79,19 @@ impl Places {
             fronts: services.map(|objects| objects.iter().filter_map(front).collect()),
             nodes: Nodes::read(cluster).map_err(|error| error.message),
             on_nodes,
+            mesh,
+            has_ipv6,
         })
+    }
+
+    /// Whether only the waypoint itself can open a flow.
+    pub(super) fn is_tunnelled(&self, namespace: &str, workload: &str, to: &Destination) -> bool {
+        self.mesh.is_tunnelled(namespace, workload, to)
+    }
+
+    /// Whether the cluster's network has IPv6.
+    pub(super) fn has_ipv6(&self) -> bool {
+        self.has_ipv6
     }
 
     /// The container from which a workload's flows start.
@@ -205,6 +228,10 @@ fn front(object: &Value) -> Option<(Name, String)> {
     let given = given.and_then(|given| given.get("ip").or_else(|| given.get("hostname")));
     let own = object.pointer("/spec/clusterIP").filter(|address| *address != "None");
     Some((fronted(object)?, given.or(own)?.as_str()?.to_owned()))
+}
+
+fn has_ipv6(pod: &Value) -> bool {
+    items(pod, "/status/podIPs").iter().any(|address| text(address, "/ip").contains(':'))
 }
 
 fn is_node_probe(pod: &Value) -> bool {

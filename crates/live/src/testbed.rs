@@ -6,8 +6,9 @@ use airtight_cluster::Cluster;
 use airtight_manifest::Failure;
 use airtight_matrix::judge::Observation;
 use airtight_matrix::testbed::{Canary, Testbed};
-use airtight_model::path::Flow;
+use airtight_model::path::{Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Token};
+use airtight_model::world::ApiRequest;
 
 use crate::attempt::{Attempt, Means};
 use crate::issuer::{Issued, Issuers};
@@ -16,8 +17,13 @@ use crate::options::Options;
 use crate::origin::Origin;
 use crate::places::{Places, Unavailable};
 use crate::session::{Answered, Answers, Jobs};
+use crate::staged::Stage;
 use crate::witness::{Tried, Witness};
 use crate::{admission, answer, attempt, canary, elimination, kubelet, session, witness};
+
+/// Said of cases that presuppose changes.
+const NEVER_CHANGED: &str =
+    "refused: objects are not changed before a flow on a cluster that `airtight up` did not make";
 
 /// By what a flow is known again.
 pub(super) struct Tracks {
@@ -36,6 +42,8 @@ pub struct Live<'c> {
     nonce: u64,
     /// How many rounds there were.
     rounds: u64,
+    /// How the world is changed for a case; none where it is not.
+    stage: Option<Stage<'c>>,
     /// Whether a session failed since the places were looked up: its pod may have moved.
     stale: bool,
 }
@@ -50,7 +58,44 @@ impl<'c> Live<'c> {
         let places = Places::read(cluster, &options.image)?;
         let issuers = Issuers::read(cluster, &options.image)?;
         let nonce = u64::from(std::process::id()) ^ jiff::Timestamp::now().as_microsecond().unsigned_abs();
-        Ok(Self { cluster, options, witness, places, issuers, nonce, rounds: 0, stale: false })
+        Ok(Self { cluster, options, witness, places, issuers, nonce, rounds: 0, stage: None, stale: false })
+    }
+
+    /// Lets cases change the cluster for good, one at a time. What they changed is made as it was through `always`, which
+    /// must work when the user has ended the run.
+    ///
+    /// # Errors
+    /// When the rules that generate objects cannot be read.
+    pub fn changing(self, always: &'c dyn Cluster) -> Result<Self, Failure> {
+        Ok(Self { stage: Some(Stage::new(self.cluster, always)?), ..self })
+    }
+
+    /// Tries a flow in the world that it presupposes.
+    fn play(&mut self, flow: &Flow) -> Observation {
+        let bare = Flow { after: Vec::new(), ..flow.clone() };
+        let Some(stage) = self.stage.take() else { return answer::failed(NEVER_CHANGED) };
+        let options = self.options.clone();
+        let seen = stage.play(&options, &flow.after, || {
+            self.stale = true;
+            self.round_of(&[&bare]).pop().unwrap_or_else(|| answer::failed("it was not tried"))
+        });
+        // Pods that came with the world went with it.
+        self.stale = true;
+        self.stage = Some(stage);
+        seen
+    }
+
+    /// What rules generate of an attempt that was accepted.
+    fn add_generated(&self, flow: &Flow, seen: &mut Observation) {
+        let (Some(stage), Source::User(by), Some(change)) = (&self.stage, &flow.from, flow.attempt()) else { return };
+        let Some(admitted) = seen.evidence.admitted.as_mut() else { return };
+        match stage.generated_by(&ApiRequest { by: by.clone(), change: change.clone() }) {
+            Ok((objects, left)) => {
+                admitted.generated = Some(objects);
+                seen.undecided = (!left.is_empty()).then(|| left.join("; "));
+            }
+            Err(error) => seen.undecided = Some(error.to_string()),
+        }
     }
 
     /// Looks the places up again if a session has failed; the old ones are better than none.
@@ -137,6 +182,58 @@ impl Testbed for Live<'_> {
     }
 
     fn observe(&mut self, flows: &[&Flow]) -> Vec<Observation> {
+        if let Some(stage) = &mut self.stage {
+            stage.learn(flows);
+        }
+        let (played, plain): (Vec<usize>, Vec<usize>) =
+            (0..flows.len()).partition(|number| self.stage.is_some() && !flows[*number].after.is_empty());
+        let mut seen = vec![answer::failed("it was not tried"); flows.len()];
+        let together: Vec<&Flow> = plain.iter().map(|number| flows[*number]).collect();
+        for (number, observation) in plain.into_iter().zip(self.round_of(&together)) {
+            seen[number] = observation;
+            self.add_generated(flows[number], &mut seen[number]);
+        }
+        // One world at a time.
+        for number in played {
+            seen[number] = self.play(flows[number]);
+        }
+        seen
+    }
+
+    fn denials(&self) -> Option<BTreeSet<Outcome>> {
+        self.options.denials.clone()
+    }
+
+    fn lacks(&self) -> BTreeMap<Layer, String> {
+        self.options.lacks.clone()
+    }
+
+    fn refuses(&self, flow: &Flow) -> Option<String> {
+        if !flow.after.is_empty() {
+            return self.stage.is_none().then(|| NEVER_CHANGED.to_owned());
+        }
+        if admission::change(flow).is_some() {
+            return None;
+        }
+        if kubelet::is_probe(flow) {
+            return match kubelet::question(flow, &self.places, &self.options) {
+                Err(Unavailable::Permanently(why)) => Some(why),
+                Ok(_) | Err(Unavailable::Temporarily(_)) => None,
+            };
+        }
+        // No token is had for a question; whether there could be one is known.
+        let bearer = |token: &Token| if self.issuers.is_empty() { Err(no_issuer(token)) } else { Ok(String::new()) };
+        let means = Means { places: &self.places, options: &self.options, bearer: &bearer };
+        match attempt::attempt(flow, &means, "") {
+            Err(Unavailable::Permanently(why)) => Some(why),
+            Ok(_) | Err(Unavailable::Temporarily(_)) => None,
+        }
+    }
+}
+
+impl Live<'_> {
+    /// Tries flows that need no world of their own, all at once.
+    fn round_of(&mut self, flows: &[&Flow]) -> Vec<Observation> {
         self.refresh();
         self.rounds += 1;
         let issued = self.issue(flows);
@@ -201,33 +298,6 @@ impl Testbed for Live<'_> {
             elimination::name(denials, &alive, flows, &answered, &mut seen);
         }
         seen
-    }
-
-    fn denials(&self) -> Option<BTreeSet<Outcome>> {
-        self.options.denials.clone()
-    }
-
-    fn lacks(&self) -> BTreeMap<Layer, String> {
-        self.options.lacks.clone()
-    }
-
-    fn refuses(&self, flow: &Flow) -> Option<String> {
-        if admission::change(flow).is_some() {
-            return None;
-        }
-        if kubelet::is_probe(flow) {
-            return match kubelet::question(flow, &self.places, &self.options) {
-                Err(Unavailable::Permanently(why)) => Some(why),
-                Ok(_) | Err(Unavailable::Temporarily(_)) => None,
-            };
-        }
-        // No token is had for a question; whether there could be one is known.
-        let bearer = |token: &Token| if self.issuers.is_empty() { Err(no_issuer(token)) } else { Ok(String::new()) };
-        let means = Means { places: &self.places, options: &self.options, bearer: &bearer };
-        match attempt::attempt(flow, &means, "") {
-            Err(Unavailable::Permanently(why)) => Some(why),
-            Ok(_) | Err(Unavailable::Temporarily(_)) => None,
-        }
     }
 }
 

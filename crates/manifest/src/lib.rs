@@ -70,5 +70,5 @@ pub use resource::{Enforcer, KindInfo, Resource, Scope, decode_resource, kind_in
 pub use selector::selects;
 pub use source::{Location, Position, Sources};
 pub use touches::Touches;
-pub use validation::{api_server_findings, is_service_name, label_selector as label_selector_errors};
+pub use validation::{api_server_findings, is_service_name, label_selector as label_selector_errors, plain_findings};
 pub use yaml::Document;

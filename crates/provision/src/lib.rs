@@ -71,12 +71,12 @@ pub use options::Options;
 pub use owner::{Owner, end_left_behind};
 pub use payload::{Manifest, Payload, in_order};
 pub use plan::{
-    Action, Certificate, CorefileError, Ensure, HostName, Plan, Source, Step, TlsSecret, Trust, with_names,
+    Action, Certificate, CorefileError, Ensure, HostName, Plan, Source, Step, TlsSecret, Trust, Ways, with_names,
 };
 pub use probe_image::{PROBE_IMAGE, ProbeImage, ProbeProgram, ProbeProgramError};
 pub use program::{Bounds, Call, Ending, Program, ProgramError, ProgramOutput, run};
 pub use recipe::{HelmNeed, HostNeed, KindNeed, NodeImage, Provision, Recipe, version_of};
-pub use site::{ClusterName, ClusterNameError, KIND_LABEL, LABEL, Site, WORKERS, network_of};
+pub use site::{ClusterName, ClusterNameError, KIND_LABEL, LABEL, Site, WORKERS, network_of, outside_of};
 pub use state::{Folder, Progress, Record, State};
 pub use symptom::{SYMPTOMS, Speaker, Symptom, recognise};
 #[cfg(feature = "live")]

@@ -96,6 +96,12 @@ impl Site {
         format!("{}-{}", self.network(), stand_in.replace('.', "-"))
     }
 
+    /// The container of a client outside of the cluster.
+    #[must_use]
+    pub fn outside(&self) -> String {
+        outside_of(&self.name)
+    }
+
     /// The addresses that Docker gives away by itself: the first 256 of the subnet.
     #[must_use]
     pub fn dynamic_range(&self) -> Ipv4Net {
@@ -107,6 +113,12 @@ impl Site {
     pub fn fixed_address(&self, index: u32) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(self.subnet.network()) + 256 + 10 + index)
     }
+}
+
+/// The container of a client outside of a cluster.
+#[must_use]
+pub fn outside_of(name: &ClusterName) -> String {
+    format!("{}-outside", network_of(name))
 }
 
 /// The Docker network of a cluster.

@@ -8,10 +8,10 @@ use tokio::time::timeout_at;
 use super::dns::{self, Settings, SettingsError};
 use super::ending::Ending;
 use super::record::Record;
-use super::{exchange, http, tcp, tls, udp};
+use super::{exchange, http, ping, tcp, tls, udp};
 use crate::wire::{
-    Answer, Attempt, Exchange, Family, Flow, HttpExchange, Lookups, Outcome, Phase, Refusal, SHORTEST_DEADLINE_MS,
-    Target, TlsExchange,
+    Answer, Attempt, Exchange, Family, Flow, HttpExchange, Lookups, Outcome, Phase, Ping, Refusal,
+    SHORTEST_DEADLINE_MS, Target, TlsExchange,
 };
 
 /// Tries `flow`, which ends at its deadline at the latest.
@@ -44,6 +44,7 @@ async fn attempt(
         Attempt::Tls(exchange) => try_tls(exchange, &names, record).await,
         Attempt::Http(exchange) => try_http(exchange, &names, record).await,
         Attempt::Lookup(lookup) => try_lookup(lookup, &names, record).await,
+        Attempt::Ping(wanted) => try_ping(wanted, &names, record).await,
     }
 }
 
@@ -57,6 +58,12 @@ async fn try_udp(exchange: &Exchange, names: &Names<'_>, record: &mut Record) ->
     let addresses = names.of_target(&exchange.to, record).await?;
     let first = addresses.first().ok_or_else(|| Ending::probe_error("there is no address to send to"))?;
     udp::speak((*first, exchange.to.port).into(), &exchange.say, names.id(), record).await
+}
+
+async fn try_ping(wanted: &Ping, names: &Names<'_>, record: &mut Record) -> Result<Outcome, Ending> {
+    let addresses = names.of_host(&wanted.host, wanted.family, record).await?;
+    let first = addresses.first().ok_or_else(|| Ending::probe_error("there is no address to ping"))?;
+    ping::speak(*first, names.id(), record).await
 }
 
 async fn try_tls(exchange: &TlsExchange, names: &Names<'_>, record: &mut Record) -> Result<Outcome, Ending> {
@@ -100,12 +107,16 @@ impl Names<'_> {
         &self.flow.id
     }
 
-    /// The addresses of a target. That its resolver is rejected says nothing about the target.
     async fn of_target(&self, to: &Target, record: &mut Record) -> Result<Vec<IpAddr>, Ending> {
-        if let Ok(address) = to.host.trim_start_matches('[').trim_end_matches(']').parse() {
+        self.of_host(&to.host, to.family, record).await
+    }
+
+    /// The addresses of a host. That its resolver is rejected says nothing about the host.
+    async fn of_host(&self, host: &str, family: Family, record: &mut Record) -> Result<Vec<IpAddr>, Ending> {
+        if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
             return Ok(vec![address]);
         }
-        let addresses = self.resolve(&to.host, to.family, record).await.map_err(|ending| match ending.refusal {
+        let addresses = self.resolve(host, family, record).await.map_err(|ending| match ending.refusal {
             Some(Refusal::Reset | Refusal::PortUnreachable | Refusal::Prohibited) => {
                 Ending { outcome: Outcome::ProbeError("the resolver is refused".to_owned()), ..ending }
             }

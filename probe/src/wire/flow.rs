@@ -50,6 +50,8 @@ pub enum Attempt {
     Http(HttpExchange),
     /// Only resolve a name.
     Lookup(Lookups),
+    /// Send ICMP echo requests and wait for a reply.
+    Ping(Ping),
 }
 
 /// A TCP or UDP exchange.
@@ -98,6 +100,17 @@ pub struct Lookups {
     /// The name; with a final dot it is absolute.
     pub name: String,
     /// Which addresses.
+    #[serde(default)]
+    pub family: Family,
+}
+
+/// An ICMP echo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ping {
+    /// A name, which is resolved first, or an address.
+    pub host: String,
+    /// Which addresses of a name.
     #[serde(default)]
     pub family: Family,
 }

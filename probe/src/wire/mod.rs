@@ -16,8 +16,8 @@ mod token;
 
 pub use answer::{Answer, BodyEnd, Icmp, Lookup, Phase, Refusal, Reply, Timing, TlsSeen, Transport, Tried};
 pub use flow::{
-    Attempt, DEFAULT_BODY_LIMIT, DEFAULT_DEADLINE_MS, Exchange, Family, Flow, HttpExchange, Lookups, Request, Resolver,
-    SHORTEST_DEADLINE_MS, Say, Target, Tls, TlsExchange, Trust,
+    Attempt, DEFAULT_BODY_LIMIT, DEFAULT_DEADLINE_MS, Exchange, Family, Flow, HttpExchange, Lookups, Ping, Request,
+    Resolver, SHORTEST_DEADLINE_MS, Say, Target, Tls, TlsExchange, Trust,
 };
 pub use identity::{IDENTITY_HEADER, Identity, Marked, Seen, SeenRequest, SeenTls};
 pub use outcome::{Outcome, Rcode};

@@ -9,6 +9,7 @@ mod http;
 mod image;
 mod manifests;
 mod outcomes;
+mod ping;
 mod program;
 mod properties;
 mod rejection;

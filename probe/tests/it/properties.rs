@@ -5,7 +5,7 @@ use std::io::Cursor;
 use airtight_probe::dial::{Dialler, Settings};
 use airtight_probe::wire::{
     Answer, Attempt, BodyEnd, Exchange, Family, Flow, HttpExchange, Icmp, Identity, Lookups, Outcome, Payload, Phase,
-    Rcode, Refusal, Reply, Request, Resolver, Say, Target, Timing, Tls, TlsExchange, Trust,
+    Ping, Rcode, Refusal, Reply, Request, Resolver, Say, Target, Timing, Tls, TlsExchange, Trust,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -72,6 +72,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
             request
         })),
         ".*".prop_map(|name| Attempt::Lookup(Lookups { name, family: Family::Any })),
+        ".*".prop_map(|host| Attempt::Ping(Ping { host, family: Family::Any })),
     ]
 }
 
@@ -170,6 +171,7 @@ proptest! {
             Attempt::Tls(exchange) => exchange.to.host = name,
             Attempt::Http(exchange) => exchange.to.host = name,
             Attempt::Lookup(lookup) => lookup.name = name,
+            Attempt::Ping(ping) => ping.host = name,
         }
         let output = feed(serde_json::to_vec(&flow).unwrap());
         let answer: Answer = serde_json::from_str(&output).unwrap();

@@ -20,7 +20,7 @@ type Resource = (String, String);
 pub(super) fn case_users(plan: &DeployPlan<'_>, cluster: &dyn Cluster, run: &str) -> Vec<Value> {
     let kinds = Kinds::new(cluster);
     let mut wanted: BTreeMap<&str, BTreeMap<Resource, BTreeSet<&str>>> = BTreeMap::new();
-    for (user, change) in plan.plan.cases.iter().filter_map(|planned| attempt(&planned.case.flow)) {
+    for (user, change) in plan.plan.cases.iter().flat_map(|planned| attempts(&planned.case.flow)) {
         let object = change.value();
         let version = object.as_ref().and_then(|object| object.get("apiVersion")).and_then(Value::as_str);
         // A kind that is not served ends the case, which says so.
@@ -32,13 +32,16 @@ pub(super) fn case_users(plan: &DeployPlan<'_>, cluster: &dyn Cluster, run: &str
     each.flat_map(|((user, may), number)| role(&format!("{run}-user-{number}"), user, &may)).collect()
 }
 
-fn attempt(flow: &airtight_model::path::Flow) -> Option<(&str, &Change)> {
-    match &flow.from {
-        Source::User(user) if !user.groups.iter().any(|group| group == MASTERS) => {
-            Some((user.name.as_str(), flow.attempt()?))
-        }
-        Source::User(_) | Source::Workload(..) | Source::Outside | Source::Node(_) | Source::Kubelet => None,
-    }
+/// Who changes what in a flow and before it; whoever may do everything needs no role.
+fn attempts(flow: &airtight_model::path::Flow) -> Vec<(&str, &Change)> {
+    let own = match &flow.from {
+        Source::User(user) => flow.attempt().map(|change| (user, change)),
+        Source::Workload(..) | Source::Outside | Source::Node(_) | Source::Kubelet => None,
+    };
+    let before = flow.after.iter().map(|request| (&request.by, &request.change));
+    let everybody = before.chain(own);
+    let needy = everybody.filter(|(user, _)| !user.groups.iter().any(|group| group == MASTERS));
+    needy.map(|(user, change)| (user.name.as_str(), change)).collect()
 }
 
 /// What the API server asks the roles for.

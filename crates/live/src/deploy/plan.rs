@@ -26,6 +26,8 @@ pub struct DeployOptions {
     pub node_probes: bool,
     /// The roles that users of cases are presupposed to hold, for the time of the run.
     pub case_users: bool,
+    /// Whether cases may change the cluster for good, each for the time that it takes.
+    pub changes: bool,
 }
 
 impl DeployOptions {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::kubernetes::Skipped;
 use crate::located::{Located, Unmodelled};
 
 /// A named variable and where its value comes from.
@@ -16,11 +17,29 @@ pub struct ContextEntry {
     /// Read from a ConfigMap.
     pub config_map: Option<ConfigMapReference>,
     /// Asked from the API server or a service.
-    pub api_call: Option<Unmodelled>,
+    pub api_call: Option<Located<ApiCall>>,
     /// Read from a GlobalContextEntry.
     pub global_reference: Option<Unmodelled>,
     /// Read from an image registry.
     pub image_registry: Option<Unmodelled>,
+}
+
+/// A question to the API server or to a service.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiCall {
+    /// Path on the API server, variables in it substituted.
+    pub url_path: Option<String>,
+    /// `GET` or `POST`; `GET` by default.
+    pub method: Option<String>,
+    /// What is posted.
+    pub data: Option<Skipped>,
+    /// A service that is asked instead of the API server.
+    pub service: Option<Unmodelled>,
+    /// An expression over the answer.
+    pub jmes_path: Option<String>,
+    /// What it is when the question fails.
+    pub default: Option<Located<Value>>,
 }
 
 /// A computed variable.

@@ -18,7 +18,7 @@ pub use cel::{
     PodControllers, Switch, ValidatingPolicy, ValidatingPolicySpec, Validation, Variable, WebhookConfiguration,
 };
 pub use condition::{AnyAll, Condition};
-pub use context::{ConfigMapReference, ContextEntry, ContextVariable};
+pub use context::{ApiCall, ConfigMapReference, ContextEntry, ContextVariable};
 pub use exception::{
     CelPolicyException, CelPolicyExceptionSpec, ExceptedRules, PolicyException, PolicyExceptionSpec, PolicyReference,
 };
@@ -26,4 +26,4 @@ pub use generate::{CloneFrom, CloneList, Generate, GenerateForEach};
 pub use matching::{MatchBlock, ResourceDescription, ResourceFilter, Subject};
 pub use mutate::{Mutate, MutateForEach};
 pub use policy::{ClusterPolicy, ClusterPolicySpec, FailureActionOverride, PolicyWebhookConfiguration, Rule};
-pub use validate::{Deny, Validate, ValidateForEach};
+pub use validate::{Deny, ParamKind, ParamRef, Validate, ValidateCel, ValidateForEach};

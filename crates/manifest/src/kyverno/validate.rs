@@ -1,11 +1,14 @@
 //! `validate` (Kyverno `api/kyverno/v1/common_types.go`, `Validation`).
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::cel::{Validation, Variable};
 use super::condition::AnyAll;
 use super::context::ContextEntry;
 use super::policy::FailureActionOverride;
+use crate::kubernetes::Skipped;
 use crate::located::{Located, Unmodelled};
 
 /// `validate`.
@@ -31,7 +34,7 @@ pub struct Validate {
     /// Kyverno-JSON assertion; without effect since 1.19.
     pub assert: Option<Located<Value>>,
     /// CEL expressions.
-    pub cel: Option<Unmodelled>,
+    pub cel: Option<Located<ValidateCel>>,
     /// Signed manifests.
     pub manifests: Option<Unmodelled>,
     /// Pod Security Standards.
@@ -65,4 +68,46 @@ pub struct ValidateForEach {
     pub deny: Option<Located<Deny>>,
     /// Inner loops, of the same shape.
     pub foreach: Option<Located<Value>>,
+}
+
+/// `validate.cel`: expressions that must be true.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidateCel {
+    /// Whether Kyverno makes a ValidatingAdmissionPolicy of the rule; false by default.
+    pub generate: Option<bool>,
+    /// The expressions.
+    pub expressions: Option<Vec<Located<Validation>>>,
+    /// Named expressions, evaluated when used.
+    pub variables: Option<Vec<Located<Variable>>>,
+    /// The kind of the objects that expressions call `params`.
+    pub param_kind: Option<ParamKind>,
+    /// Which of them.
+    pub param_ref: Option<Located<ParamRef>>,
+    /// Entries of audit events.
+    pub audit_annotations: Option<Skipped>,
+}
+
+/// The kind of parameters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParamKind {
+    /// Group and version.
+    pub api_version: Option<String>,
+    /// Kind.
+    pub kind: Option<String>,
+}
+
+/// Parameters by name or by labels.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParamRef {
+    /// Name.
+    pub name: Option<String>,
+    /// Namespace; by default the object's.
+    pub namespace: Option<String>,
+    /// Labels.
+    pub selector: Option<LabelSelector>,
+    /// `Allow` or `Deny` where there is none.
+    pub parameter_not_found_action: Option<String>,
 }

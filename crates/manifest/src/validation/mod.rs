@@ -3,12 +3,14 @@
 mod fields;
 mod formats;
 mod metadata;
+mod plain;
 mod pod;
 mod service;
 mod workload;
 
 pub(crate) use formats::{cidr_block, is_label_value, is_port_name, is_subdomain, not_a_cidr};
 pub use formats::{is_service_name, label_selector};
+pub use plain::plain_findings;
 
 use fields::Refusals;
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::Namespace;
 use super::admission::AdmissionEvent;
 use super::intake::{Item, accept};
+use super::pruned::accept_mutated;
 use super::unseen::{Candidate, Unseen};
 
 /// Objects about which nobody knows what admission makes of them, with the rules to blame.
@@ -96,8 +97,8 @@ impl Admission {
             return;
         }
         let mut item = match review.mutated {
-            Some(document) => match accept(&document, &self.stack) {
-                Ok(resource) => Item::new(document, resource),
+            Some(document) => match accept_mutated(&document, &self.stack) {
+                Ok((document, resource)) => Item::new(document, resource),
                 Err(findings) => return self.events.push(AdmissionEvent::Rejected { object, findings, rule: None }),
             },
             None => item,
@@ -122,9 +123,12 @@ impl Admission {
         if self.note(&object, &review) {
             return None;
         }
-        let document = review.mutated.as_ref().unwrap_or(document);
-        self.note_unseen(&object, document, namespace_labels);
-        match decode_resource(document) {
+        self.note_unseen(&object, review.mutated.as_ref().unwrap_or(document), namespace_labels);
+        let pod = match &review.mutated {
+            Some(mutated) => accept_mutated(mutated, &self.stack).map(|(_, resource)| resource),
+            None => decode_resource(document),
+        };
+        match pod {
             Ok(Resource::Pod(pod)) => Some(pod),
             Ok(_) => None,
             Err(findings) => {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use airtight_kyverno::{AdmissionRequest, Might, Operation, Review};
-use airtight_manifest::{Diagnostic, Document, Labels, ObjectRef, Resource, RuleRef, kind_info};
+use airtight_manifest::{Diagnostic, Document, Labels, ObjectRef, Resource, RuleRef, kind_info, plain_findings};
 
 use super::admit::{Admission, labels_of};
 use super::api_request::{Act, ApiRequest, ApiUser};
@@ -14,6 +14,7 @@ use super::build::{AdmittedPod, assemble};
 use super::environment::Environment;
 use super::intake::{INPUT_ERRORS, Item, accept};
 use super::listening::{NamedPort, is_news};
+use super::pruned::accept_mutated;
 use super::succession::Unmet;
 use super::unseen::Unseen;
 use super::{Namespace, World};
@@ -103,9 +104,9 @@ impl ApiServer {
         }
         answer.review = self.review(request, document.as_ref(), old);
         if let Some(mutated) = &answer.review.mutated {
-            match accept(mutated, &self.admission.stack) {
-                Ok(resource) if answer.objection.is_none() => {
-                    answer.stored = Some(Item::new(mutated.clone(), resource));
+            match accept_mutated(mutated, &self.admission.stack) {
+                Ok((document, resource)) if answer.objection.is_none() => {
+                    answer.stored = Some(Item::new(document, resource));
                 }
                 Ok(_) => {}
                 Err(findings) => answer.objection = Some(invalid(&request.change.target, &findings)),
@@ -179,8 +180,15 @@ impl ApiServer {
         };
         match accept(document, &self.admission.stack) {
             Ok(resource) => {
-                answer.unknown = opaque(&resource).or_else(|| self.unseen_limits(&resource));
-                answer.objection = self.unknown_account(&resource);
+                let plain = plain(&resource, document);
+                answer.unknown = match plain {
+                    Some(_) => None,
+                    None => opaque(&resource).or_else(|| self.unseen_limits(&resource)),
+                };
+                answer.objection = plain
+                    .filter(|findings| !findings.is_empty())
+                    .map(|findings| invalid(&super::intake::named(document), &findings))
+                    .or_else(|| self.unknown_account(&resource));
                 answer.stored = Some(Item::new(document.clone(), resource));
             }
             Err(findings) if findings.iter().any(|finding| INPUT_ERRORS.contains(&finding.code.as_str())) => {
@@ -301,6 +309,11 @@ impl World {
 
 fn is_home(namespace: &ObjectRef, object: &ObjectRef) -> bool {
     &*namespace.kind == "Namespace" && object.namespace.as_ref() == Some(&namespace.name)
+}
+
+/// What is wrong with an object that bears on no traffic, where its schema is known.
+fn plain(resource: &Resource, document: &Document) -> Option<Vec<Diagnostic>> {
+    matches!(resource, Resource::Inert(_) | Resource::Unmodelled(_)).then(|| plain_findings(resource, document))?
 }
 
 /// An object whose schema or meaning the engine does not fully know: nobody can tell whether it is accepted.

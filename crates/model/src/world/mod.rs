@@ -28,6 +28,7 @@ mod protocol;
 mod proxy;
 mod proxy_labels;
 mod proxy_parameters;
+mod pruned;
 mod service;
 mod state;
 mod succession;

@@ -8,6 +8,7 @@ mod names;
 mod schedule;
 mod step;
 mod trust;
+mod ways;
 
 pub use event::{Ended, Event};
 pub use executor::Executor;

@@ -151,7 +151,7 @@ impl<'a> Schedule<'a> {
             Action::Authority(folder) => has_authority(folder),
             Action::Certify(certificate) => is_issued(certificate),
             // Applied again whatever is there: an object that somebody deleted or changed comes back.
-            Action::Apply(Source::Text { .. }) | Action::Trust(_) => false,
+            Action::Apply(Source::Text { .. }) | Action::Trust(_) | Action::Ways(_) => false,
             Action::Run(_) | Action::RunAfresh { .. } | Action::Apply(Source::Location(_)) | Action::Name(_) => true,
         })
     }

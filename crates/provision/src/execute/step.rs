@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::executor::Executor;
-use super::{ensure, gates, names, trust};
+use super::{ensure, gates, names, trust, ways};
 use crate::authority::{AuthorityError, issue, make_authority};
 use crate::failure::StepFailure;
 use crate::invocation::Invocation;
@@ -76,6 +76,10 @@ impl Work<'_> {
             Action::Trust(wanted) => {
                 self.patiently(bounds, || trust::make_known(wanted, self.executor.cluster, bounds))
             }
+            Action::Ways(wanted) => self.patiently(bounds, || {
+                let calls = ways::calls(wanted, self.executor.cluster, bounds)?;
+                calls.into_iter().try_for_each(|call| self.invoke(&call.into(), bounds))
+            }),
             Action::Name(hosts) => self.patiently(bounds, || names::resolve(hosts, self.executor.cluster, bounds)),
         }
     }

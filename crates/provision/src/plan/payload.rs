@@ -9,6 +9,7 @@ use airtight_model::world::Host;
 use super::cluster::CLUSTER;
 use super::coredns::HostName;
 use super::gateways::{Gateway, gateways, missing_certificates};
+use super::outside;
 use super::stand_in::{self, addresses};
 use super::{Action, Certificate, Source, Step, TlsSecret, Trust};
 use crate::component::Product;
@@ -53,6 +54,7 @@ pub(super) fn steps(
     steps.push(load);
     before.push(stand_in::LOAD.to_owned());
     steps.extend(stand_ins(recipe, options, site, payload, left_out));
+    steps.push(outside::step(u32::try_from(payload.hosts.len()).unwrap_or_default(), recipe, options, site));
     if steps.iter().any(|step| step.id == stand_in::AUTHORITY) {
         steps.extend(trust(recipe, site, payload));
     }

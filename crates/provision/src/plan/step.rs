@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::coredns::HostName;
+use super::outside::Ways;
 use crate::docker_call::DockerThing;
 use crate::gate::Gate;
 use crate::invocation::Invocation;
@@ -64,6 +65,8 @@ pub enum Action {
     Name(Vec<HostName>),
     /// Makes an authority known to waypoints.
     Trust(Trust),
+    /// Lets a container reach pods at their addresses.
+    Ways(Ways),
 }
 
 /// An authority that waypoints take for the system's.
@@ -190,7 +193,8 @@ impl Action {
             | Self::Authority(_)
             | Self::Certify(_)
             | Self::Name(_)
-            | Self::Trust(_) => Vec::new(),
+            | Self::Trust(_)
+            | Self::Ways(_) => Vec::new(),
             Self::Run(call) => vec![call.clone()],
             Self::RunAfresh { call, .. } => vec![call.clone().into()],
             Self::Ensure(ensure) => ensure.make.clone(),

@@ -156,7 +156,12 @@ fn compare(context: &str, step: &Step, wanted: &StepVector) {
             Action::Pack(packed) => made.push(format!("{} of {}", packed.archive.display(), packed.id)),
             Action::Trust(trust) => {
                 made.push(format!("trust in {} for {:?}", trust.authority.display(), trust.namespaces));
+                let secrets = trust.secrets.iter();
+                made.extend(secrets.map(|secret| {
+                    format!("secret {}/{} for {:?}", secret.namespace, secret.name, secret.certificate.names)
+                }));
             }
+            Action::Ways(ways) => made.push(format!("ways from {}", ways.container)),
             Action::Authority(folder) => made.push(format!("authority {}", folder.display())),
             Action::Certify(issued) => {
                 made.push(format!(
