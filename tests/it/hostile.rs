@@ -91,7 +91,7 @@ const CASES: &str = "
       method: GET
       path: /items?api_key=hunter2query&page=2
       headers: {authorization: Bearer hunter2bearer, cookie: sid=hunter2sid, x-api-key: hunter2key, proxy-authorization: Basic hunter2proxy}
-    expect: {allow: {backendHeaders: {authorization: Bearer hunter2other, x-page: "2"}}}
+    expect: {allow: {backendHeaders: {authorization: Bearer hunter2other, x-page: two}}}
     severity: high
 ";
 
