@@ -91,7 +91,7 @@ const CASES: &str = "
       method: GET
       path: /items?api_key=hunter2query&page=2
       headers: {authorization: Bearer hunter2bearer, cookie: sid=hunter2sid, x-api-key: hunter2key, proxy-authorization: Basic hunter2proxy}
-    expect: {allow: {status: 418}}
+    expect: {allow: {backendHeaders: {authorization: Bearer hunter2other, x-page: two}}}
     severity: high
 ";
 
@@ -107,7 +107,8 @@ fn no_report_has_the_keys_that_a_request_sends() {
     assert!(all.len() > 4, "{said}");
     for (name, text) in all {
         assert!(!text.contains("hunter2"), "{name}: {text}");
-        assert!(text.contains("api_key=[redacted]&") || text.contains("api_key=[redacted]&amp;"), "{name}: {text}");
+        let plain = ["the terminal", "run.json"].contains(&name.as_str());
+        assert!(!plain || text.contains("api_key=[redacted]&page=2"), "{name}: {text}");
     }
     let said = shop.run(&[
         "explain",
@@ -147,7 +148,8 @@ fn one_slip_of_the_pen_is_named_as_the_cause() {
         said.contains("CiliumNetworkPolicy mcp-teamalpha/mcp-server nearly allows it, but its selector wants"),
         "{said}"
     );
-    assert!(said.lines().count() < 80, "{}", said.lines().count());
+    let told = said.split("what did not pass").nth(1).unwrap().lines().count();
+    assert!(told < 40, "{told} lines: {said}");
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {

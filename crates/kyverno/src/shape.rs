@@ -51,6 +51,9 @@ impl Shape {
                 continue;
             } else {
                 shape.sign(letter, &word, &mut open);
+                if shape.is_too_deep() {
+                    return shape;
+                }
             }
             if !letter.is_whitespace() {
                 word.clear();

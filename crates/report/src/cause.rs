@@ -162,7 +162,8 @@ impl Cause {
     /// A denial where none, or another one, was to be.
     fn of_denial(trace: &Trace, instead_of: Option<Layer>) -> Option<Self> {
         let check = trace.denial()?;
-        let instead = instead_of.map(|layer| format!(", where {layer} was to deny")).unwrap_or_default();
+        let other = instead_of.filter(|layer| *layer != check.checkpoint.layer());
+        let instead = other.map(|layer| format!(", where {layer} was to deny")).unwrap_or_default();
         let slip = check.decision.near.iter().find(|miss| miss.distance == 1 && instead_of.is_none());
         if let Some(NearMiss { rule, but, .. }) = slip {
             return Some(Self::of_rule(rule, "nearly allows it, but", String::new()).ending(but));

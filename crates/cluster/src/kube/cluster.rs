@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::access::Access;
 use super::call::{self, Request};
+use super::error::of_credentials;
 use super::exec;
 use super::limits::Limits;
 use crate::{ApiAnswer, ApiCall, Cluster, Container, Execution};
@@ -50,7 +51,14 @@ impl KubeCluster {
         config.default_retry = false;
         let server = shown(&config.cluster_url);
         let guard = runtime.enter();
-        let made = Client::try_from(config).map_err(|error| client(&error));
+        let made = Client::try_from(config).map_err(|error| match &error {
+            kube::Error::Auth(error) => Failure {
+                code: "credentials",
+                message: format!("no credentials could be had: {}", of_credentials(error)),
+                hint: Some("run the kubeconfig's credential program by hand".to_owned()),
+            },
+            other => client(other),
+        });
         drop(guard);
         Ok(Self { client: made?, limits, server, runtime })
     }

@@ -46,9 +46,10 @@ pub(super) fn of_client(error: &kube::Error, what: &str, server: &str) -> Failur
 }
 
 /// Why there are no credentials, without what a program printed, which may be one.
-fn of_credentials(error: &AuthError) -> String {
+pub(super) fn of_credentials(error: &AuthError) -> String {
     match error {
-        AuthError::AuthExecRun { cmd, out } => format!("`{cmd}` ended with {}", out.status),
+        // Its arguments are for nobody's log either.
+        AuthError::AuthExecRun { out, .. } => format!("the exec plugin ended with {}", out.status),
         AuthError::AuthExecStart(error) => format!("the exec plugin cannot be started: {error}"),
         AuthError::AuthExecParse(_) => "what the exec plugin printed is no ExecCredential".to_owned(),
         AuthError::InvalidBasicAuth(_) | AuthError::InvalidBearerToken(_) => {

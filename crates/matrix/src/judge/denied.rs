@@ -81,9 +81,8 @@ fn misaddressed(
     (outcome, evidence): (&Outcome, &Evidence),
     twin: Option<&Judged<'_>>,
 ) -> Option<Finding> {
-    let unserved =
-        |reason: &Reason| matches!((reason, outcome), (Reason::NoListener | Reason::NoRoute, Outcome::Http(_)));
-    let reason = evidence.reason.filter(unserved)?;
+    let answered = matches!(outcome, Outcome::Http(_));
+    let reason = evidence.reason.filter(|reason| answered && is_unserved(*reason))?;
     let own = case.flow.request.as_ref()?.host.as_str();
     let twins = twin?.case.flow.request.as_ref()?.host.as_str();
     (expect.reason.is_none() && !own.eq_ignore_ascii_case(twins)).then(|| {
@@ -140,9 +139,15 @@ fn wrong_reason(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding
     let wanted = expect.reason?;
     match evidence.reason {
         None => Some(Finding::Unclear(format!("expected a denial for {wanted}, and no observer tells the reason"))),
-        Some(reason) if reason == wanted => None,
+        Some(reason) if reason == wanted || (is_unserved(reason) && is_unserved(wanted)) => None,
         Some(reason) => Some(Finding::Broken(format!("expected a denial for {wanted}, seen {reason}"))),
     }
+}
+
+/// That nothing takes a host is the listeners' doing or the routes', which is one to whoever asks: Envoy says the same
+/// of both.
+fn is_unserved(reason: Reason) -> bool {
+    matches!(reason, Reason::NoListener | Reason::NoRoute)
 }
 
 fn wrong_outcome(expect: &DenyExpectation, outcome: &Outcome) -> Option<Finding> {

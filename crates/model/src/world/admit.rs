@@ -123,8 +123,7 @@ impl Admission {
         if self.note(&object, &review) {
             return None;
         }
-        let seen = review.mutated.as_ref().unwrap_or(document);
-        self.note_unseen(&object, seen, namespace_labels);
+        self.note_unseen(&object, review.mutated.as_ref().unwrap_or(document), namespace_labels);
         let pod = match &review.mutated {
             Some(mutated) => accept_mutated(mutated, &self.stack).map(|(_, resource)| resource),
             None => decode_resource(document),
