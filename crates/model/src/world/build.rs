@@ -197,9 +197,14 @@ pub(super) fn admit_pods(
                 continue;
             }
             let owner = item.resource.object().clone();
-            let addresses = running_at(item);
-            let (workload, node) = (request.workload, request.node);
-            pods.push(AdmittedPod { owner, workload, pod, node, addresses, origin: origin(item) });
+            pods.push(AdmittedPod {
+                owner,
+                workload: request.workload,
+                pod,
+                node: request.node,
+                addresses: running_at(item),
+                origin: origin(item),
+            });
         }
     }
     (pods, findings)
