@@ -1,12 +1,13 @@
 //! `airtight explain`: one flow, hop by hop.
 
-use airtight_matrix::run::ExitStatus;
+use airtight_matrix::run::{ExitStatus, redacted_trace};
 use airtight_matrix::scenario::{default_authority, got_through};
 use airtight_model::path::{Destination, Engine, Flow, Trace};
 use airtight_model::world::{Protocol, World, service_host};
 use airtight_report::{Style, render_trace};
 use clap::{Args, ValueEnum};
 
+use super::bearing::{bearing, namespaces};
 use super::endpoint;
 use super::error::CliError;
 use super::input::{InputArgs, Inputs, ReadingArgs};
@@ -71,14 +72,17 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
     let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
     let flow = args.flow(&built.world)?;
-    let engine = Engine::compile(&built.world);
-    output.diagnostics(&inputs.findings(&built), &inputs.sources())?;
+    let engine = Engine::compile(&built.world).suggesting();
     let trace = engine.trace(&flow).map_err(|error| suggest::instead(error, &flow, &built.world))?;
+    let mut findings = inputs.findings(&built);
+    findings.extend(bearing(engine.findings(), &namespaces(&trace)));
+    output.diagnostics(&findings, &inputs.sources())?;
+    let shown = redacted_trace(trace.clone());
     match args.output {
         OutputFormat::Table => {
-            write!(output.out, "{}", render_trace(&trace, Style::of(&std::io::stdout()))).map_err(CliError::Output)?;
+            write!(output.out, "{}", render_trace(&shown, Style::of(&std::io::stdout()))).map_err(CliError::Output)?;
         }
-        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&trace, args.output)?,
+        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&shown, args.output)?,
     }
     if let Some(note) = suggest::other_ports(&flow, &built.world) {
         writeln!(output.err, "note: {note}").map_err(CliError::Output)?;

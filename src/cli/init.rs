@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use airtight_matrix::run::ExitStatus;
 use airtight_matrix::run::draft::{Draft, draft};
+use airtight_model::path::Engine;
 use clap::Args;
 
 use super::error::CliError;
@@ -46,7 +47,9 @@ pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
     }
     let inputs = Inputs::of_manifests(&args.manifests, &args.stack, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
-    output.diagnostics(&inputs.remarks(&built), &inputs.sources())?;
+    let mut findings = inputs.findings(&built);
+    findings.extend(Engine::compile(&built.world).findings());
+    output.diagnostics(&findings, &inputs.sources())?;
     let drafted = draft(&built.world, args.namespace.as_deref(), jiff::Zoned::now().date())?;
     if to_stdout {
         output.out.write_all(drafted.text.as_bytes()).map_err(CliError::Output)?;

@@ -2,6 +2,7 @@
 
 use airtight_matrix::run::ExitStatus;
 use airtight_matrix::scenario::{Case, Expectation, Plan};
+use airtight_model::path::Engine;
 use airtight_model::world::World;
 use clap::Args;
 use serde::Serialize;
@@ -56,7 +57,10 @@ struct Workload {
 pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
-    output.diagnostics(&inputs.remarks(&built), &inputs.sources())?;
+    let status = inputs.status(&built);
+    let mut findings = inputs.remarks(&built);
+    findings.extend(Engine::compile(&built.world).findings());
+    output.diagnostics(&findings, &inputs.sources())?;
     if args.workloads {
         let rows = workloads(&built.world);
         return show(
@@ -64,7 +68,8 @@ pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
             &rows,
             |row| [row.kind.to_owned(), row.name.clone(), row.mesh.clone(), row.ports.clone()],
             output,
-        );
+        )
+        .map(|()| status);
     }
     let plan = inputs.plan_for(&built)?.select(&args.selection.selection()?);
     let rows = cases(&plan);
@@ -78,6 +83,7 @@ pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
         |row| [row.id.clone(), row.severity.clone(), row.expect.clone(), row.title.clone()],
         output,
     )
+    .map(|()| status)
 }
 
 fn show<R: Serialize, const N: usize>(
@@ -85,12 +91,11 @@ fn show<R: Serialize, const N: usize>(
     rows: &[R],
     columns: impl Fn(&R) -> [String; N],
     output: &mut Output<'_>,
-) -> Result<ExitStatus, CliError> {
+) -> Result<(), CliError> {
     match format {
-        OutputFormat::Table => table(rows.iter().map(columns).collect(), output)?,
-        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&rows, format)?,
+        OutputFormat::Table => table(rows.iter().map(columns).collect(), output),
+        OutputFormat::Json | OutputFormat::Yaml => output.serialized(&rows, format),
     }
-    Ok(ExitStatus::Passed)
 }
 
 /// Writes rows to standard output, in columns as wide as they must be.

@@ -142,7 +142,8 @@ impl LiveArgs {
         match ownership {
             Ownership::Theirs => self.deploy.options(),
             Ownership::Ours => {
-                DeployOptions { as_deployed: true, node_probes: true, case_users: true, ..self.deploy.options() }
+                let own = self.deploy.options();
+                DeployOptions { as_deployed: true, node_probes: true, case_users: true, changes: true, ..own }
             }
         }
     }

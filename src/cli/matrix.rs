@@ -1,13 +1,16 @@
 //! `airtight matrix`: who reaches whom, for all pods at once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use airtight_matrix::run::ExitStatus;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{Reachability, Scope, View};
+use airtight_model::world::World;
 use airtight_report::{ReportError, Style, reach};
 use clap::{Args, ValueEnum};
 
+use super::bearing::bearing;
 use super::error::CliError;
 use super::input::{InputArgs, Inputs, ReadingArgs};
 use super::output::{Output, OutputFormat};
@@ -68,6 +71,8 @@ enum Format {
     Yaml,
     /// Comma-separated values.
     Csv,
+    /// A graph for Graphviz: what gets through.
+    Dot,
 }
 
 /// Computes and shows the matrix.
@@ -78,7 +83,9 @@ pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
     let engine = Engine::compile(&built.world);
-    output.diagnostics(&inputs.findings(&built), &inputs.sources())?;
+    let mut findings = inputs.findings(&built);
+    findings.extend(bearing(engine.findings(), &args.homes(&built.world)));
+    output.diagnostics(&findings, &inputs.sources())?;
     let matrix = Reachability::compute(&engine, &args.scope());
     if matrix.rows().is_empty() || matrix.targets().is_empty() {
         writeln!(output.err, "no pair of source and destination is selected").map_err(CliError::Output)?;
@@ -111,12 +118,21 @@ impl MatrixArgs {
         }
     }
 
+    /// Namespaces that the selection can show anything of.
+    fn homes(&self, world: &World) -> BTreeSet<String> {
+        let named = self.from.iter().chain(&self.to).chain(&self.namespace);
+        let homes: BTreeSet<String> =
+            named.map(|name| name.split_once('/').map_or(name.as_str(), |(home, _)| home).to_owned()).collect();
+        if homes.is_empty() { world.namespaces.keys().map(ToString::to_string).collect() } else { homes }
+    }
+
     fn show(&self, matrix: &Reachability<'_, '_>, output: &mut Output<'_>) -> Result<(), CliError> {
         match self.output {
             Format::Table => {
                 reach::list(output.out, matrix, self.all, Style::of(&std::io::stdout())).map_err(CliError::Output)
             }
             Format::Csv => reach::csv(output.out, matrix).map_err(CliError::Output),
+            Format::Dot => reach::dot(output.out, matrix).map_err(CliError::Output),
             Format::Yaml => output.serialized(&reach::Document::of(matrix), OutputFormat::Yaml),
             Format::Json => {
                 let written = serde_json::to_writer(&mut *output.out, &reach::Document::of(matrix));

@@ -1,5 +1,6 @@
 //! The command: one file for each subcommand.
 
+mod bearing;
 pub mod bundle;
 #[cfg(feature = "live")]
 mod clean;

@@ -97,10 +97,12 @@ fn a_namespace_that_is_one_letter_from_one_that_is_there_is_an_error() {
     error[dangling-reference] NetworkPolicy shopp/api is in namespace `shopp`, which does not exist
       at manifests/policies.yaml:3:34
       hint    did you mean `shop`? Otherwise add the Namespace to the manifests
+    warning[selects-nobody] NetworkPolicy shopp/api: its selector selects no pod of this world, so that it binds nobody
+      at manifests/policies.yaml:7:5
+      hint    nearest is shop/api: the selector wants `namespace: shopp`, and there it is `shop`
     warning[peer-matches-nobody] NetworkPolicy shopp/api spec.ingress[0]: a peer of this rule matches no pod of this world
       at manifests/policies.yaml:7:5
-      hint    compare its labels with those of pods and namespaces; a namespace has no label `name`
-              unless someone sets it
+      hint    nearest is shop/waypoint: the selector wants `namespace: shopp`, and there it is `shop`
     ");
 }
 

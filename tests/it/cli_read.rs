@@ -197,6 +197,8 @@ fn explain_shows_why_the_pods_own_address_is_closed() {
             NetworkPolicy shop/api spec.ingress[0] isolates shop/api for ingress, and no rule allows
             shop/web → shop/api TCP 15008
             NetworkPolicy shop/api spec.ingress[0]  manifests/policies.yaml:7:5
+            nearly allowed by NetworkPolicy shop/api spec.ingress[0] (manifests/policies.yaml:7:5): it
+            allows from `gateway.networking.k8s.io/gateway-name: waypoint`, and there is none
             the client sees timeout
             log: policy-verdict:none ingress DROPPED POLICY_DENIED(133) shop/web → shop/api TCP 15008
         ✓ ztunnel-inbound would allow  no-policy
@@ -241,7 +243,26 @@ fn explain_as_json_holds_the_rule_and_its_place() {
         ],
         "detail": "NetworkPolicy shop/api spec.ingress[0] isolates shop/api for ingress, and no rule allows shop/web → shop/api TCP 15008",
         "symptom": "timeout",
-        "log": "policy-verdict:none ingress DROPPED POLICY_DENIED(133) shop/web → shop/api TCP 15008"
+        "log": "policy-verdict:none ingress DROPPED POLICY_DENIED(133) shop/web → shop/api TCP 15008",
+        "near": [
+          {
+            "rule": {
+              "object": {
+                "kind": "NetworkPolicy",
+                "namespace": "shop",
+                "name": "api"
+              },
+              "rule": "spec.ingress[0]",
+              "at": {
+                "file": "manifests/policies.yaml",
+                "line": 7,
+                "column": 5
+              }
+            },
+            "but": "it allows from `gateway.networking.k8s.io/gateway-name: waypoint`, and there is none",
+            "distance": 2
+          }
+        ]
       }
     }
     "#);

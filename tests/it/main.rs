@@ -15,6 +15,7 @@ mod dependencies;
 mod envtest;
 #[cfg(feature = "live")]
 mod guests_real_api;
+mod hostile;
 mod init;
 #[cfg(feature = "live")]
 mod live;

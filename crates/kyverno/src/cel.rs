@@ -12,6 +12,7 @@ use cel::{Context, DeclarationError, Env, ExecutionError, Program};
 use serde_json::{Map, Value};
 
 use super::fault::Fault;
+use super::shape::Shape;
 use super::{cel_env, default};
 
 static STRICT: LazyLock<Arc<Env>> = LazyLock::new(|| environment(cel_env::take_optionals));
@@ -41,6 +42,7 @@ pub(super) struct Names {
 #[derive(Debug)]
 pub(super) struct Expression {
     root: IdedExpr,
+    shape: Shape,
 }
 
 /// Parses an expression.
@@ -51,12 +53,16 @@ pub(super) fn parse(source: &str) -> Result<Expression, Fault> {
     if source.len() > MAX_LENGTH {
         return Err(Fault::unknown("the expression is too long to be evaluated"));
     }
+    let shape = Shape::of(source, &['"', '\'']);
+    if shape.is_too_deep() {
+        return Err(Fault::unknown("the expression nests too deep to be evaluated"));
+    }
     let program: Program = ENVIRONMENT
         .compile(source)
         .map_err(|error| Fault::error(format!("the expression `{source}` cannot be parsed: {error}")))?;
     let mut root = program.expression().clone();
     rewrite(&mut root);
-    Ok(Expression { root })
+    Ok(Expression { root, shape })
 }
 
 /// The variables that an expression names; none of one with loops, which have variables of their own.
@@ -100,7 +106,17 @@ impl Names {
     /// # Errors
     /// When it has none, or none that is known.
     pub(super) fn evaluate(&self, expression: &Expression) -> Result<Value, Fault> {
+        self.afford(expression.shape)?;
         self.evaluate_part(&expression.root)
+    }
+
+    /// Loops within loops multiply; what would take longer than the API server's budget has no known value.
+    fn afford(&self, shape: Shape) -> Result<(), Fault> {
+        let (list, text) = self.known.values().fold((0, 0), |longest, value| longest_in(value, longest));
+        if shape.is_too_costly(list, text) {
+            return Err(Fault::unknown("the expression's loops cost more than can be computed"));
+        }
+        Ok(())
     }
 
     fn evaluate_part(&self, root: &IdedExpr) -> Result<Value, Fault> {
@@ -132,6 +148,7 @@ impl Names {
         let Expr::Call(call) = &expression.root.expr else { return Err(only_generator()) };
         let on_generator =
             call.target.as_ref().is_some_and(|target| target.expr == Expr::Ident("generator".to_owned()));
+        self.afford(expression.shape)?;
         match &call.args[..] {
             [namespace, objects] if on_generator && call.func_name == "Apply" => {
                 Ok((self.evaluate_part(namespace)?, self.evaluate_part(objects)?))
@@ -160,6 +177,20 @@ impl Names {
             // Anything else is a function, a type or a conversion that this engine lacks and Kyverno may have.
             other => Fault::unknown(format!("{other} is not modelled")),
         }
+    }
+}
+
+/// The longest list (or object) and the longest text in a value, or those so far.
+fn longest_in(value: &Value, (list, text): (usize, usize)) -> (usize, usize) {
+    match value {
+        Value::String(own) => (list, text.max(own.len())),
+        Value::Array(items) => {
+            items.iter().fold((list.max(items.len()), text), |longest, item| longest_in(item, longest))
+        }
+        Value::Object(fields) => {
+            fields.values().fold((list.max(fields.len()), text), |longest, field| longest_in(field, longest))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => (list, text),
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::function;
+use super::shape::Shape;
 
 /// More commas than this lack in no expression that somebody wrote.
 const MOST_COMMAS: usize = 64;
@@ -24,6 +25,9 @@ type Found<'v> = Result<Cow<'v, Value>, Fault>;
 ///
 /// `opaque` says of a name at the root that it has no value, and why.
 pub(super) fn search<'v>(expression: &str, data: &'v Value, opaque: Opaque<'_>) -> Found<'v> {
+    if Shape::of(expression, &['\'', '"', '`']).is_too_deep() {
+        return Err(Fault::unknown("the expression nests too deep to be evaluated"));
+    }
     let (source, ast) = parse(expression)
         .map_err(|error| Fault::error(format!("incorrect query {expression}: {}", first_line(&error.to_string()))))?;
     Interpreter { source: &source, root: data, opaque }.eval(&ast, Cow::Borrowed(data))

@@ -84,6 +84,7 @@ mod scalar;
 mod scope;
 mod selection;
 mod session;
+mod shape;
 mod strategic;
 mod validate_cel;
 mod validation;

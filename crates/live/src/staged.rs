@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use airtight_cluster::read::text;
+use airtight_cluster::wait::{Awaited, Patience, Revisions, wait};
 use airtight_cluster::{Cluster, Impersonated};
 use airtight_manifest::{Failure, ObjectRef};
 use airtight_matrix::judge::Observation;
@@ -15,8 +16,8 @@ use crate::changes::{Changes, impersonated};
 use crate::generation::{Generated, Generation};
 use crate::options::Options;
 
-/// How long a policy may take from the API server to every node (seen: 3 to 22 ms).
-const ENFORCED: Duration = Duration::from_secs(1);
+/// How long a change may take from the API server to every agent (a policy was seen to take 3 to 22 ms).
+const NOTICED: Duration = Duration::from_secs(2);
 
 /// What is needed to change the world of a cluster for good.
 pub(super) struct Stage<'c> {
@@ -67,8 +68,16 @@ impl<'c> Stage<'c> {
             self.generation.settle(self.cluster)?;
         }
         changes.wait_for_pods(options)?;
-        std::thread::sleep(ENFORCED);
-        Ok(())
+        std::thread::sleep(NOTICED);
+        self.wait_for_agents(options)
+    }
+
+    /// Waits until each endpoint enforces what its agent knows: a label of a namespace changes the identities of its pods.
+    fn wait_for_agents(&self, options: &Options) -> Result<(), Failure> {
+        let awaited = Awaited::revisions(&Revisions::now(self.cluster)?, 0);
+        let patience = Patience { within: options.patience, ..Patience::default() };
+        let waited = wait(self.cluster, &awaited, patience);
+        waited.map(drop).map_err(|late| Failure::new("not-changed", format!("the change is not in force: {late}")))
     }
 
     /// What rules generate of a change, if none does of its kind or it can be seen by making it.

@@ -3,6 +3,7 @@
 use super::diagnostic::Diagnostic;
 use super::node::Node;
 use super::resource::MODELLED;
+use super::touches::Touches;
 use super::yaml::Document;
 
 /// Kinds without bearing on traffic: `(kind, group)`.
@@ -32,43 +33,48 @@ pub(super) const INERT: &[(&str, &str)] = &[
     ("Telemetry", "telemetry.istio.io"),
 ];
 
-/// Kinds that bear on traffic and are not modelled: `(kind, group)`.
-pub(super) const UNMODELLED: &[(&str, &str)] = &[
-    ("EnvoyFilter", "networking.istio.io"),
-    ("VirtualService", "networking.istio.io"),
-    ("Gateway", "networking.istio.io"),
-    ("Sidecar", "networking.istio.io"),
-    ("WorkloadEntry", "networking.istio.io"),
-    ("WorkloadGroup", "networking.istio.io"),
-    ("ProxyConfig", "networking.istio.io"),
-    ("WasmPlugin", "extensions.istio.io"),
-    ("CiliumEnvoyConfig", "cilium.io"),
-    ("CiliumClusterwideEnvoyConfig", "cilium.io"),
-    ("CiliumLocalRedirectPolicy", "cilium.io"),
-    ("CiliumEgressGatewayPolicy", "cilium.io"),
-    ("CiliumNodeConfig", "cilium.io"),
-    ("AdminNetworkPolicy", "policy.networking.k8s.io"),
-    ("BaselineAdminNetworkPolicy", "policy.networking.k8s.io"),
-    ("Ingress", "networking.k8s.io"),
-    ("TCPRoute", "gateway.networking.k8s.io"),
-    ("UDPRoute", "gateway.networking.k8s.io"),
-    ("ListenerSet", "gateway.networking.k8s.io"),
-    ("GatewayExtension", "gateway.kgateway.dev"),
-    ("HTTPListenerPolicy", "gateway.kgateway.dev"),
-    ("ListenerPolicy", "gateway.kgateway.dev"),
-    ("BackendConfigPolicy", "gateway.kgateway.dev"),
-    ("InferencePool", "inference.networking.k8s.io"),
-    ("InferencePool", "inference.networking.x-k8s.io"),
-    ("InferenceModel", "inference.networking.x-k8s.io"),
-    ("InferenceObjective", "inference.networking.x-k8s.io"),
-    ("CleanupPolicy", "kyverno.io"),
-    ("ClusterCleanupPolicy", "kyverno.io"),
-    ("ImageValidatingPolicy", "policies.kyverno.io"),
-    ("DeletingPolicy", "policies.kyverno.io"),
-    ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io"),
-    ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io"),
-    ("MutatingWebhookConfiguration", "admissionregistration.k8s.io"),
-    ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io"),
+/// Kinds that bear on traffic and are not modelled: `(kind, group, which flows they can touch)`.
+pub(super) const UNMODELLED: &[(&str, &str, Touches)] = &[
+    ("EnvoyFilter", "networking.istio.io", Touches::IstioProxies),
+    ("WasmPlugin", "extensions.istio.io", Touches::IstioProxies),
+    ("TrafficExtension", "extensions.istio.io", Touches::IstioProxies),
+    ("ProxyConfig", "networking.istio.io", Touches::IstioProxies),
+    ("VirtualService", "networking.istio.io", Touches::MeshRoutes),
+    ("Gateway", "networking.istio.io", Touches::SelectedPods),
+    ("Sidecar", "networking.istio.io", Touches::Nothing),
+    ("WorkloadGroup", "networking.istio.io", Touches::Nothing),
+    ("WorkloadEntry", "networking.istio.io", Touches::MeshEndpoints),
+    ("CiliumEnvoyConfig", "cilium.io", Touches::RedirectedServices),
+    ("CiliumClusterwideEnvoyConfig", "cilium.io", Touches::RedirectedServices),
+    ("CiliumLocalRedirectPolicy", "cilium.io", Touches::RedirectedFrontend),
+    ("CiliumEgressGatewayPolicy", "cilium.io", Touches::LeavingPods),
+    ("CiliumNodeConfig", "cilium.io", Touches::Everything),
+    ("AdminNetworkPolicy", "policy.networking.k8s.io", Touches::Nothing),
+    ("BaselineAdminNetworkPolicy", "policy.networking.k8s.io", Touches::Nothing),
+    ("Ingress", "networking.k8s.io", Touches::UsersOutside),
+    ("TCPRoute", "gateway.networking.k8s.io", Touches::ParentGateways),
+    ("UDPRoute", "gateway.networking.k8s.io", Touches::ParentGateways),
+    ("ListenerSet", "gateway.networking.k8s.io", Touches::ParentGateways),
+    ("HTTPListenerPolicy", "gateway.kgateway.dev", Touches::TargetGateways),
+    ("ListenerPolicy", "gateway.kgateway.dev", Touches::TargetGateways),
+    ("GatewayExtension", "gateway.kgateway.dev", Touches::KgatewayProxies),
+    ("BackendConfigPolicy", "gateway.kgateway.dev", Touches::KgatewayProxies),
+    ("InferencePool", "inference.networking.k8s.io", Touches::Gateways),
+    ("InferencePool", "inference.networking.x-k8s.io", Touches::Gateways),
+    ("InferenceModel", "inference.networking.x-k8s.io", Touches::Gateways),
+    ("InferenceObjective", "inference.networking.x-k8s.io", Touches::Gateways),
+    ("CleanupPolicy", "kyverno.io", Touches::MatchedObjects),
+    ("ClusterCleanupPolicy", "kyverno.io", Touches::MatchedObjects),
+    ("DeletingPolicy", "policies.kyverno.io", Touches::MatchedObjects),
+    ("NamespacedDeletingPolicy", "policies.kyverno.io", Touches::MatchedObjects),
+    ("ImageValidatingPolicy", "policies.kyverno.io", Touches::MatchedObjects),
+    ("NamespacedImageValidatingPolicy", "policies.kyverno.io", Touches::MatchedObjects),
+    ("ValidatingAdmissionPolicy", "admissionregistration.k8s.io", Touches::MatchedObjects),
+    ("ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io", Touches::MatchedObjects),
+    ("MutatingAdmissionPolicy", "admissionregistration.k8s.io", Touches::MatchedObjects),
+    ("MutatingAdmissionPolicyBinding", "admissionregistration.k8s.io", Touches::MatchedObjects),
+    ("MutatingWebhookConfiguration", "admissionregistration.k8s.io", Touches::MatchedObjects),
+    ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io", Touches::MatchedObjects),
 ];
 
 /// Kinds of the groups above that exist and that airtight does not read, so that none of them is taken for a slip of
@@ -95,7 +101,6 @@ const UNREAD: &[(&str, &[&str])] = &[
     ("scheduling.k8s.io", &["PodGroup", "Workload"]),
     ("storage.k8s.io", &["CSIDriver", "CSINode", "CSIStorageCapacity", "VolumeAttachment", "VolumeAttributesClass"]),
     ("apiextensions.k8s.io", &["ConversionReview"]),
-    ("admissionregistration.k8s.io", &["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]),
     (
         "monitoring.coreos.com",
         &[
@@ -133,7 +138,6 @@ const UNREAD: &[(&str, &[&str])] = &[
             "PodInfo",
         ],
     ),
-    ("extensions.istio.io", &["TrafficExtension"]),
     ("gateway.networking.k8s.io", &["BackendLBPolicy", "BackendTrafficPolicy"]),
     ("inference.networking.k8s.io", &["InferencePoolImport"]),
     ("inference.networking.x-k8s.io", &["InferenceModelRewrite", "InferencePoolImport"]),
@@ -219,10 +223,15 @@ impl GroupKind {
     }
 }
 
+/// By what rule the objects of a kind that is not modelled touch flows; none for any other kind.
+pub(super) fn touches(kind: &str, group: &str) -> Option<Touches> {
+    UNMODELLED.iter().find(|known| (known.0, known.1) == (kind, group)).map(|known| known.2)
+}
+
 /// Kinds that airtight reads, as `(kind, group)`.
 fn read() -> impl Iterator<Item = (&'static str, &'static str)> {
     let modelled = MODELLED.iter().map(|info| (info.kind, info.group));
-    modelled.chain(INERT.iter().copied()).chain(UNMODELLED.iter().copied())
+    modelled.chain(INERT.iter().copied()).chain(UNMODELLED.iter().map(|(kind, group, _)| (*kind, *group)))
 }
 
 fn unread() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -54,6 +54,7 @@ mod selector;
 mod sift;
 mod source;
 pub mod stack;
+mod touches;
 mod validation;
 pub mod yaml;
 
@@ -65,8 +66,9 @@ pub use node::{Key, Node, NodeValue};
 pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest};
 pub use read::printable;
 pub use render::Renderer;
-pub use resource::{Enforcer, KindInfo, Resource, Scope, decode_resource, kind_info};
+pub use resource::{Enforcer, KindInfo, Resource, Scope, decode_resource, kind_info, touches};
 pub use selector::selects;
 pub use source::{Location, Position, Sources};
+pub use touches::Touches;
 pub use validation::{api_server_findings, is_service_name, label_selector as label_selector_errors, plain_findings};
 pub use yaml::Document;

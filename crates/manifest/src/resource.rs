@@ -8,7 +8,7 @@ use super::kgateway::{
     AgentgatewayBackend, AgentgatewayParameters, AgentgatewayPolicy, Backend, DirectResponse, GatewayParameters,
     TrafficPolicy,
 };
-use super::kinds::{self, INERT, UNMODELLED};
+use super::kinds::{self, INERT};
 use super::kubernetes::{
     CronJob, DaemonSet, Deployment, EndpointSlice, Job, Namespace, Pod, ReplicaSet, Service, ServiceAccount,
     StatefulSet,
@@ -19,6 +19,7 @@ use super::kyverno::{
 use super::network::NetworkPolicy;
 use super::node::Node;
 use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object, generated_name};
+use super::touches::Touches;
 use super::yaml::Document;
 
 macro_rules! resources {
@@ -218,11 +219,18 @@ pub fn decode_resource(document: &Document) -> Result<Resource, Vec<Diagnostic>>
     if INERT.contains(&(head.kind, head.group)) || is_inert(&head, document) {
         return Ok(Resource::Inert(object));
     }
-    if UNMODELLED.contains(&(head.kind, head.group)) {
+    if kinds::touches(head.kind, head.group).is_some() {
         let at = document.location(document.root.at);
         return Ok(Resource::Unmodelled(RuleRef { object: object.into(), rule: None, at }));
     }
     Err(vec![kinds::unknown_kind(document, head.kind, head.group)])
+}
+
+/// By what rule the objects of a document's kind touch flows, if it is one that is not modelled.
+#[must_use]
+pub fn touches(document: &Document) -> Option<Touches> {
+    let head = Head::read(document).ok()?;
+    kinds::touches(head.kind, head.group)
 }
 
 /// Whether an object uses no field of its kind that bears on traffic.

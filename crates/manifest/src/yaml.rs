@@ -150,7 +150,11 @@ fn syntax_error(file: &Arc<str>, error: &serde_saphyr::Error) -> Diagnostic {
     let text = error.without_snippet().to_string();
     let message = text.lines().next().unwrap_or_default().trim();
     let (code, hint) = classify(message);
-    let finding = Diagnostic::error(code, strip_place(message)).hint(hint);
+    let words = match code {
+        "yaml-limit" => "the document is nested or aliased beyond what is read".to_owned(),
+        _ => in_own_words(&strip_place(message)),
+    };
+    let finding = Diagnostic::error(code, words).hint(hint);
     match error.location() {
         Some(place) => finding.at(Location::new(file, position(place))),
         None => finding.at(Location::new(file, Position { line: 1, column: 1 })),
@@ -179,6 +183,12 @@ fn classify(message: &str) -> (&'static str, &'static str) {
 fn strip_place(message: &str) -> String {
     let cut = message.find(" at line ").or_else(|| message.find(" (line ")).unwrap_or(message.len());
     message[..cut].trim_start_matches("error: ").to_owned()
+}
+
+/// What the parser says to programmers is left out.
+fn in_own_words(message: &str) -> String {
+    let kept = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
+    kept.split(" in Options").next().unwrap_or(kept).to_owned()
 }
 
 fn position(place: serde_saphyr::Location) -> Position {

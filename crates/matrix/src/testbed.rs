@@ -39,6 +39,9 @@ pub trait Testbed {
         None
     }
 
+    /// Adds to what was seen of a flow, whose case failed on it, what helps to find the cause.
+    fn elaborate(&mut self, _flow: &Flow, _seen: &mut Observation) {}
+
     /// Whether trying again can end differently: there is a network with chances of its own.
     fn is_live(&self) -> bool {
         true

@@ -28,6 +28,9 @@ pub fn write(folder: &Path, record: &RunRecord, formats: &[Format]) -> Result<Ve
     // Two runs at once: the files of one are all there before those of the other come. Where a file system knows no
     // locks, each file is whole all the same.
     let turn = fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    if turn.is_ok() {
+        sweep(folder);
+    }
     let result = stage(folder, &rendered).and_then(publish);
     drop(turn);
     if result.is_err() && made {
@@ -43,6 +46,21 @@ fn make_folder(folder: &Path) -> Result<bool, ReportError> {
     fs::create_dir_all(folder).map_err(|source| ReportError::Folder { path: folder.to_owned(), source })?;
     Ok(!existed)
 }
+
+/// Removes what a run left behind that was killed while it wrote; nobody else writes while this run has its turn.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1) && entry.path().is_file() {
+            // If it cannot go, it is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// How the names of temporary files begin and end.
+const TEMPORARY: (&str, &str) = (".airtight-", ".tmp");
 
 type Staged = Vec<(NamedTempFile, PathBuf)>;
 
@@ -62,7 +80,7 @@ fn stage(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Staged, Repor
 
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
-    builder.prefix(".airtight-").suffix(".tmp");
+    builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
     // A report is for others to read; the process's umask has the last word.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -12,6 +12,7 @@ use airtight_matrix::judge::Verdict;
 use airtight_matrix::run::{CaseRecord, ExitStatus, RunRecord};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
+use super::cause::groups;
 use super::error::ReportError;
 use super::failure::FailureKind;
 use super::standing::Standing;
@@ -28,10 +29,26 @@ pub fn render(record: &RunRecord) -> Result<String, ReportError> {
     report.timestamp = record.started.parse().ok();
     report.set_time(Duration::from_millis(record.duration_ms));
     let mut names = Names::default();
+    let causes = Causes::of(record);
     for (scenario, cases) in by_scenario(record) {
-        report.add_test_suite(suite(record, scenario, &cases, &mut names));
+        report.add_test_suite(suite(record, scenario, &cases, (&mut names, &causes)));
     }
-    let troubles = troubles(record, report.failures + report.errors);
+    // Beside cases that did not pass they would be counted as such.
+    let unsuccessful = report.failures + report.errors;
+    if unsuccessful > 0
+        && let Some(first) = report.test_suites.first_mut()
+    {
+        let refusals: Vec<String> = record
+            .findings
+            .iter()
+            .filter(|finding| finding.is_error())
+            .map(|finding| one_line(&finding.to_string()))
+            .collect();
+        if !refusals.is_empty() {
+            first.set_system_err(refusals.join("\n"));
+        }
+    }
+    let troubles = if unsuccessful == 0 { troubles(record) } else { Vec::new() };
     if !troubles.is_empty() {
         let mut suite = TestSuite::new("run");
         suite.add_test_cases(troubles);
@@ -42,7 +59,7 @@ pub fn render(record: &RunRecord) -> Result<String, ReportError> {
 
 /// What fails the run beside its cases, each as a test case of its own, so that no reader of this file takes a
 /// refused input or an idle testbed for a success.
-fn troubles(record: &RunRecord, unsuccessful: usize) -> Vec<TestCase> {
+fn troubles(record: &RunRecord) -> Vec<TestCase> {
     let mut troubles: Vec<TestCase> = record
         .findings
         .iter()
@@ -56,7 +73,7 @@ fn troubles(record: &RunRecord, unsuccessful: usize) -> Vec<TestCase> {
     if !record.canary.enforces {
         troubles.push(trouble(NonSuccessKind::Error, "canary", "NotEnforcing", &record.canary.detail));
     }
-    if record.summary.status != ExitStatus::Passed && unsuccessful == 0 && troubles.is_empty() {
+    if record.summary.status != ExitStatus::Passed && troubles.is_empty() {
         troubles.push(trouble(NonSuccessKind::Error, "result", "Result", &headline(record)));
     }
     troubles
@@ -86,7 +103,12 @@ fn by_scenario(record: &RunRecord) -> Vec<(&str, Vec<&CaseRecord>)> {
     groups
 }
 
-fn suite(record: &RunRecord, scenario: &str, cases: &[&CaseRecord], names: &mut Names) -> TestSuite {
+fn suite(
+    record: &RunRecord,
+    scenario: &str,
+    cases: &[&CaseRecord],
+    (names, causes): (&mut Names, &Causes),
+) -> TestSuite {
     let mut suite = TestSuite::new(one_line(scenario));
     suite.timestamp = record.started.parse().ok();
     suite.set_time(cases.iter().map(|case| Duration::from_micros(case.duration_us)).sum());
@@ -102,21 +124,23 @@ fn suite(record: &RunRecord, scenario: &str, cases: &[&CaseRecord], names: &mut 
     let versions = record.stack.versions.iter().map(|(name, version)| (name.as_str(), one_line(version)));
     properties.extend(versions);
     suite.add_properties(properties.into_iter().map(|(name, value)| (one_line(name), value)));
-    suite.add_test_cases(cases.iter().map(|case| test_case(case, names)));
+    suite.add_test_cases(cases.iter().map(|case| test_case(case, names, causes)));
     suite
 }
 
-fn test_case(record: &CaseRecord, names: &mut Names) -> TestCase {
+fn test_case(record: &CaseRecord, names: &mut Names, causes: &Causes) -> TestCase {
     let case = &record.case;
     // Jenkins splits a classname at its last dot into package and class.
     let class = format!("airtight.{}", one_line(&case.scenario).replace('.', "-"));
     let name = names.unique(&class, &format!("{} {}", one_line(&case.id), one_line(&case.title)));
-    let mut test = TestCase::new(name, status(record));
+    let cause = causes.0.get(&case.id);
+    let mut test = TestCase::new(name, status(record, cause));
     test.set_classname(class);
     test.set_time(Duration::from_micros(record.duration_us));
     test.extra.insert("file".into(), one_line(&case.at.file).into());
     test.extra.insert("line".into(), case.at.position.line.to_string().into());
     test.add_properties(properties(record));
+    test.add_properties(cause.map(|cause| ("cause".to_owned(), cause.clone())));
     if let Some(trace) = trace(record)
         && Standing::of(record) <= Standing::Waived
     {
@@ -141,8 +165,9 @@ fn properties(record: &CaseRecord) -> Vec<(String, String)> {
     out
 }
 
-fn status(record: &CaseRecord) -> TestCaseStatus {
+fn status(record: &CaseRecord, cause: Option<&String>) -> TestCaseStatus {
     let why = one_line(&record.judgement.why);
+    let why = cause.map_or_else(|| why.clone(), |cause| format!("{cause} ({why})"));
     let mut status = match &record.judgement.verdict {
         Verdict::Pass => return passed(record),
         Verdict::Fail => typed(NonSuccessKind::Failure, &FailureKind::of(record).to_string()),
@@ -195,6 +220,24 @@ fn description(record: &CaseRecord, message: &str) -> String {
     }
     lines.retain(|line| !line.is_empty());
     lines.join("\n")
+}
+
+/// The cause of every case that did not pass, by its id, so that whoever sorts messages has the cases of one together.
+struct Causes(BTreeMap<String, String>);
+
+impl Causes {
+    fn of(record: &RunRecord) -> Self {
+        let mut causes = BTreeMap::new();
+        for group in groups(record) {
+            let at = if group.cause.at.is_empty() { String::new() } else { format!(" ({})", group.cause.at) };
+            let words = format!("{}{at}", group.cause.words);
+            causes.extend(group.cases.iter().map(|case| (case.case.id.clone(), words.clone())));
+            let first = group.cases.first().map(|case| case.case.id.clone()).unwrap_or_default();
+            let follows = format!("follows from {}: {words}", one_line(&first));
+            causes.extend(group.followers.iter().map(|case| (case.case.id.clone(), follows.clone())));
+        }
+        Self(causes)
+    }
 }
 
 /// Names that were given, so that none is given twice.

@@ -15,6 +15,7 @@
 //! }
 //! ```
 
+mod cause;
 mod control;
 pub mod diff;
 mod error;

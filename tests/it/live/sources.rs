@@ -91,7 +91,7 @@ fn flows_from_outside_start_on_this_machine() {
     let nowhere = Live::new(&cluster, options(), None).unwrap();
     assert!(nowhere.refuses(&to_node).unwrap().contains("no program is named"));
     let [program, role] = PROBE.map(str::to_owned);
-    let outside = Outside::Probe(Dialler { program: program.into(), role: vec![role] });
+    let outside = Outside::Probe(Dialler { program: program.into(), role: vec![role], reaches_pods: false });
     let mut live = Live::new(&cluster, Options { outside, ..options() }, None).unwrap();
     assert!(live.refuses(&to_pod).unwrap().contains("no way to a pod's address"));
     assert_eq!(live.refuses(&to_node), None);

@@ -29,6 +29,7 @@ impl Access {
         let named: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let mut clusters = kubeconfig.clusters.iter().filter_map(|named| named.cluster.as_ref());
         let proxied = clusters.any(|cluster| cluster.proxy_url.is_some());
+        self.usable_user(&kubeconfig)?;
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let mut config = config.map_err(|error| unusable(&error, &named))?;
@@ -37,6 +38,34 @@ impl Access {
             config.proxy_url = None;
         }
         Ok(config)
+    }
+
+    /// Refuses credentials that kubectl would not use either, or that no header can carry.
+    fn usable_user(&self, kubeconfig: &Kubeconfig) -> Result<(), Failure> {
+        let context = self.context.as_ref().or(kubeconfig.current_context.as_ref());
+        let named = kubeconfig.contexts.iter().find(|known| Some(&known.name) == context);
+        let user = named.and_then(|named| named.context.as_ref()?.user.as_deref());
+        let Some(user) = user.and_then(|user| kubeconfig.auth_infos.iter().find(|known| known.name == user)) else {
+            return Ok(());
+        };
+        let Some(info) = &user.auth_info else { return Ok(()) };
+        let refused = |what: String, hint: &str| {
+            let message = format!("the kubeconfig's user {} {what}", user.name);
+            Err(Failure { code: "kubeconfig", message, hint: Some(hint.to_owned()) })
+        };
+        if let Some(provider) = &info.auth_provider {
+            let what = format!("has the auth provider `{}`, whose command nobody runs any more", provider.name);
+            return refused(what, "kubectl has had none since 1.26; use an exec plugin instead");
+        }
+        let written = serde_json::to_value(info).unwrap_or_default();
+        let unfit = |letter: char| letter.is_control() || !letter.is_ascii();
+        if written["token"].as_str().is_some_and(|token| token.contains(unfit)) {
+            return refused(
+                "has a token with characters that no header can carry".to_owned(),
+                "is there a line break in it?",
+            );
+        }
+        Ok(())
     }
 
     /// The file that is meant; none if none was asked for and there is none.
@@ -73,10 +102,24 @@ fn in_cluster() -> Result<Config, Failure> {
     })
 }
 
+/// Without the words of the parser, which quote what they could not read: that may be a token or a key.
 fn unread(error: &KubeconfigError) -> Failure {
+    let why = match error {
+        KubeconfigError::Parse(error) => error.location().map_or_else(
+            || "it is no YAML, or a field has a value of another type".to_owned(),
+            |place| {
+                format!("at {}:{} it is no YAML, or a field has a value of another type", place.line(), place.column())
+            },
+        ),
+        KubeconfigError::ParseClusterUrl(_) => "the server's URL cannot be read".to_owned(),
+        KubeconfigError::ParseProxyUrl(_) => "the proxy's URL cannot be read".to_owned(),
+        KubeconfigError::LoadClientKey(_) => "the client's key cannot be read".to_owned(),
+        KubeconfigError::LoadClientCertificate(_) => "the client's certificate cannot be read".to_owned(),
+        other => other.to_string(),
+    };
     Failure {
         code: "kubeconfig",
-        message: format!("the kubeconfig cannot be used: {error}"),
+        message: format!("the kubeconfig cannot be used: {why}"),
         hint: Some("`kubectl config view` reads the same file".to_owned()),
     }
 }

@@ -48,7 +48,7 @@ impl KubeCluster {
         config.read_timeout = None;
         config.write_timeout = Some(limits.call);
         config.default_retry = false;
-        let server = config.cluster_url.to_string();
+        let server = shown(&config.cluster_url);
         let guard = runtime.enter();
         let made = Client::try_from(config).map_err(|error| client(&error));
         drop(guard);
@@ -69,6 +69,17 @@ impl KubeCluster {
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server
+    }
+}
+
+/// An address without the name and password that it may have.
+fn shown(url: &http::Uri) -> String {
+    let text = url.to_string();
+    match (text.split_once("://"), url.authority()) {
+        (Some((scheme, rest)), Some(authority)) if authority.as_str().contains('@') => {
+            format!("{scheme}://{}", rest.split_once('@').map_or(rest, |(_, rest)| rest))
+        }
+        (Some(_) | None, _) => text,
     }
 }
 

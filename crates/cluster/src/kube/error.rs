@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use airtight_manifest::Failure;
+use kube::client::AuthError;
 
 use super::limits::LARGEST;
 use crate::refusal::code_of;
@@ -26,9 +27,9 @@ pub(super) fn of_client(error: &kube::Error, what: &str, server: &str) -> Failur
         };
     }
     match error {
-        kube::Error::Auth(_) => Failure {
+        kube::Error::Auth(error) => Failure {
             code: "credentials",
-            message: format!("{what} at {server}: no credentials could be had: {said}"),
+            message: format!("{what} at {server}: no credentials could be had: {}", of_credentials(error)),
             hint: Some("run the kubeconfig's credential program by hand".to_owned()),
         },
         _ if never_connected(error) => Failure {
@@ -41,6 +42,23 @@ pub(super) fn of_client(error: &kube::Error, what: &str, server: &str) -> Failur
             message: format!("{what} at {server}: the connection broke: {said}"),
             hint: Some("the API server, or a proxy before it, closed it; its log says why".to_owned()),
         },
+    }
+}
+
+/// Why there are no credentials, without what a program printed, which may be one.
+fn of_credentials(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecRun { cmd, out } => format!("`{cmd}` ended with {}", out.status),
+        AuthError::AuthExecStart(error) => format!("the exec plugin cannot be started: {error}"),
+        AuthError::AuthExecParse(_) => "what the exec plugin printed is no ExecCredential".to_owned(),
+        AuthError::InvalidBasicAuth(_) | AuthError::InvalidBearerToken(_) => {
+            "they have characters that no header can carry".to_owned()
+        }
+        AuthError::MissingCommand
+        | AuthError::ExecPluginFailed
+        | AuthError::UnrefreshableTokenResponse
+        | AuthError::ReadTokenFile(..) => error.to_string(),
+        _ => "the kubeconfig's user cannot be used".to_owned(),
     }
 }
 

@@ -41,6 +41,50 @@ fn answered(limits: Limits, answer: fn(&mut TcpStream) -> std::io::Result<()>) -
     (KubeCluster::connect(&Access { kubeconfig: Some(path), context: None }, limits).unwrap(), folder)
 }
 
+/// What is said of a kubeconfig with this user, at this server.
+fn refusal(server: &str, user: &str) -> String {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: \"{server}\"}}}}]\nusers:\n- name: u\n  user: {user}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let access = Access { kubeconfig: Some(path), context: None };
+    let failure = match KubeCluster::connect(&access, LIMITS) {
+        Ok(cluster) => cluster.is_ready().unwrap_err(),
+        Err(failure) => failure,
+    };
+    format!("{} {} {}", failure.code, failure.message, failure.hint.unwrap_or_default())
+}
+
+#[test]
+fn what_a_kubeconfig_keeps_secret_is_not_said() {
+    let nowhere = "https://127.0.0.1:1";
+    for (server, user, says) in [
+        (nowhere, "{token: {hunter2: hunter2}}", "kubeconfig the kubeconfig cannot be used"),
+        (nowhere, "{token: [hunter2]}", "kubeconfig the kubeconfig cannot be used"),
+        (nowhere, "{token: \"hunter2\\r\\nx: y\"}", "that no header can carry"),
+        (nowhere, "{token: \"hunter2\\0\"}", "that no header can carry"),
+        (nowhere, "{client-key-data: hunter2, client-certificate-data: aGVsbG8=}", ""),
+        ("https://user:hunter2@127.0.0.1:1", "{}", "127.0.0.1:1"),
+        (nowhere, "{auth-provider: {name: gcp, config: {cmd-path: hunter2}}}", "auth provider `gcp`"),
+        (
+            nowhere,
+            "{exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, echo hunter2; exit 7], interactiveMode: Never}}",
+            "credentials",
+        ),
+        (
+            nowhere,
+            "{exec: {apiVersion: client.authentication.k8s.io/v1, command: echo, args: [hunter2], interactiveMode: Never}}",
+            "credentials",
+        ),
+    ] {
+        let said = refusal(server, user);
+        assert!(said.contains(says) && !said.contains("hunter2"), "{user}: {said}");
+    }
+}
+
 #[test]
 fn an_answer_that_does_not_end_is_not_read_to_its_end() {
     let (cluster, _folder) = answered(LIMITS, |stream| {

@@ -2,30 +2,9 @@
 
 use std::sync::LazyLock;
 
+use airtight_matrix::run::{REDACTED, is_named_secret};
 use regex::Regex;
 use serde_json::{Value, json};
-
-/// What stands in place of a secret.
-const REDACTED: &str = "[redacted]";
-
-/// Names, in lower case and without separators, whose values are secret.
-const SECRET: &[&str] = &[
-    "authorization",
-    "proxyauthorization",
-    "cookie",
-    "setcookie",
-    "xapikey",
-    "apikey",
-    "token",
-    "accesstoken",
-    "idtoken",
-    "refreshtoken",
-    "clientsecret",
-    "password",
-    "passwd",
-    "secret",
-    "privatekey",
-];
 
 /// Secrets in the middle of a text: a bearer's token, a JSON Web Token (RFC 7515: `{"` begins with `eyJ`), a private
 /// key, and headers and members with a name that says so.
@@ -86,11 +65,6 @@ pub fn redact_text(text: &str) -> String {
         }
     }
     text
-}
-
-fn is_named_secret(name: &str) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    SECRET.contains(&plain.as_str())
 }
 
 #[cfg(test)]

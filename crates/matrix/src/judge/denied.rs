@@ -20,6 +20,7 @@ pub(super) fn denied(
         return Finding::Broken(through(expect, outcome, evidence));
     }
     unproven(case, twin)
+        .or_else(|| misaddressed(case, expect, (outcome, evidence), twin))
         .or_else(|| contradictory(expect, evidence))
         .or_else(|| vacuous(expect, evidence))
         .or_else(|| wrong_layer(expect, outcome, evidence))
@@ -71,6 +72,26 @@ fn unproven(case: &Case, twin: Option<&Judged<'_>>) -> Option<Finding> {
         Verdict::Waived { .. } => "is waived",
     };
     Some(Finding::Unclear(format!("its twin {id} {state}: {}", twin.judgement.why)))
+}
+
+/// A host that no listener or route takes is the most that a slip of the pen leads to: that it is meant the case must say.
+fn misaddressed(
+    case: &Case,
+    expect: &DenyExpectation,
+    (outcome, evidence): (&Outcome, &Evidence),
+    twin: Option<&Judged<'_>>,
+) -> Option<Finding> {
+    let unserved =
+        |reason: &Reason| matches!((reason, outcome), (Reason::NoListener | Reason::NoRoute, Outcome::Http(_)));
+    let reason = evidence.reason.filter(unserved)?;
+    let own = case.flow.request.as_ref()?.host.as_str();
+    let twins = twin?.case.flow.request.as_ref()?.host.as_str();
+    (expect.reason.is_none() && !own.eq_ignore_ascii_case(twins)).then(|| {
+        Finding::Unclear(format!(
+            "nothing at the gateway takes host `{own}`, so that a mistyped host would end like this as well; if that is \
+             what the case shows, it says so with `reason: {reason}`"
+        ))
+    })
 }
 
 /// A layer on the way cannot have ended a flow that the workload answered.

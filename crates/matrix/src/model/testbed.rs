@@ -14,13 +14,15 @@ use crate::testbed::{Canary, Testbed};
 #[derive(Debug)]
 pub struct Model<'e, 'w> {
     engine: &'e Engine<'w>,
+    /// The same engine, to explain failures with; made when it is first needed.
+    suggesting: Option<Engine<'w>>,
 }
 
 impl<'e, 'w> Model<'e, 'w> {
     /// The testbed of a compiled world.
     #[must_use]
     pub fn new(engine: &'e Engine<'w>) -> Self {
-        Self { engine }
+        Self { engine, suggesting: None }
     }
 
     /// What the model sees of one flow.
@@ -49,6 +51,13 @@ impl Testbed for Model<'_, '_> {
 
     fn observe(&mut self, flows: &[&Flow]) -> Vec<Observation> {
         flows.iter().map(|flow| self.observe_one(flow)).collect()
+    }
+
+    fn elaborate(&mut self, flow: &Flow, seen: &mut Observation) {
+        let suggesting = self.suggesting.get_or_insert_with(|| self.engine.suggesting());
+        if let (Some(trace), Ok(told)) = (&mut seen.evidence.trace, suggesting.trace(flow)) {
+            *trace = told;
+        }
     }
 
     fn is_live(&self) -> bool {

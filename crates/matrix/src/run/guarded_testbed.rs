@@ -90,6 +90,19 @@ impl<'t> GuardedTestbed<'t> {
         }
     }
 
+    /// What helps to find the cause of a failure, from a testbed whose word counts.
+    pub(super) fn elaborate(&mut self, flow: &Flow, seen: &mut Observation) {
+        let mut more = seen.clone();
+        if self.broken.is_none() {
+            match catch_unwind(AssertUnwindSafe(|| self.testbed.elaborate(flow, &mut more))) {
+                Ok(()) => *seen = more,
+                Err(panic) => {
+                    self.give_up(panic.as_ref());
+                }
+            }
+        }
+    }
+
     fn give_up(&mut self, panic: &(dyn Any + Send)) -> String {
         let text = panic
             .downcast_ref::<&str>()

@@ -10,6 +10,7 @@ mod event;
 mod guarded_testbed;
 mod predictions;
 mod record;
+mod redact;
 mod rounds;
 mod runner;
 mod schema;
@@ -24,5 +25,6 @@ pub use record::{
     CanaryRecord, CaseRecord, EvidenceRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary,
     ToolRecord,
 };
+pub use redact::{REDACTED, is_named_secret, redacted_trace};
 pub use runner::{judge_all, run};
 pub use schema::schema;

@@ -13,6 +13,7 @@ use super::event::{Event, Subscriber};
 use super::guarded_testbed::GuardedTestbed;
 use super::predictions::{Predictions, disagreements};
 use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary, ToolRecord};
+use super::redact::redacted;
 use super::rounds::{apart, rounds};
 use super::subscribers::Subscribers;
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
@@ -57,7 +58,7 @@ pub fn run(
     let coverage = context.coverage;
     let policies = coverage(&records);
     findings.append(&mut subscribers.failures);
-    let mut record = RunRecord {
+    let mut record = redacted(RunRecord {
         schema: RUN_SCHEMA.to_owned(),
         id: context.id.unwrap_or_else(|| run_id(started, &context.inputs, plan)),
         tool: ToolRecord::this(),
@@ -73,7 +74,7 @@ pub fn run(
         policies,
         inputs: context.inputs,
         evidence: None,
-    };
+    });
     subscribers.tell(&Event::Finished(&record));
     if !subscribers.failures.is_empty() {
         record.findings.append(&mut subscribers.failures);
@@ -304,6 +305,11 @@ impl<'p> Cases<'p> {
             let twin = twin.map(|(case, judgement)| Judged { case, judgement });
             let judgement = judge(case, &observation, twin.as_ref(), self.today);
             records.push((*index, self.record(*index, observation, judgement, share)));
+        }
+        for (_, record) in &mut records {
+            if let (Verdict::Fail, Some(seen)) = (&record.judgement.verdict, &mut record.observation) {
+                guarded.elaborate(&record.case.flow, seen);
+            }
         }
         records
     }

@@ -1,8 +1,11 @@
 //! The checks of a hop: what each checkpoint on it decides.
 
+use airtight_manifest::cilium::Direction;
+
 use super::connection::Connection;
 use super::dial::Dial;
 use super::peer::Peer;
+use super::policies::Policies;
 use super::target::target_port;
 use super::trace::{Check, Wire};
 use crate::policy::cni::CniHop;
@@ -45,12 +48,22 @@ pub(super) fn cni_checks(dial: Dial<'_, '_>, to: &Peer<'_>, wire: Wire) -> Vec<C
     let pods = [from.pod, to.pod].into_iter().flatten();
     let mut checks: Vec<Check> = pods.filter_map(|pod| doubt(world, pod)).collect();
     if from.pod.is_some_and(|pod| !pod.host_network) {
-        checks.push(check(Checkpoint::CniEgress, policies.cni.egress(world, &hop)));
+        let decision = suggested(policies, &hop, Direction::Egress, policies.cni.egress(world, &hop));
+        checks.push(check(Checkpoint::CniEgress, decision));
     }
     if to.pod.is_some_and(|pod| !pod.host_network) || matches!(to.endpoint, Endpoint::Node(_)) {
-        checks.push(check(Checkpoint::CniIngress, policies.cni.ingress(world, &hop)));
+        let decision = suggested(policies, &hop, Direction::Ingress, policies.cni.ingress(world, &hop));
+        checks.push(check(Checkpoint::CniIngress, decision));
     }
     checks
+}
+
+/// A decision with the rules that nearly made another one, where they are asked for.
+fn suggested(policies: &Policies<'_>, hop: &CniHop<'_>, direction: Direction, decision: Decision) -> Decision {
+    if !policies.suggests || decision.reason != Reason::DefaultDeny {
+        return decision;
+    }
+    Decision { near: policies.cni.near_misses(policies.world, hop, direction), ..decision }
 }
 
 /// A pod about which nobody knows what admission makes of it.

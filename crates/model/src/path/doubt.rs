@@ -3,10 +3,9 @@
 use airtight_manifest::RuleRef;
 
 use super::trace::{End, Hop, Trace};
-use crate::world::{WITHOUT_EFFECT, World};
+use crate::world::{Reach, World};
 
-/// Leaves open how a flow ends that an object of an unmodelled kind could touch: one in a namespace on
-/// its way, in the mesh's root namespace, or in none.
+/// Leaves open how a flow ends that an object of an unmodelled kind could touch on its way.
 pub(super) fn admit_doubt(world: &World, mut trace: Trace) -> Trace {
     if let Some(rule) = doubt_about(world, &trace.hops) {
         trace.end = End::Unknown(format!("{rule} is of a kind that airtight does not model"));
@@ -17,25 +16,27 @@ pub(super) fn admit_doubt(world: &World, mut trace: Trace) -> Trace {
 
 /// The object that leaves a way open.
 pub(super) fn doubt_about<'w>(world: &'w World, hops: &[Hop]) -> Option<&'w RuleRef> {
-    let ends = hops.iter().flat_map(|hop| [&hop.from, &hop.to]);
-    doubt_in(world, &mut ends.filter_map(|end| end.split_once('/')).map(|(home, _)| home))
+    let meets = |reach: &Reach| {
+        *reach == Reach::Everything || hops.iter().any(|hop| reach.has(&hop.from, &hop.to, leaves(world, &hop.to)))
+    };
+    doubt(world, meets)
 }
 
-/// The object that leaves a way through these namespaces open.
-pub(super) fn doubt_in<'w>(world: &'w World, namespaces: &mut dyn Iterator<Item = &str>) -> Option<&'w RuleRef> {
-    if world.objects.unmodelled.is_empty() {
-        return None;
-    }
-    let passed: Vec<&str> = namespaces.collect();
-    world.objects.unmodelled.iter().find(|rule| touches(world, rule, &passed))
+/// The object that leaves open whatever begins at an end, wherever in the cluster that leads.
+pub(super) fn doubt_from<'w>(world: &'w World, end: &str) -> Option<&'w RuleRef> {
+    doubt(world, |reach| reach.has_start(end))
 }
 
-fn touches(world: &World, rule: &RuleRef, passed: &[&str]) -> bool {
-    if WITHOUT_EFFECT.contains(&&*rule.object.kind) {
-        return false;
-    }
-    match rule.object.namespace.as_deref() {
-        None => true,
-        Some(namespace) => namespace == world.stack.istio.root_namespace || passed.contains(&namespace),
-    }
+/// The object that leaves open whatever leads to an end.
+pub(super) fn doubt_to<'w>(world: &'w World, end: &str) -> Option<&'w RuleRef> {
+    doubt(world, |reach| reach.has_end(end))
+}
+
+fn doubt(world: &World, meets: impl Fn(&Reach) -> bool) -> Option<&RuleRef> {
+    world.touched.iter().find(|touched| touched.reach.iter().any(&meets)).map(|touched| &touched.rule)
+}
+
+/// Whether a hop to here leads out of the cluster.
+fn leaves(world: &World, to: &str) -> bool {
+    to.split_once('/').is_none_or(|(home, _)| home != "node" && !world.namespaces.contains_key(home))
 }

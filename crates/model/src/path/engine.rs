@@ -33,6 +33,13 @@ impl<'w> Engine<'w> {
         Engine { policies: self.policies.without(world, object) }
     }
 
+    /// The same engine, whose traces name at a default deny of the CNI the rules that nearly allow the hop. This costs a
+    /// look at every rule.
+    #[must_use]
+    pub fn suggesting(&self) -> Self {
+        Self { policies: self.policies.suggesting() }
+    }
+
     /// The world that was compiled.
     #[must_use]
     pub fn world(&self) -> &'w World {

@@ -13,7 +13,7 @@ use crate::policy::{gateway, waypoint, ztunnel};
 use crate::world::{GatewayKey, World};
 
 /// All policies of a world, one field per layer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Policies<'w> {
     pub(super) world: &'w World,
     pub(super) cni: Arc<CniPolicy>,
@@ -22,6 +22,8 @@ pub(super) struct Policies<'w> {
     waypoint_gateways: Arc<[WaypointGateway]>,
     pub(super) bindings: Arc<Bindings>,
     pub(super) gateways: Arc<GatewayPolicy>,
+    /// Whether default denies are to name the rules that nearly allow what they end.
+    pub(super) suggests: bool,
 }
 
 impl<'w> Policies<'w> {
@@ -44,7 +46,13 @@ impl<'w> Policies<'w> {
             waypoint_gateways: Arc::clone(&self.waypoint_gateways),
             bindings: Arc::clone(&self.bindings),
             gateways: Arc::clone(&self.gateways),
+            suggests: self.suggests,
         }
+    }
+
+    /// The same, which name the rules that nearly allow what a default deny ends.
+    pub(super) fn suggesting(&self) -> Self {
+        Self { suggests: true, ..self.clone() }
     }
 
     /// Compiles the policies of the mesh and of the gateways.
@@ -59,6 +67,7 @@ impl<'w> Policies<'w> {
             waypoint_gateways: waypoint_gateways.into(),
             bindings: Arc::new(bindings),
             gateways: Arc::new(GatewayPolicy::compile(world)),
+            suggests: false,
         }
     }
 

@@ -180,13 +180,35 @@ pub struct Decision {
     /// What an observer at this checkpoint would log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Of a default deny that somebody wants explained: rules that nearly allow the hop, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<NearMiss>,
+}
+
+/// A rule that nearly allows a hop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NearMiss {
+    /// The rule.
+    pub rule: RuleRef,
+    /// What keeps it from that.
+    pub but: String,
+    /// How far it is: 1 for what looks like a slip of the pen.
+    pub distance: u32,
 }
 
 impl Decision {
     /// The flow goes on.
     #[must_use]
     pub fn allow(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { effect: Effect::Allow, reason, rules: Vec::new(), detail: detail.into(), symptom: None, log: None }
+        Self {
+            effect: Effect::Allow,
+            reason,
+            rules: Vec::new(),
+            detail: detail.into(),
+            symptom: None,
+            log: None,
+            near: Vec::new(),
+        }
     }
 
     /// The flow ends here, and the client sees `symptom`.
@@ -199,6 +221,7 @@ impl Decision {
             detail: detail.into(),
             symptom: Some(symptom),
             log: None,
+            near: Vec::new(),
         }
     }
 
@@ -212,6 +235,7 @@ impl Decision {
             detail: detail.into(),
             symptom: None,
             log: None,
+            near: Vec::new(),
         }
     }
 

@@ -12,7 +12,7 @@ mod spiffe;
 pub mod waypoint;
 pub mod ztunnel;
 
-pub use decision::{Checkpoint, Decision, Effect, Layer, Reason};
+pub use decision::{Checkpoint, Decision, Effect, Layer, NearMiss, Reason};
 pub use hbone::HBONE;
 pub(crate) use istio::is_foreign_to_ztunnel;
 pub use outcome::{Outcome, Rcode};

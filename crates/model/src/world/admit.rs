@@ -16,6 +16,7 @@ use super::Namespace;
 use super::admission::AdmissionEvent;
 use super::intake::{Item, accept};
 use super::pruned::accept_mutated;
+use super::unseen::{Candidate, Unseen};
 
 /// Objects about which nobody knows what admission makes of them, with the rules to blame.
 pub(super) type Doubts = BTreeMap<ObjectRef, Vec<RuleRef>>;
@@ -39,6 +40,8 @@ pub(super) struct Admission {
     pub(super) events: Vec<AdmissionEvent>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) doubts: Doubts,
+    /// Webhooks and the like, of which nobody knows what they do.
+    pub(super) unseen: Arc<Vec<Unseen>>,
 }
 
 impl Admission {
@@ -55,6 +58,7 @@ impl Admission {
             events: Vec::new(),
             findings,
             doubts: Doubts::new(),
+            unseen: Arc::new(Unseen::among(items)),
         }
     }
 
@@ -99,6 +103,9 @@ impl Admission {
             },
             None => item,
         };
+        if !item.assumed {
+            self.note_unseen(&object, &item.document, namespace_labels);
+        }
         self.mark(&object, &mut item);
         admitted.push(item);
     }
@@ -116,6 +123,8 @@ impl Admission {
         if self.note(&object, &review) {
             return None;
         }
+        let seen = review.mutated.as_ref().unwrap_or(document);
+        self.note_unseen(&object, seen, namespace_labels);
         let pod = match &review.mutated {
             Some(mutated) => accept_mutated(mutated, &self.stack).map(|(_, resource)| resource),
             None => decode_resource(document),
@@ -163,6 +172,17 @@ impl Admission {
         false
     }
 
+    /// Writes down what is not modelled and could act on an object.
+    fn note_unseen(&mut self, object: &ObjectRef, document: &Document, namespace_labels: &Labels) {
+        if self.unseen.is_empty() {
+            return;
+        }
+        let acting = Unseen::about(&self.unseen, &Candidate::of(document, object, namespace_labels));
+        if !acting.is_empty() {
+            self.doubts.entry(object.clone()).or_default().extend(acting);
+        }
+    }
+
     /// A policy object in doubt is one with a construct that is not modelled.
     fn mark(&self, object: &ObjectRef, item: &mut Item) {
         let Some(rules) = self.doubts.get(object) else { return };
@@ -183,8 +203,12 @@ impl Admission {
                         continue;
                     }
                     let object = resource.object().clone();
-                    self.events.push(AdmissionEvent::Generated { object, rule, trigger });
-                    admitted.push(Item::new(document, resource));
+                    self.events.push(AdmissionEvent::Generated { object: object.clone(), rule, trigger });
+                    let home = labels_of(admitted).remove(object.namespace.as_deref().unwrap_or_default());
+                    let mut item = Item::new(document, resource);
+                    self.note_unseen(&object, &item.document, &home.unwrap_or_default());
+                    self.mark(&object, &mut item);
+                    admitted.push(item);
                 }
                 Err(findings) => {
                     let object = ObjectRef::new("generated object", None, &rule.to_string());

@@ -16,6 +16,7 @@ use super::intake::{INPUT_ERRORS, Item, accept};
 use super::listening::{NamedPort, is_news};
 use super::pruned::accept_mutated;
 use super::succession::Unmet;
+use super::unseen::Unseen;
 use super::{Namespace, World};
 
 /// The API server with what it stores, and Kyverno behind it.
@@ -66,15 +67,6 @@ pub enum Objection {
         message: String,
     },
 }
-
-/// Kinds that decide about other requests; those of them that are not modelled leave every request open.
-const ADMISSION_GROUPS: &[&str] = &[
-    "ImageValidatingPolicy",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration",
-];
 
 /// Kinds by which the API server itself limits what a namespace may hold, and which are not modelled.
 const LIMITS: &[&str] = &["ResourceQuota", "LimitRange"];
@@ -255,12 +247,8 @@ impl ApiServer {
         if let Some((object, rules)) = doubtful {
             return Some((rules.clone(), format!("what admission makes of {object} is not known")));
         }
-        self.items.iter().find_map(|item| match &item.resource {
-            Resource::Unmodelled(rule) if ADMISSION_GROUPS.contains(&&*rule.object.kind) => {
-                Some((vec![rule.clone()], format!("{} could decide here, which is not modelled", rule.object)))
-            }
-            _ => None,
-        })
+        let unseen = Unseen::about_kind(&self.admission.unseen, target)?;
+        Some((vec![unseen.clone()], format!("{} could decide here, which is not modelled", unseen.object)))
     }
 
     /// The world after requests, each of which must be accepted.

@@ -14,13 +14,14 @@ use super::api_server::{ApiServer, Namespaces};
 use super::environment::Environment;
 use super::expose;
 use super::intake::{Intake, Item};
-use super::objects::{Objects, WITHOUT_EFFECT};
+use super::objects::Objects;
 use super::ownership::{Owners, has_ended, is_live};
 use super::place::Placement;
 use super::platform::{self, Resolver};
 use super::pod::{Pod, PodId};
 use super::proxy::{Proxy, proxies};
 use super::service::Service;
+use super::touched::{self, touched};
 use super::workload;
 use super::{Namespace, World};
 use super::{assumed_namespaces, assumed_workloads};
@@ -73,13 +74,15 @@ impl<'a> Builder<'a> {
         let mut admission = Admission::new(&self.items, &self.stack);
         self.items = admission.admit(std::mem::take(&mut self.items));
         self.items.sort_by(|a, b| a.resource.object().cmp(b.resource.object()));
-        self.report_unmodelled();
+        self.report_unmodelled_fields();
         let (pods, findings) =
             admit_pods(&self.items.iter().collect::<Vec<_>>(), &self.items, self.environment, &mut admission);
         self.findings.extend(findings);
         self.events.extend(admission.events.iter().cloned());
         let refused = std::mem::take(&mut admission.findings);
-        let built = assemble(&Arc::new(self.server(admission, pods)));
+        let server = Arc::new(self.server(admission, pods));
+        let built = assemble(&server);
+        self.findings.extend(touched::findings(&built.world.touched, &server.items, &server.admission.doubts));
         self.findings.extend(built.findings);
         self.findings.extend(refused);
         self.report_refusals();
@@ -121,7 +124,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What the engine does not model is said at its place, whether or not a flow ever meets it.
-    fn report_unmodelled(&mut self) {
+    fn report_unmodelled_fields(&mut self) {
         for item in &self.items {
             let meta = item.resource.meta();
             let fields = meta.iter().flat_map(|meta| meta.unmodelled.iter().map(|field| (&meta.object, field)));
@@ -134,13 +137,6 @@ impl<'a> Builder<'a> {
                 .hint("every case that this could touch is inconclusive")
             });
             self.findings.extend(found);
-            // Of what nobody reads, a lint of the CNI says so.
-            if let Resource::Unmodelled(rule) = &item.resource
-                && !WITHOUT_EFFECT.contains(&&*rule.object.kind)
-            {
-                let finding = Diagnostic::warning("unmodelled", format!("airtight does not model {}", rule.object));
-                self.findings.push(finding.at(rule.at.clone()).hint("every case that it could touch is inconclusive"));
-            }
         }
     }
 
@@ -258,6 +254,7 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     world.proxies = made.proxies.into();
     world.objects = sorted.objects;
     world.doubts = Arc::new(doubts(&world, &server.admission.doubts));
+    world.touched = touched(&world, &server.items, &server.admission.doubts).into();
     world.admission = server.admission.events.as_slice().into();
     Built { world, findings: made.findings }
 }
@@ -296,6 +293,7 @@ fn empty_world(server: &Arc<ApiServer>) -> World {
         objects: Objects::default(),
         admission: Arc::default(),
         doubts: Arc::default(),
+        touched: Arc::default(),
         api_server: Arc::clone(server),
         removed: Vec::new(),
     }
@@ -381,11 +379,16 @@ fn doubts(world: &World, doubts: &Doubts) -> BTreeMap<PodId, Vec<RuleRef>> {
     world.pods.iter().map(|pod| (pod.id, of_pod(pod))).filter(|(_, rules)| !rules.is_empty()).collect()
 }
 
+/// Kinds of which pods are made, or that are one. Another object may have a workload's name as well.
+const POD_MAKERS: &[&str] = &["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"];
+
 fn concerns(object: &ObjectRef, pod: &Pod) -> bool {
     match (&*object.kind, object.namespace.as_deref()) {
         ("Namespace", _) => object.name == pod.namespace,
-        (_, Some(namespace)) => {
-            namespace == &*pod.namespace && (object.name == pod.workload || object.name == pod.name)
+        (kind, Some(namespace)) => {
+            POD_MAKERS.contains(&kind)
+                && namespace == &*pod.namespace
+                && (object.name == pod.workload || object.name == pod.name)
         }
         (_, None) => false,
     }

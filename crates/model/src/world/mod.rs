@@ -32,6 +32,8 @@ mod pruned;
 mod service;
 mod state;
 mod succession;
+mod touched;
+mod unseen;
 mod workload;
 
 pub use admission::AdmissionEvent;
@@ -53,3 +55,4 @@ pub use service::{
 };
 pub use state::{Namespace, World};
 pub use succession::Unmet;
+pub use touched::{Reach, Touched};

@@ -14,6 +14,7 @@ use super::objects::Objects;
 use super::pod::{Pod, PodId};
 use super::proxy::Proxy;
 use super::service::Service;
+use super::touched::Touched;
 
 /// Everything that exists once admission has acted on the manifests.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct World {
     pub admission: Arc<[AdmissionEvent]>,
     /// Pods about which nobody knows what admission makes of them, with the rules to blame.
     pub doubts: Arc<BTreeMap<PodId, Vec<RuleRef>>>,
+    /// Objects of kinds that are not modelled, and what each of them touches.
+    pub touched: Arc<[Touched]>,
     /// What answers requests to change objects.
     pub api_server: Arc<ApiServer>,
     /// Policy objects that were taken out of `objects` since (see [`World::without`]).

@@ -7,6 +7,8 @@ mod gateway_vectors;
 mod manifests_schema;
 mod mesh_laws;
 mod mesh_vectors;
+mod near_misses;
 mod platform;
 mod reach_agreement;
+mod touched_vectors;
 mod version_vectors;

@@ -4,7 +4,7 @@ use airtight_manifest::Diagnostic;
 use airtight_matrix::run::{ExitStatus, RunRecord};
 use askama::Template;
 
-use super::anchor::Targets;
+use super::anchor::{CaseLink, Targets};
 use super::case::ScenarioView;
 use super::coverage::{ControlView, PolicyView};
 use super::filter::FilterView;
@@ -12,6 +12,7 @@ use super::grid::Grid;
 use super::inputs::{FindingView, InputView};
 use super::trace::Step;
 use super::{case, coverage, inputs, security};
+use crate::cause::groups;
 use crate::error::ReportError;
 use crate::standing::Standing;
 use crate::text::{count, duration, one_line};
@@ -45,6 +46,7 @@ struct Page {
     scope: String,
     canary: Canary,
     tiles: Vec<Tile>,
+    causes: Vec<CauseView>,
     attention: &'static [(&'static str, &'static str)],
     grid: Grid,
     filter: FilterView,
@@ -64,6 +66,16 @@ struct Page {
 struct Canary {
     enforces: bool,
     detail: String,
+}
+
+/// Cases that did not pass, by what they have in common.
+struct CauseView {
+    failed: bool,
+    counts: String,
+    words: String,
+    at: String,
+    hint: String,
+    cases: Vec<CaseLink>,
 }
 
 /// One count at the head of the page.
@@ -94,6 +106,7 @@ impl Page {
                 detail: one_line(record.canary.detail.trim_end_matches('.')),
             },
             tiles: tiles(record),
+            causes: causes(record, &targets),
             attention: ATTENTION,
             grid: Grid::of(record),
             filter: FilterView::of(record),
@@ -134,6 +147,19 @@ const ATTENTION: &[(&str, &str)] = &[
     ("waived", "Waived: fails, and someone answers for it"),
     ("skipped", "Skipped: not tried"),
 ];
+
+/// The causes of a run, the severest first.
+fn causes(record: &RunRecord, targets: &Targets<'_>) -> Vec<CauseView> {
+    let views = groups(record).into_iter().map(|group| CauseView {
+        failed: group.has_failed(),
+        counts: group.counts(),
+        words: group.cause.words.clone(),
+        at: group.cause.at.clone(),
+        hint: group.cause.hint.clone(),
+        cases: group.cases.iter().chain(&group.followers).map(|case| targets.case(&case.case.id)).collect(),
+    });
+    views.collect()
+}
 
 fn tone(status: ExitStatus) -> &'static str {
     match status {

@@ -6,6 +6,7 @@ use airtight_matrix::run::{CaseRecord, ExitStatus, PolicyRecord, RunRecord};
 use airtight_model::policy::Effect;
 
 use super::document::{Document, code, escape};
+use crate::cause::groups;
 use crate::failure::FailureKind;
 use crate::standing::Standing;
 use crate::text::duration;
@@ -25,6 +26,7 @@ pub fn render(record: &RunRecord) -> String {
 pub fn render_within(record: &RunRecord, limit: usize) -> String {
     let mut document = Document::new(limit);
     head(&mut document, record);
+    causes(&mut document, record);
     for standing in [Standing::Failed, Standing::Inconclusive, Standing::Waived, Standing::Skipped] {
         attention(&mut document, record, standing);
     }
@@ -54,6 +56,24 @@ fn head(document: &mut Document, record: &RunRecord) {
         document.always(&format!("**The testbed does not enforce:** {}\n\n", escape(&record.canary.detail)));
     }
 }
+
+/// What did not pass, by cause, the severest first.
+fn causes(document: &mut Document, record: &RunRecord) {
+    let rows = groups(record).into_iter().map(|group| {
+        let at = if group.cause.at.is_empty() { String::new() } else { format!("<br>{}", code(&group.cause.at)) };
+        let hint =
+            if group.cause.hint.is_empty() { String::new() } else { format!("<br>{}", escape(&group.cause.hint)) };
+        let named =
+            group.cases.iter().take(NAMED).map(|case| format!("{} {}", code(&case.case.id), escape(&case.case.title)));
+        let mut cases: Vec<String> = named.collect();
+        cases.extend((group.cases.len() > NAMED).then(|| format!("and {} more", group.cases.len() - NAMED)));
+        vec![group.counts(), format!("{}{at}{hint}", escape(&group.cause.words)), cases.join("<br>")]
+    });
+    document.table("What did not pass, by cause", &["Cases", "Cause", "Such as"], rows);
+}
+
+/// How many cases of a cause are named.
+const NAMED: usize = 3;
 
 /// The cases of one standing, each with what it needs to be understood.
 fn attention(document: &mut Document, record: &RunRecord, standing: Standing) {

@@ -2,6 +2,7 @@
 
 mod csv;
 mod document;
+mod dot;
 mod list;
 mod page;
 mod picture;
@@ -11,6 +12,7 @@ mod words;
 
 pub use csv::csv;
 pub use document::Document;
+pub use dot::dot;
 pub use list::list;
 pub use page::page;
 pub use picture::svg;

@@ -4,10 +4,11 @@ use airtight_matrix::judge::Verdict;
 use airtight_matrix::run::CaseRecord;
 
 use super::style::Style;
-use super::trace::push_trace;
+use super::trace::push_turning_point;
+use crate::cause::Group;
 use crate::failure::FailureKind;
 use crate::text::one_line;
-use crate::wording::{expectation, foreseen, observed, trace};
+use crate::wording::{expectation, foreseen, list, observed, trace};
 
 /// One case, told as its verdict needs it; ends with a line break.
 pub(super) fn tell(record: &CaseRecord, style: Style) -> String {
@@ -21,6 +22,37 @@ pub(super) fn tell(record: &CaseRecord, style: Style) -> String {
             short(record, style, "~", &[("until", until), ("why", why), ("seen", &kind)])
         }
     }
+}
+
+/// How many cases of a group are named by title before the others are listed by id.
+const TITLES: usize = 2;
+
+/// Cases of one cause: what it is, the first of them in full, and which the others are.
+pub(super) fn tell_group(group: &Group<'_>, style: Style) -> String {
+    let counts = style.bold(&group.counts());
+    let mut out = format!("  {counts}: {}\n", style.wrap(&group.cause.words, 4));
+    for (name, text) in [("written", &group.cause.at), ("hint", &group.cause.hint)] {
+        if !text.is_empty() {
+            field(&mut out, style, name, text);
+        }
+    }
+    let Some((first, others)) = group.cases.split_first() else { return out };
+    out.push_str(&tell(first, style));
+    let (titled, listed) = others.split_at(others.len().min(TITLES));
+    for case in titled {
+        out.push_str(&title(case, style, &mark(case, style)));
+    }
+    let verdict = if group.has_failed() { "failed" } else { "open" };
+    for (name, cases) in [(verdict, listed), ("follow", group.followers.as_slice())] {
+        if !cases.is_empty() {
+            field(&mut out, style, name, &list(cases.iter().map(|case| &case.case.id)));
+        }
+    }
+    out
+}
+
+fn mark(record: &CaseRecord, style: Style) -> String {
+    if record.judgement.verdict == Verdict::Fail { style.red("✗") } else { style.yellow("?") }
 }
 
 fn passed(record: &CaseRecord, style: Style) -> String {
@@ -54,13 +86,14 @@ fn unsettled(record: &CaseRecord, style: Style, mark: &str) -> String {
         field(&mut out, style, "twin", twin);
     }
     field(&mut out, style, "written", &case.at.to_string());
-    if let Some(observation) = &record.observation {
-        for line in &observation.evidence.logs {
-            field(&mut out, style, "log", line);
+    match trace(record) {
+        // A trace has the lines of the log where they belong.
+        Some(trace) => push_turning_point(&mut out, trace, style, 4),
+        None => {
+            for line in record.observation.iter().flat_map(|seen| &seen.evidence.logs) {
+                field(&mut out, style, "log", line);
+            }
         }
-    }
-    if let Some(trace) = trace(record) {
-        push_trace(&mut out, trace, style, 4);
     }
     out
 }

@@ -9,6 +9,7 @@ use airtight_matrix::run::{CanaryRecord, CaseRecord, Event, ExitStatus, RunRecor
 use super::cases;
 use super::progress::Progress;
 use super::style::Style;
+use crate::cause::groups;
 use crate::standing::Standing;
 use crate::text::{count, duration, one_line, visible};
 use crate::wording::{counts, headline, is_uncovered, list, status_word, uncovered, uncovered_words};
@@ -97,9 +98,7 @@ impl<W: Write> Terminal<W> {
         }
         self.flaky(record)?;
         self.uncovered(record)?;
-        for standing in [Standing::Inconclusive, Standing::Failed] {
-            self.cases(record, standing)?;
-        }
+        self.causes(record)?;
         self.conclusion(record)
     }
 
@@ -110,12 +109,24 @@ impl<W: Write> Terminal<W> {
             return Ok(());
         }
         self.section(standing.word(), cases.len())?;
-        let spaced = matches!(standing, Standing::Failed | Standing::Inconclusive);
-        for (index, case) in cases.into_iter().enumerate() {
-            if spaced && index > 0 {
+        for case in cases {
+            self.out.write_all(cases::tell(case, self.style).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Failed and inconclusive cases by their causes. The gravest comes last, where the reader's eyes are.
+    fn causes(&mut self, record: &RunRecord) -> io::Result<()> {
+        let groups = groups(record);
+        if groups.is_empty() {
+            return Ok(());
+        }
+        self.section("what did not pass, by cause", groups.len())?;
+        for (index, group) in groups.iter().rev().enumerate() {
+            if index > 0 {
                 writeln!(self.out)?;
             }
-            self.out.write_all(cases::tell(case, self.style).as_bytes())?;
+            self.out.write_all(cases::tell_group(group, self.style).as_bytes())?;
         }
         Ok(())
     }

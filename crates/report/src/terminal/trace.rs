@@ -2,7 +2,7 @@
 
 use airtight_manifest::RuleRef;
 use airtight_model::path::{Check, End, Hop, Trace};
-use airtight_model::policy::Effect;
+use airtight_model::policy::{Decision, Effect};
 
 use super::style::Style;
 use crate::text::one_line;
@@ -17,8 +17,28 @@ pub fn render_trace(trace: &Trace, style: Style) -> String {
     out
 }
 
+/// Where a flow ended, or what let it through: of hops and checkpoints before that only that they were passed.
+pub(super) fn push_turning_point(out: &mut String, trace: &Trace, style: Style, indent: usize) {
+    let mut lines = Lines { out, style, indent };
+    let ends = trace.checks().any(|check| check.decision.effect != Effect::Allow);
+    for (index, hop) in trace.hops.iter().enumerate() {
+        lines.hop(index + 1, hop);
+        let passed = hop.checkpoints.iter().take_while(|check| check.decision.effect == Effect::Allow);
+        // Of a flow that got through each rule that let it may be the wrong one.
+        let (silent, telling): (Vec<&Check>, Vec<&Check>) =
+            passed.partition(|check| ends || check.decision.rules.is_empty());
+        lines.passed(&silent);
+        telling.iter().for_each(|check| lines.turning(check));
+        if let Some(check) = hop.checkpoints.iter().find(|check| check.decision.effect != Effect::Allow) {
+            lines.turning(check);
+            break;
+        }
+    }
+    lines.end(trace);
+}
+
 /// The same without the flow, behind `indent` columns.
-pub(super) fn push_trace(out: &mut String, trace: &Trace, style: Style, indent: usize) {
+fn push_trace(out: &mut String, trace: &Trace, style: Style, indent: usize) {
     let mut lines = Lines { out, style, indent };
     let mut denied = false;
     for (index, hop) in trace.hops.iter().enumerate() {
@@ -58,6 +78,10 @@ impl Lines<'_> {
         for rule in &decision.rules {
             self.rule(rule);
         }
+        for miss in &decision.near {
+            let (object, at) = rule_words(&miss.rule);
+            self.wrapped(6, &format!("nearly allowed by {object} ({at}): {}", miss.but));
+        }
         if let Some(symptom) = decision.symptom.as_ref().filter(|_| !behind) {
             self.wrapped(6, &format!("the client sees {symptom}"));
         }
@@ -66,10 +90,22 @@ impl Lines<'_> {
         }
     }
 
+    fn passed(&mut self, checks: &[&Check]) {
+        if !checks.is_empty() {
+            let line = format!("{} passed {}", glyph(Effect::Allow), list(checks.iter().map(|check| check.checkpoint)));
+            self.line(2, &self.style.green(&line));
+        }
+    }
+
+    /// A check with its rules, and without what the end says as well.
+    fn turning(&mut self, check: &Check) {
+        let decision = Decision { symptom: None, log: None, ..check.decision.clone() };
+        self.check(&Check { decision, ..*check }, false);
+    }
+
     fn rule(&mut self, rule: &RuleRef) {
-        let path = rule.rule.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
-        let object = one_line(&format!("{}{path}", rule.object));
-        let at = self.style.dim(&one_line(&rule.at.to_string()));
+        let (object, at) = rule_words(rule);
+        let at = self.style.dim(&at);
         self.line(6, &format!("{}  {at}", self.style.cyan(&object)));
     }
 
@@ -97,6 +133,12 @@ impl Lines<'_> {
         let text = self.style.wrap(&one_line(text), self.indent + indent);
         self.line(indent, &text);
     }
+}
+
+/// A rule and its place.
+fn rule_words(rule: &RuleRef) -> (String, String) {
+    let path = rule.rule.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
+    (one_line(&format!("{}{path}", rule.object)), one_line(&rule.at.to_string()))
 }
 
 fn glyph(effect: Effect) -> &'static str {

@@ -136,3 +136,13 @@ fn a_full_disk_leaves_the_earlier_report_and_nothing_else() {
     assert_eq!(names(&target), ["junit.xml", "summary.md"]);
     assert_eq!(fs::read(target.join("summary.md")).unwrap(), before);
 }
+
+#[test]
+fn what_a_killed_run_left_behind_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [".airtight-x1.tmp", ".airtight-init.yaml", "mine.tmp"] {
+        fs::write(folder.path().join(name), "half").unwrap();
+    }
+    write(folder.path(), &fixture::green(), &[Format::Json]).unwrap();
+    assert_eq!(names(folder.path()), [".airtight-init.yaml", "mine.tmp", "run.json"]);
+}

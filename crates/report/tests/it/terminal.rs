@@ -88,7 +88,10 @@ policy objects that no case notices (2)
   CiliumNetworkPolicy team-new/default-deny (manifests/policies/20-cni/mcp.yaml:90:5): decides in
     2 cases, and none notices its removal
 
-inconclusive (1)
+what did not pass, by cause (2)
+  1 case is inconclusive: EnvoyFilter istio-system/tweak leaves it open
+    written  manifests/policies/30-mesh/waypoint.yaml:70:5
+    hint     an EnvoyFilter could change what the waypoint does
   ? MCP-05 an unlisted method is denied [medium]
     flow     app-travelexample/travel-api → mcp-teamalpha/mcp-server:8080 DELETE
              /mcp/teamalpha/tools
@@ -103,7 +106,9 @@ inconclusive (1)
           EnvoyFilter istio-system/tweak  manifests/policies/30-mesh/waypoint.yaml:70:5
     end    unknown: an EnvoyFilter bears on the waypoint and is not modelled
 
-failed (1)
+  1 case fails: CiliumNetworkPolicy mcp-teamalpha/only-waypoint isolates it, and no rule allows it, where
+    waypoint was to deny
+    written  manifests/policies/20-cni/mcp.yaml:4:5
   ✗ MCP-04 an identity without rights is denied by the waypoint, not only by the CNI [high]
     flow     argo/argo-workflow → mcp-teamalpha/mcp-server:8080 POST /mcp/teamalpha/tools
     expected deny by waypoint: http(403)
@@ -113,19 +118,11 @@ failed (1)
     twin     MCP-01
     written  scenarios/mcp-cross-namespace.yaml:12:5
     hop 1  argo/argo-workflow → mcp-teamalpha/mcp-server  HBONE TCP 15008 (inside: TCP 8080)
-      ✓ ztunnel-outbound allows  direct
-          nothing stands in the way here
-      ✓ cni-egress allows  allow-rule
-          nothing stands in the way here
+      ✓ passed ztunnel-outbound, cni-egress
       ✗ cni-ingress denies  default-deny
           mcp-server is isolated for ingress, and no rule lets app-travelexample/travel-api in on
           TCP 15008
           CiliumNetworkPolicy mcp-teamalpha/only-waypoint  manifests/policies/20-cni/mcp.yaml:4:5
-          the client sees timeout
-          log: travel-api:40112 <> mcp-server:15008 Policy denied DROPPED (TCP Flags: SYN)
-      ✗ ztunnel-inbound would deny too  no-allow-matched
-          ALLOW policies exist and none names travel-api
-          AuthorizationPolicy mcp-teamalpha/ztunnel-l4 spec.rules[0]  manifests/policies/30-mesh/waypoint.yaml:44:5
     end    the client sees timeout, denied by cni at cni-ingress
            each of these layers alone would deny: cni, ztunnel
 

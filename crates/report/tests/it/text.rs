@@ -91,9 +91,12 @@ fn junit_names_the_way_in_which_a_case_failed() {
             ("MD-02", "Inconclusive"),
             ("ISO-04", "Inconclusive"),
             ("ISO-05", "UnexpectedDeny"),
-            ("finding", "InputRefused"),
         ]
     );
+    // Counts are those of the headline; what was refused is told beside them.
+    let told: Vec<_> = report.test_suites.iter().filter_map(|suite| suite.system_err.as_ref()).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].as_str().contains("error["), "{}", told[0].as_str());
 }
 
 #[test]
@@ -209,6 +212,13 @@ fn markdown_leads_with_the_verdict() {
 
 **4 cases: 1 passed (1 allowed, 0 denied), 1 failed, 1 inconclusive, 1 waived, 0 skipped, 0 flaky** in 3.4 s, on <code>model</code> with stack <code>reference</code>.
 
+### What did not pass, by cause (2)
+
+| Cases | Cause | Such as |
+| --- | --- | --- |
+| 1 case fails | AuthorizationPolicy mcp-teamalpha/travel-only lets it through, where waypoint was to deny<br><code>manifests/policies/30-mesh/waypoint.yaml:18:5</code> | <code>MCP-03</code> team beta cannot call team alpha&#39;s tools |
+| 1 case is inconclusive | EnvoyFilter istio-system/tweak leaves it open<br><code>manifests/policies/30-mesh/waypoint.yaml:70:5</code><br>an EnvoyFilter could change what the waypoint does | <code>MCP-05</code> an unlisted method is denied |
+
 ### Failed (1)
 
 | Case | Severity | Expected | Observed | Why |
@@ -281,7 +291,9 @@ fn markdown_stops_between_two_rows_and_says_what_is_missing() {
         Verdict::Fail | Verdict::Inconclusive | Verdict::Skipped { .. } | Verdict::Waived { .. } => 2,
     });
     let heads = 2 * text.lines().filter(|line| line.starts_with("| --- |")).count();
-    assert_eq!(omitted + rows - heads, wanted.sum::<usize>() + record.stack.versions.len() + 1);
+    let causes = text.split("### What did not pass, by cause").nth(1).unwrap().split("\n### ").next().unwrap();
+    let causes = causes.lines().filter(|line| line.starts_with('|')).count() - 2;
+    assert_eq!(omitted + rows - heads, wanted.sum::<usize>() + record.stack.versions.len() + 1 + causes);
     assert!(text.starts_with("## ❌"));
 }
 

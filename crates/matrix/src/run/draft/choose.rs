@@ -126,6 +126,36 @@ impl<'s> Chooser<'s> {
         sources.or_else(others)
     }
 
+    /// Denied flows to the same aim from the neighbours that a wider rule would let in first: one of the target's
+    /// namespace, one of the source's, and one of any other.
+    pub(super) fn neighbours(&self, allowed: TriedId, rule: &RuleRef) -> Vec<TriedId> {
+        let survey = self.survey;
+        let target = match &survey.aim(allowed).to {
+            Destination::Service(namespace, _) | Destination::Pod(namespace, _) => Some(namespace.as_str()),
+            Destination::Host(_)
+            | Destination::Address(_)
+            | Destination::Gateway(..)
+            | Destination::Node(_)
+            | Destination::Name(_)
+            | Destination::Object(_) => None,
+        };
+        let own = home(survey.source(allowed));
+        let circle = |id: TriedId| {
+            let namespace = home(survey.source(id))?;
+            Some(if Some(namespace) == own { 0 } else { 1 + u8::from(Some(namespace) != target) })
+        };
+        let mut nearest: BTreeMap<u8, (Fitness, TriedId)> = BTreeMap::new();
+        for id in survey.same_aim(allowed) {
+            let (Some(circle), Some(fitness)) = (circle(id), fitness(survey, id, rule)) else { continue };
+            // A stand-in or a proxy is nobody's neighbour, and a failed lookup says nothing of the target.
+            if fitness.0 < 2 && !fitness.1 && fitness.2 == 0 {
+                let best = nearest.entry(circle).or_insert((fitness, id));
+                *best = (*best).min((fitness, id));
+            }
+        }
+        nearest.into_values().map(|(_, id)| id).collect()
+    }
+
     /// Denied flows of the same source: with another request, or to another host or name.
     pub(super) fn side_boundaries(&self, allowed: TriedId, rule: &RuleRef) -> Vec<TriedId> {
         let best = |near: Vec<TriedId>| {
@@ -134,6 +164,14 @@ impl<'s> Chooser<'s> {
         };
         let survey = self.survey;
         best(survey.same_site(allowed)).into_iter().chain(best(survey.same_kind(allowed))).collect()
+    }
+}
+
+/// The namespace of a workload.
+fn home(source: &Source) -> Option<&str> {
+    match source {
+        Source::Workload(namespace, _) => Some(namespace),
+        Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => None,
     }
 }
 

@@ -134,7 +134,8 @@ fn choose_for_rules(
         if let Some((_, denied)) = chooser.boundary(allowed, rule) {
             choices.deny(denied, allowed, stopping(survey, denied));
         }
-        for denied in chooser.side_boundaries(allowed, rule) {
+        let around = chooser.neighbours(allowed, rule);
+        for denied in around.into_iter().chain(chooser.side_boundaries(allowed, rule)) {
             choices.deny(denied, allowed, stopping(survey, denied));
         }
     }

@@ -92,9 +92,18 @@ fn true_cases(traces: &[Trace]) -> Vec<Case> {
         }
         let (layer, outcome) = denied(trace).filter(|_| !is_vacuous(trace))?;
         let layers = trace.denying_layers().len();
-        Some(case(number, trace, deny(layer, outcome, layers), Some(&id)))
+        Some(case(number, trace, meant(deny(layer, outcome, layers), trace), Some(&id)))
     };
     traces.iter().enumerate().filter_map(of).collect()
+}
+
+/// The expectation of a host that nothing takes says that it means that.
+fn meant(mut expect: Expectation, trace: &Trace) -> Expectation {
+    if let Expectation::Deny(deny) = &mut expect {
+        let reason = trace.denial().map(|check| check.decision.reason);
+        deny.reason = reason.filter(|reason| matches!(reason, Reason::NoListener | Reason::NoRoute));
+    }
+    expect
 }
 
 /// Every way in which the expectation of a case can be wrong.

@@ -7,7 +7,7 @@ use airtight_manifest::cilium::Direction;
 use super::basis::{Bases, BasisId};
 use super::cells::Cells;
 use super::class::ClassId;
-use super::doubts::Doubts;
+use super::doubts::{Doubts, Which};
 use super::grid::{Grid, Place, Row, Who};
 use crate::path::checks::{Interception, application_check, check, doubt, interception};
 use crate::path::names;
@@ -160,7 +160,7 @@ impl<'a, 'w> Straight<'a, 'w> {
             pod,
             certified: Caller::of(sender.mesh_source(self.policies.world)),
             anonymous: Caller::of(sender.anonymous()),
-            doubts: self.doubts_about(pod, bases),
+            doubts: self.doubts_about(Which::Start, pod, bases),
             egress: HashMap::new(),
         })
     }
@@ -181,18 +181,18 @@ impl<'a, 'w> Straight<'a, 'w> {
             Effect::Allow => BasisId::NONE,
             Effect::Deny | Effect::Unknown => bases.add(Wire::Plain { protocol, port: Some(port) }, answer),
         };
-        let doubts = self.doubts_about(pod, bases);
+        let doubts = self.doubts_about(Which::End, pod, bases);
         let (ingress, rulings) = (HashMap::new(), HashMap::new());
         self.ends.push(End { class, peer, pod, protocol, port, doubts, application, ingress, rulings });
         self.known.insert((class, protocol, port), self.ends.len() - 1);
         Some(self.ends.len() - 1)
     }
 
-    fn doubts_about(&mut self, pod: &Pod, bases: &mut Bases) -> [BasisId; 2] {
+    fn doubts_about(&mut self, which: Which, pod: &Pod, bases: &mut Bases) -> [BasisId; 2] {
         let world = self.policies.world;
         let wire = Wire::Plain { protocol: Protocol::Tcp, port: None };
         let admission = doubt(world, pod).map(|check| bases.add(wire, check));
-        let unmodelled = self.doubts.about(world, &pod.namespace, bases);
+        let unmodelled = self.doubts.about(world, which, pod, bases);
         [unmodelled.unwrap_or(BasisId::NONE), admission.unwrap_or(BasisId::NONE)]
     }
 

@@ -1,28 +1,40 @@
-//! Namespaces in which an object of an unmodelled kind leaves everything open.
+//! Ends at which an object of an unmodelled kind leaves everything open.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use airtight_manifest::RuleRef;
 
 use super::basis::{Bases, BasisId};
-use crate::path::doubt::doubt_in;
+use crate::path::doubt::{doubt_from, doubt_to};
 use crate::path::trace::{Check, Wire};
 use crate::policy::{Checkpoint, Decision};
-use crate::world::{Protocol, World};
+use crate::world::{Pod, Protocol, World};
 
-/// For each namespace the basis of its doubt, if there is one.
+/// Which end of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Which {
+    Start,
+    End,
+}
+
+/// For each end the basis of its doubt, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    known: HashMap<Arc<str>, Option<BasisId>>,
+    known: HashMap<(Which, String), Option<BasisId>>,
 }
 
 impl Doubts {
-    pub(super) fn about(&mut self, world: &World, namespace: &Arc<str>, bases: &mut Bases) -> Option<BasisId> {
-        *self
-            .known
-            .entry(Arc::clone(namespace))
-            .or_insert_with(|| doubt_in(world, &mut std::iter::once(&**namespace)).map(|rule| unmodelled(rule, bases)))
+    pub(super) fn about(&mut self, world: &World, which: Which, pod: &Pod, bases: &mut Bases) -> Option<BasisId> {
+        if world.touched.is_empty() {
+            return None;
+        }
+        let end = format!("{}/{}", pod.namespace, pod.workload);
+        let find = |end: &str| match which {
+            Which::Start => doubt_from(world, end),
+            Which::End => doubt_to(world, end),
+        };
+        let rule = find(&end);
+        *self.known.entry((which, end)).or_insert_with(|| rule.map(|rule| unmodelled(rule, bases)))
     }
 }
 

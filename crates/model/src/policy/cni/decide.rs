@@ -115,7 +115,7 @@ impl<'a> Side<'a> {
         !by_label || demands.iter().all(|selector| identity.selected_by(&self.policy.selectors, *selector))
     }
 
-    fn takes_port(&self, item: &PortEntry) -> bool {
+    pub(super) fn takes_port(&self, item: &PortEntry) -> bool {
         let names = |name: &str, protocol| match self.direction {
             Direction::Ingress => container_port(&self.subject?.ports, name, protocol),
             Direction::Egress => self.policy.destination_port(self.peer_pod, name, protocol),

@@ -231,6 +231,7 @@ impl Lint<'_> {
     fn entry(&mut self, entry: &Entry, selected: &BTreeSet<SelectorId>, hidden: &HiddenPorts) {
         let Subject::Endpoints(subject) = entry.subject else { return };
         self.hidden_labels(&entry.rule, subject);
+        self.subject(entry, subject, selected);
         if let Peers::Any(list) = &entry.peers {
             for peer in list {
                 match peer {
@@ -243,6 +244,28 @@ impl Lint<'_> {
         for item in entry.ports.iter().flatten() {
             self.service_port(entry, item, hidden);
         }
+    }
+
+    /// Beyond its namespace a subject that nobody is says that pods were meant, and that they are bound by nothing here.
+    fn subject(&mut self, entry: &Entry, id: SelectorId, selected: &BTreeSet<SelectorId>) {
+        let selector = self.policy.selectors.get(id);
+        if selected.contains(&id)
+            || !selector.has(|key| key.key != NAMESPACE)
+            || selector.has(|key| !key.is_k8s_or_any())
+        {
+            return;
+        }
+        // One of its rules is enough to say so.
+        let is_told = |finding: &Diagnostic| {
+            finding.code == "selects-nobody" && finding.message.starts_with(&format!("{}: ", entry.rule.object))
+        };
+        if self.found.iter().any(is_told) {
+            return;
+        }
+        let nearest = self.policy.nearest_to(self.world, id);
+        let hint = nearest.as_deref().unwrap_or("compare its labels with those of the pods that it is meant for");
+        let whole = RuleRef { rule: None, ..entry.rule.clone() };
+        self.rule("selects-nobody", &whole, "its selector selects no pod of this world, so that it binds nobody", hint);
     }
 
     fn peer(&mut self, entry: &Entry, id: SelectorId, selected: &BTreeSet<SelectorId>) {
@@ -265,12 +288,11 @@ impl Lint<'_> {
                 "add `{key: k8s:io.kubernetes.pod.namespace, operator: Exists}`",
             );
         } else if !selected.contains(&id) && !reserved {
-            self.rule(
-                "peer-matches-nobody",
-                &entry.rule,
-                "a peer of this rule matches no pod of this world",
+            let nearest = self.policy.nearest_to(self.world, id);
+            let hint = nearest.as_deref().unwrap_or(
                 "compare its labels with those of pods and namespaces; a namespace has no label `name` unless someone sets it",
             );
+            self.rule("peer-matches-nobody", &entry.rule, "a peer of this rule matches no pod of this world", hint);
         }
     }
 

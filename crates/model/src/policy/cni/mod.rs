@@ -20,6 +20,7 @@ mod l7;
 mod lint;
 mod matching;
 mod name;
+mod near;
 mod peers;
 mod policy;
 mod port;

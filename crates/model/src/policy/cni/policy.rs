@@ -35,9 +35,9 @@ pub struct CniPolicy {
     pub(super) in_doubt: Vec<RuleRef>,
 }
 
-/// Kinds that change decisions about any flow: agents' options, and where a connection ends.
-const BLINDING: &[&str] =
-    &["CiliumNodeConfig", "CiliumLocalRedirectPolicy", "CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"];
+/// Kinds that change decisions about any flow: agents' options. What redirects connections elsewhere is no policy, and
+/// leaves open where they lead (see [`crate::world::Touched`]).
+const BLINDING: &[&str] = &["CiliumNodeConfig"];
 
 impl CniPolicy {
     /// Compiles the policies of a world.

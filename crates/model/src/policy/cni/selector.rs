@@ -201,9 +201,14 @@ impl Selector {
 
     /// Whether `labels` meet every demand.
     pub(super) fn matches(&self, labels: &[Label]) -> bool {
-        self.demands.iter().all(|(key, test)| {
+        self.unmet(labels).next().is_none()
+    }
+
+    /// The demands that `labels` do not meet.
+    pub(super) fn unmet<'a>(&'a self, labels: &'a [Label]) -> impl Iterator<Item = (&'a Key, &'a Test)> {
+        let unmet = self.demands.iter().filter(|(key, test)| {
             let value = labels.iter().find(|label| key.names(label)).map(|label| &label.value);
-            match test {
+            !match test {
                 Test::Is(wanted) => value == Some(wanted),
                 Test::In(values) => value.is_some_and(|value| values.contains(value)),
                 Test::NotIn(values) => !value.is_some_and(|value| values.contains(value)),
@@ -211,7 +216,8 @@ impl Selector {
                 Test::DoesNotExist => value.is_none(),
                 Test::Never => false,
             }
-        })
+        });
+        unmet.map(|(key, test)| (key, test))
     }
 }
 

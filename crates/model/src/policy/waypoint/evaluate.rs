@@ -395,7 +395,7 @@ fn shown(waypoint: &WaypointGateway, target: &WaypointTarget<'_>, source: &MeshS
 }
 
 /// Kinds that change a waypoint's filters in ways that are not modelled.
-const INTRUDERS: &[&str] = &["EnvoyFilter", "WasmPlugin", "VirtualService", "Sidecar", "ProxyConfig"];
+const INTRUDERS: &[&str] = &["EnvoyFilter", "WasmPlugin", "TrafficExtension", "VirtualService", "ProxyConfig"];
 
 /// What keeps the engine from deciding.
 fn undecidable(

@@ -46,9 +46,17 @@ enum Token {
     Sign(&'static str),
 }
 
+/// The longest expression that is read.
+const MOST_TOKENS: usize = 600;
+
 /// Reads an expression.
 pub(super) fn parse(text: &str) -> Result<Expression, Unread> {
-    let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable() };
+    let tokens = tokens(text)?;
+    // The parser, the evaluation and even the end of an expression go as deep as it nests.
+    if tokens.len() > MOST_TOKENS {
+        return Err(Unread);
+    }
+    let mut parser = Parser { tokens: tokens.into_iter().peekable() };
     let expression = parser.choice()?;
     if parser.tokens.next().is_none() { Ok(expression) } else { Err(Unread) }
 }
