@@ -98,6 +98,8 @@ pub struct CiliumOptions {
     pub non_default_deny_policies: bool,
     /// `kubeProxyReplacement`.
     pub kube_proxy_replacement: bool,
+    /// `routingMode: native`; a tunnel by default.
+    pub native_routing: bool,
     /// `socketLB.hostNamespaceOnly`; Istio ambient needs it when the socket load balancer is on.
     pub socket_lb_host_namespace_only: bool,
     /// `k8sClusterNetworkPolicy.enabled` (1.20 and later).
@@ -134,6 +136,7 @@ impl Default for CiliumOptions {
             authentication: None,
             non_default_deny_policies: true,
             kube_proxy_replacement: false,
+            native_routing: false,
             socket_lb_host_namespace_only: true,
             cluster_network_policy: false,
             audit_mode: false,

@@ -115,7 +115,7 @@ pub struct ServiceParameters {
     /// Node ports.
     pub ports: Option<Skipped>,
     /// `Local` keeps the client's address.
-    pub external_traffic_policy: Option<Unmodelled>,
+    pub external_traffic_policy: Option<String>,
     /// Load balancer.
     pub load_balancer_class: Option<Skipped>,
     /// Addresses that the load balancer lets in.

@@ -327,7 +327,7 @@ fn ingress_backend(refusals: &mut Refusals<'_>, backend: &IngressBackend, path: 
                 }
                 (None, Some(number)) => refusals.within(number, 1..=65535, &path.field("port").field("number")),
                 (Some(_), Some(_)) | (None, None) => {
-                    refusals.refuse(&path.field("port"), "a name or a number is required")
+                    refusals.refuse(&path.field("port"), "a name or a number is required");
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Manifests → world: admission, controllers, addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use airtight_manifest::stack::Stack;
@@ -158,6 +159,8 @@ pub(super) struct AdmittedPod {
     pod: Object<kubernetes::Pod>,
     /// The node that its controller names, for a DaemonSet.
     node: Option<Arc<str>>,
+    /// Its addresses, if it was read from a cluster where it runs.
+    addresses: Vec<IpAddr>,
     origin: RuleRef,
 }
 
@@ -190,10 +193,30 @@ pub(super) fn admit_pods(
                 continue;
             }
             let owner = item.resource.object().clone();
-            pods.push(AdmittedPod { owner, workload: request.workload, pod, node: request.node, origin: origin(item) });
+            pods.push(AdmittedPod {
+                owner,
+                workload: request.workload,
+                pod,
+                node: request.node,
+                addresses: running_at(item),
+                origin: origin(item),
+            });
         }
     }
     (pods, findings)
+}
+
+/// The addresses of a pod that runs already (`status.podIPs`).
+fn running_at(item: &Item) -> Vec<IpAddr> {
+    if !matches!(item.resource, Resource::Pod(_)) {
+        return Vec::new();
+    }
+    let status = &item.json["status"];
+    let listed = status["podIPs"].as_array().into_iter().flatten().map(|entry| &entry["ip"]);
+    let mut addresses: Vec<IpAddr> =
+        [&status["podIP"]].into_iter().chain(listed).filter_map(|text| text.as_str()?.parse().ok()).collect();
+    addresses.dedup();
+    addresses
 }
 
 /// A pod as admission leaves it; one that nobody wrote is there already.
@@ -214,9 +237,10 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     let (environment, stack) = (&server.environment, &server.admission.stack);
     let mut world = empty_world(server);
     let mut placement = Placement::new(environment, stack.clone());
-    for AdmittedPod { workload, pod, node, origin, .. } in &server.pods {
+    placement.reserve(server.pods.iter().flat_map(|pod| &pod.addresses));
+    for AdmittedPod { workload, pod, node, addresses, origin, .. } in &server.pods {
         let home = world.namespaces.get(pod.meta.namespace());
-        placement.place(Arc::clone(workload), pod, node.as_deref(), home, origin.clone());
+        placement.place(Arc::clone(workload), pod, (node.as_deref(), addresses), home, origin.clone());
     }
     let mut sorted = Sorted::of(server.items.clone());
     let mut made = proxies(&sorted.objects, stack);
@@ -248,7 +272,7 @@ fn add_resolver(
     let missing = Resolver::missing(&sorted.services, &placement.pods, events);
     if let Some(pod) = &missing.pod {
         let home = world.namespaces.get(pod.meta.namespace());
-        placement.place(Arc::clone(&pod.meta.object.name), pod, None, home, platform::origin(pod));
+        placement.place(Arc::clone(&pod.meta.object.name), pod, (None, &[]), home, platform::origin(pod));
     }
     // Installers give it the tenth address of the range, which is the first that is given out.
     sorted.services.splice(0..0, missing.service);

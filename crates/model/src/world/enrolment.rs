@@ -3,7 +3,7 @@
 
 use airtight_manifest::Labels;
 use airtight_manifest::istio::go_bool;
-use airtight_manifest::stack::Stack;
+use airtight_manifest::stack::{Stack, at_least};
 
 use super::Enrolment;
 
@@ -15,7 +15,8 @@ const REVISION: &str = "istio.io/rev";
 const BYPASS_INBOUND: &str = "ambient.istio.io/bypass-inbound-capture";
 const TUNNEL: &str = "networking.istio.io/tunnel";
 
-/// `excludeNamespaces` of the istio-cni chart.
+/// `excludeNamespaces` of the istio-cni chart. Up to 1.29 only its plugin reads them, and its agent takes the pod in a
+/// moment later (Istio `cni/pkg/nodeagent/informers.go`, istio/istio#59295).
 const EXCLUDED_NAMESPACES: &[&str] = &["kube-system"];
 
 /// How the mesh sees a pod: its own label beats its namespace's; sidecars, the host network, excluded namespaces and
@@ -40,7 +41,8 @@ pub fn enrolment(
         return Enrolment::Sidecar;
     }
     let ztunnel = namespace == stack.istio.root_namespace && pod_labels.get("app").is_some_and(|app| app == "ztunnel");
-    if wants_ambient(pod_labels, namespace_labels) && !EXCLUDED_NAMESPACES.contains(&namespace) && !ztunnel {
+    let excluded = EXCLUDED_NAMESPACES.contains(&namespace) && at_least(&stack.versions.istio, 1, 30);
+    if wants_ambient(pod_labels, namespace_labels) && !excluded && !ztunnel {
         return captured(pod_annotations);
     }
     let tunnels = pod_labels.get(TUNNEL).is_some_and(|kinds| kinds.split(',').any(|kind| kind == "http"));

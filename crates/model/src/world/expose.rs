@@ -10,8 +10,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::addresses::Allocator;
 use super::place::protocol;
 use super::pod::{Pod, PodId};
-use super::proxy::Proxy;
-use super::service::{Service, ServicePort, TargetPort};
+use super::proxy::{Proxy, ServiceType};
+use super::service::{ExternalTraffic, Service, ServicePort, TargetPort};
 
 /// The service of an object; pods and slices are those of the whole world.
 pub(super) fn service(
@@ -36,6 +36,7 @@ pub(super) fn service(
         ports: spec.ports.iter().flatten().filter_map(port).collect(),
         backends,
         external_endpoints,
+        external_traffic: external_traffic(spec),
         origin: object.meta.whole(),
     }
 }
@@ -53,8 +54,18 @@ pub(super) fn proxy_service(proxy: &Proxy, pods: &[Pod], addresses: &mut Allocat
         cluster_ips: addresses.next(),
         ports: proxy.service_ports.clone(),
         external_endpoints: Vec::new(),
+        external_traffic: match proxy.service_type {
+            ServiceType::ClusterIp => None,
+            ServiceType::NodePort | ServiceType::LoadBalancer => Some(proxy.external_traffic),
+        },
         origin: proxy.origin.clone(),
     }
+}
+
+fn external_traffic(spec: &ServiceSpec) -> Option<ExternalTraffic> {
+    let published = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"))
+        || spec.external_ips.as_ref().is_some_and(|addresses| !addresses.is_empty());
+    published.then(|| ExternalTraffic::named(spec.external_traffic_policy.as_deref()))
 }
 
 /// Addresses that Services have written down, so that none is given away twice.

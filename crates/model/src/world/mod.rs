@@ -50,7 +50,9 @@ pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind
 pub use protocol::Protocol;
 pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};
 pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
-pub use service::{API_SERVER_HOST, Service, ServicePort, TargetPort, is_service_host, service_host, service_of_host};
+pub use service::{
+    API_SERVER_HOST, ExternalTraffic, Service, ServicePort, TargetPort, is_service_host, service_host, service_of_host,
+};
 pub use state::{Namespace, World};
 pub use succession::Unmet;
 pub use touched::{Reach, Touched};

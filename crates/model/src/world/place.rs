@@ -31,12 +31,17 @@ impl<'a> Placement<'a> {
         Self { pods: Vec::new(), nodes: &environment.nodes, addresses, stack, next_node: 0 }
     }
 
-    /// Adds the pod as it runs.
+    /// Keeps addresses that pods have already from all others.
+    pub(super) fn reserve<'i>(&mut self, addresses: impl Iterator<Item = &'i IpAddr>) {
+        addresses.for_each(|address| self.addresses.take(*address));
+    }
+
+    /// Adds the pod as it runs, on a node and with addresses of its own if they are known.
     pub(super) fn place(
         &mut self,
         workload: Arc<str>,
         pod: &Object<kubernetes::Pod>,
-        node: Option<&str>,
+        (node, addresses): (Option<&str>, &[IpAddr]),
         namespace: Option<&Namespace>,
         origin: RuleRef,
     ) {
@@ -51,7 +56,11 @@ impl<'a> Placement<'a> {
             labels: pod.meta.labels.clone(),
             annotations: pod.meta.annotations.clone(),
             service_account: Arc::from(spec.service_account_name.as_deref().unwrap_or("default")),
-            addresses: self.address(host_network, node),
+            addresses: if host_network || addresses.is_empty() {
+                self.address(host_network, node)
+            } else {
+                addresses.to_vec()
+            },
             node,
             host_network,
             ports: ports(spec),

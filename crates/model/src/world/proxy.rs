@@ -12,7 +12,7 @@ use super::objects::Objects;
 use super::pod::{ContainerPort, GatewayKey};
 use super::proxy_labels::{GATEWAY_NAME, pod_annotations, pod_labels, short_name};
 use super::proxy_parameters::{Parameters, parameters};
-use super::service::{ServicePort, TargetPort};
+use super::service::{ExternalTraffic, ServicePort, TargetPort};
 
 /// The port at which Istio's gateways tell whether they are ready.
 const STATUS_PORT: &str = "status-port";
@@ -42,6 +42,8 @@ pub struct Proxy {
     pub service_ports: Vec<ServicePort>,
     /// How its Service is reached.
     pub service_type: ServiceType,
+    /// How its Service treats clients from outside.
+    pub external_traffic: ExternalTraffic,
     /// How the mesh sees its pods.
     pub enrolment: EnrolmentHint,
     /// Constructs that the engine does not model and that may change the proxy.
@@ -211,6 +213,7 @@ fn build(
         ports: pod_ports(&service_ports, implementation),
         service_ports,
         service_type: service_type(gateway, implementation, parameters),
+        external_traffic: parameters.external_traffic.unwrap_or(ExternalTraffic::Cluster),
         enrolment: enrolment(gateway, implementation, parameters),
         unmodelled: parameters.unmodelled.clone(),
         origin: meta.whole(),

@@ -7,6 +7,7 @@ use airtight_manifest::{Diagnostic, Labels, Object, RuleRef};
 use super::gateway_class::{Class, Implementation};
 use super::objects::Objects;
 use super::proxy::ServiceType;
+use super::service::ExternalTraffic;
 
 /// What the parameters of a Gateway and of its class add up to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Parameters {
     pub(super) annotations: Labels,
     /// Type of the Service, if written.
     pub(super) service_type: Option<ServiceType>,
+    /// How the Service treats clients from outside, if written.
+    pub(super) external_traffic: Option<ExternalTraffic>,
     /// Whether the controller makes no proxy.
     pub(super) self_managed: bool,
     /// Whether agentgateway takes part in Istio's mesh by itself.
@@ -94,6 +97,8 @@ fn apply_kgateway(merged: &mut Parameters, object: &Object<GatewayParameters>) {
     }
     let written = kube.service.as_ref().and_then(|service| service.kind.as_deref());
     merged.service_type = written.and_then(ServiceType::parse).or(merged.service_type);
+    let policy = kube.service.as_ref().and_then(|service| service.external_traffic_policy.as_deref());
+    merged.external_traffic = policy.map(|name| ExternalTraffic::named(Some(name))).or(merged.external_traffic);
 }
 
 fn apply_agentgateway(merged: &mut Parameters, object: &Object<AgentgatewayParameters>) {

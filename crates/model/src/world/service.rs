@@ -68,8 +68,27 @@ pub struct Service {
     pub backends: Vec<PodId>,
     /// Addresses of its EndpointSlices that belong to no pod, with their port numbers in the order of `ports`.
     pub external_endpoints: Vec<IpAddr>,
+    /// How it treats clients from outside the cluster; none if it is not published to them.
+    pub external_traffic: Option<ExternalTraffic>,
     /// Where it was written.
     pub origin: RuleRef,
+}
+
+/// `externalTrafficPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExternalTraffic {
+    /// Any backend is asked, and the node hides the client's address.
+    Cluster,
+    /// Only backends on the node are asked, and see the client's address.
+    Local,
+}
+
+impl ExternalTraffic {
+    /// The policy of this name; that of Cluster, the default, for any other.
+    #[must_use]
+    pub fn named(name: Option<&str>) -> Self {
+        if name == Some("Local") { Self::Local } else { Self::Cluster }
+    }
 }
 
 /// One port of a Service.

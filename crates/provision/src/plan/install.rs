@@ -96,6 +96,7 @@ fn cilium(stack: &Stack) -> Value {
             merge(&mut values, value);
         }
     };
+    set(options.native_routing, json!({"routingMode": "native"}));
     let mode = match options.policy_enforcement_mode {
         EnforcementMode::Default => "default",
         EnforcementMode::Always => "always",

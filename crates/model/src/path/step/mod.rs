@@ -9,6 +9,7 @@ mod backend;
 mod delivery;
 mod direct;
 mod external;
+mod from_outside;
 mod gateway;
 mod leg;
 mod node;

@@ -17,7 +17,7 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> 
     let protocol = dial.connection.protocol;
     let to = Peer::node(world, node);
     if let Some((service, entry)) = port.and_then(|port| node_port(world, protocol, port)) {
-        return through_node_port(dial, &to, port, service, entry.port);
+        return through_node_port(dial, node, port, service, entry.port);
     }
     let wire = dial.plain(port);
     let mut checks = cni_checks(dial, &to, wire);
@@ -29,15 +29,16 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> 
 /// translated at the source (Cilium upgrade notes, "NodePort").
 fn through_node_port<'w>(
     dial: Dial<'_, 'w>,
-    node: &Peer<'w>,
+    node: NodeId,
     dialled: Option<u16>,
     service: &'w Service,
     port: u16,
 ) -> Vec<Step<'w>> {
     let translated = stack::at_least(&dial.world().stack.versions.cilium, 1, 20);
     if dial.from.pod.is_none() || translated {
-        return service::steps(dial, service, port, false);
+        return service::arriving(dial, service, port, false, Some(node));
     }
+    let node = &Peer::node(dial.world(), node);
     let wire = dial.plain(dialled);
     let mut first = cni_checks(dial, node, wire);
     first.retain(|check| check.checkpoint == Checkpoint::CniEgress);
