@@ -39,7 +39,7 @@ fn said(manifests: &str) -> String {
     let begin = Instant::now();
     let output = command_in(folder.path(), &["matrix", "-m", "m.yaml", "--all"]).output().unwrap();
     assert_sound(&output);
-    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_mins(1), "{:?}", begin.elapsed());
     format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }
 
@@ -180,7 +180,7 @@ fn a_mistyped_host_is_no_denial() {
         let folder = tempdir().unwrap();
         std::fs::write(folder.path().join("s.yaml"), cases(expect)).unwrap();
         let output = command_in(folder.path(), &["run", "-s", "s.yaml", "--report", "json"]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(code == 0 || said.contains("a mistyped host would end like this as well"), "{said}");
     }

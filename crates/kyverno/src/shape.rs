@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn depth_is_that_of_chains_and_brackets() {
-        for deep in ["a".repeat(1) + &".a".repeat(500), "(".repeat(200) + "1" + &")".repeat(200), "!".repeat(500) + "a"]
+        for deep in
+            ["a".to_owned() + &".a".repeat(500), "(".repeat(200) + "1" + &")".repeat(200), "!".repeat(500) + "a"]
         {
             assert!(cel(&deep).is_too_deep());
         }

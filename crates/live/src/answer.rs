@@ -165,7 +165,7 @@ mod tests {
         let bad = "HTTP/1.1 400 Bad Request\r\nServer: istio-envoy\r\ncontent-length: 0\r\n\r\n";
         let answer = |body: &str| -> wire::Answer {
             serde_json::from_value(json!({"id": "0", "line": 1, "outcome": "connected", "phase": "response",
-                "startedUnixUs": 1, "timing": {"totalUs": 1}, "reply": {"body": body, "end": "complete"}}))
+                "startedUnixUs": 1, "timing": {"totalUs": 1}, "reply": {"body": {"text": body}, "end": "complete"}}))
             .unwrap()
         };
         assert!(by_proxy(&flow, &answer(bad)).is_some_and(|why| why.contains("istio-envoy")));

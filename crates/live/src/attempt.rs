@@ -271,7 +271,8 @@ mod tests {
         json!({
             "metadata": {"namespace": "shop", "name": name},
             "spec": {"containers": [{"name": "main", "image": image}]},
-            "status": {"phase": "Running", "podIP": "10.0.0.5", "conditions": [{"type": "Ready", "status": "True"}],
+            "status": {"phase": "Running", "podIP": "10.0.0.5",
+                "podIPs": [{"ip": "10.0.0.5"}, {"ip": "fd00::5"}], "conditions": [{"type": "Ready", "status": "True"}],
                 "containerStatuses": [{"name": "main", "state": {"running": {}}}]},
         })
     }

@@ -142,7 +142,7 @@ impl<'c> Changes<'c> {
     fn put_back(&self, made: &Made, now: Option<&Value>, before: &Value) -> Result<(), String> {
         let mut body = before.clone();
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-            SERVER_FIELDS.iter().for_each(|field| drop(metadata.remove(*field)));
+            metadata.retain(|field, _| !SERVER_FIELDS.contains(&field.as_str()));
         }
         self.as_somebody(|user| send(self.always, &made.served, &made.target, now, Some(body.clone()), user))
     }

@@ -163,11 +163,11 @@ fn pod(options: &Options, namespace: &str, asker: &Asker<'_>) -> Value {
 }
 
 /// Waits until each kubelet has said something; one that has not is no answer.
-fn answers<'a>(
+fn answers(
     cluster: &dyn Cluster,
     options: &Options,
     namespace: &str,
-    mut open: Vec<Asker<'a>>,
+    mut open: Vec<Asker<'_>>,
 ) -> Vec<(usize, Observation)> {
     let mut seen = Vec::new();
     let patience = Patience { within: options.deny_timeout + options.grace, ..Patience::default() };

@@ -115,8 +115,8 @@ impl Places {
     pub(super) fn at_node(&self, namespace: &str, workload: &str) -> Result<(IpAddr, String), Unavailable> {
         let pod = ready(self.pods(namespace, workload)?.iter(), namespace, workload)?;
         let node = pod.host.and_then(|host| self.nodes.as_ref().ok()?.at(host));
-        let none = |what: &str| Unavailable::Temporarily(format!("pod {namespace}/{} has no {what}", pod.name));
-        Ok((pod.address.ok_or_else(|| none("address"))?, node.ok_or_else(|| none("known node"))?.to_owned()))
+        let lacks = |what: &str| Unavailable::Temporarily(format!("pod {namespace}/{} has no {what}", pod.name));
+        Ok((pod.address.ok_or_else(|| lacks("address"))?, node.ok_or_else(|| lacks("known node"))?.to_owned()))
     }
 
     /// The workload of a pod, as `namespace/name`; a pod that nobody listed keeps its own name.

@@ -123,25 +123,20 @@ impl Cause {
         told.unwrap_or_else(|| Self::of_kind(case))
     }
 
-    fn new(key: String, words: String, at: String, hint: String) -> Self {
-        Self { key, words: one_line(&words), at: one_line(&at), hint: one_line(&hint) }
+    fn new(key: String, words: &str, at: &str, hint: &str) -> Self {
+        Self { key, words: one_line(words), at: one_line(at), hint: one_line(hint) }
     }
 
-    fn of_rule(rule: &RuleRef, what: &str, hint: String) -> Self {
+    fn of_rule(rule: &RuleRef, what: &str, hint: &str) -> Self {
         let key = format!("{what} {}", rule.object);
-        Self::new(key, format!("{} {what}", rule.object), rule.at.to_string(), hint)
+        Self::new(key, &format!("{} {what}", rule.object), &rule.at.to_string(), hint)
     }
 
     /// Another case than those below: each way of failing at one destination.
     fn of_kind(case: &CaseRecord) -> Self {
         let kind = FailureKind::of(case);
         let why = case.judgement.why.clone();
-        Self::new(
-            format!("{kind} {} {why}", case.case.flow.to),
-            format!("{}: {why}", kind.words()),
-            String::new(),
-            String::new(),
-        )
+        Self::new(format!("{kind} {} {why}", case.case.flow.to), &format!("{}: {why}", kind.words()), "", "")
     }
 
     fn of_unknown(case: &CaseRecord) -> Self {
@@ -150,13 +145,13 @@ impl Cause {
             let rule = check.decision.rules.first();
             let detail = check.decision.detail.clone();
             return match rule {
-                Some(rule) => Self::of_rule(rule, "leaves it open", detail),
-                None => Self::new(format!("open {detail}"), detail, String::new(), String::new()),
+                Some(rule) => Self::of_rule(rule, "leaves it open", &detail),
+                None => Self::new(format!("open {detail}"), &detail, "", ""),
             };
         }
         let seen = case.observation.as_ref().and_then(|seen| seen.undecided.clone());
         let why = seen.unwrap_or_else(|| case.judgement.why.clone());
-        Self::new(format!("open {why}"), why, String::new(), String::new())
+        Self::new(format!("open {why}"), &why, "", "")
     }
 
     /// A denial where none, or another one, was to be.
@@ -166,22 +161,17 @@ impl Cause {
         let instead = other.map(|layer| format!(", where {layer} was to deny")).unwrap_or_default();
         let slip = check.decision.near.iter().find(|miss| miss.distance == 1 && instead_of.is_none());
         if let Some(NearMiss { rule, but, .. }) = slip {
-            return Some(Self::of_rule(rule, "nearly allows it, but", String::new()).ending(but));
+            return Some(Self::of_rule(rule, "nearly allows it, but", "").ending(but));
         }
         let layer = check.checkpoint.layer();
         Some(match check.decision.rules.first() {
             Some(rule) if check.decision.reason == Reason::DefaultDeny => {
-                Self::of_rule(rule, &format!("isolates it, and no rule allows it{instead}"), String::new())
+                Self::of_rule(rule, &format!("isolates it, and no rule allows it{instead}"), "")
             }
-            Some(rule) => Self::of_rule(rule, &format!("denies it{instead}"), check.decision.detail.clone()),
+            Some(rule) => Self::of_rule(rule, &format!("denies it{instead}"), &check.decision.detail),
             None => {
                 let detail = &check.decision.detail;
-                Self::new(
-                    format!("{layer} {detail}"),
-                    format!("{layer} denies it{instead}: {detail}"),
-                    String::new(),
-                    String::new(),
-                )
+                Self::new(format!("{layer} {detail}"), &format!("{layer} denies it{instead}: {detail}"), "", "")
             }
         })
     }
@@ -198,18 +188,18 @@ impl Cause {
         if let Some(finding) = idle_policy(&case.case, trace, record) {
             let at = finding.location.as_ref().map(ToString::to_string).unwrap_or_default();
             let hint = finding.hint.clone().unwrap_or_default();
-            return Some(Self::new(finding.message.clone(), finding.message.clone(), at, hint));
+            return Some(Self::new(finding.message.clone(), &finding.message, &at, &hint));
         }
         let checks = || trace.checks().filter(|check| check.checkpoint.layer() == by);
         let opener = checks().filter(|check| check.decision.reason != Reason::NoPolicy);
         if let Some(rule) = opener.flat_map(|check| &check.decision.rules).next() {
-            return Some(Self::of_rule(rule, &format!("lets it through, where {by} was to deny"), String::new()));
+            return Some(Self::of_rule(rule, &format!("lets it through, where {by} was to deny"), ""));
         }
         let last = trace.hops.last()?;
         let home = last.to.split_once('/').map_or(&*last.to, |(home, _)| home);
         let words = format!("nothing of {by} denies what leads to {home}");
         let hint = checks().next().map(|check| check.decision.detail.clone()).unwrap_or_default();
-        Some(Self::new(words.clone(), words, String::new(), hint))
+        Some(Self::new(words.clone(), &words, "", &hint))
     }
 }
 

@@ -103,12 +103,7 @@ fn by_scenario(record: &RunRecord) -> Vec<(&str, Vec<&CaseRecord>)> {
     groups
 }
 
-fn suite(
-    record: &RunRecord,
-    scenario: &str,
-    cases: &[&CaseRecord],
-    (names, causes): (&mut Names, &Causes),
-) -> TestSuite {
+fn suite(record: &RunRecord, scenario: &str, cases: &[&CaseRecord], (names, told): (&mut Names, &Causes)) -> TestSuite {
     let mut suite = TestSuite::new(one_line(scenario));
     suite.timestamp = record.started.parse().ok();
     suite.set_time(cases.iter().map(|case| Duration::from_micros(case.duration_us)).sum());
@@ -124,7 +119,7 @@ fn suite(
     let versions = record.stack.versions.iter().map(|(name, version)| (name.as_str(), one_line(version)));
     properties.extend(versions);
     suite.add_properties(properties.into_iter().map(|(name, value)| (one_line(name), value)));
-    suite.add_test_cases(cases.iter().map(|case| test_case(case, names, causes)));
+    suite.add_test_cases(cases.iter().map(|case| test_case(case, names, told)));
     suite
 }
 
@@ -133,14 +128,14 @@ fn test_case(record: &CaseRecord, names: &mut Names, causes: &Causes) -> TestCas
     // Jenkins splits a classname at its last dot into package and class.
     let class = format!("airtight.{}", one_line(&case.scenario).replace('.', "-"));
     let name = names.unique(&class, &format!("{} {}", one_line(&case.id), one_line(&case.title)));
-    let cause = causes.0.get(&case.id);
-    let mut test = TestCase::new(name, status(record, cause));
+    let told = causes.0.get(&case.id);
+    let mut test = TestCase::new(name, status(record, told));
     test.set_classname(class);
     test.set_time(Duration::from_micros(record.duration_us));
     test.extra.insert("file".into(), one_line(&case.at.file).into());
     test.extra.insert("line".into(), case.at.position.line.to_string().into());
     test.add_properties(properties(record));
-    test.add_properties(cause.map(|cause| ("cause".to_owned(), cause.clone())));
+    test.add_properties(told.map(|cause| ("cause".to_owned(), cause.clone())));
     if let Some(trace) = trace(record)
         && Standing::of(record) <= Standing::Waived
     {

@@ -5,7 +5,7 @@ use std::fs;
 use airtight_probe::wire::Outcome;
 use serde_json::json;
 
-use crate::program::dial;
+use crate::program::dial_one;
 
 /// Which groups may ping (`icmp(7)`).
 fn may_ping() -> bool {
@@ -19,12 +19,10 @@ fn may_ping() -> bool {
 
 #[test]
 fn a_host_that_answers_is_reached_and_a_host_that_lets_nobody_ping_is_named() {
-    for host in ["127.0.0.1", "localhost"] {
-        let answers = dial(&[json!({"ping": {"host": host}})]);
-        match (&answers[0].outcome, may_ping()) {
-            (Outcome::Connected, true) => assert_eq!(answers[0].peer.unwrap().port(), 0),
-            (Outcome::ProbeError(why), false) => assert!(why.contains("ping_group_range"), "{why}"),
-            (other, may) => panic!("{other:?}, and pinging is allowed: {may}"),
-        }
+    let answer = dial_one(json!({"ping": {"host": "127.0.0.1"}}));
+    match (&answer.outcome, may_ping()) {
+        (Outcome::Connected, true) => assert_eq!(answer.peer.unwrap().port(), 0),
+        (Outcome::ProbeError(why), false) => assert!(why.contains("ping_group_range"), "{why}"),
+        (other, may) => panic!("{other:?}, and pinging is allowed: {may}"),
     }
 }

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use airtight_cluster::kube::{Access, KubeCluster, Limits};
 use airtight_cluster::{ApiCall, Cluster, Container, Ended, Impersonated, Verb};
 use airtight_live::{Live, Options, Tried, Witness};
-use airtight_manifest::Failure;
+use airtight_manifest::{Failure, ObjectRef};
 use airtight_matrix::judge::{Evidence, Observation, Verdict};
 use airtight_matrix::run::{RunContext, RunRecord, StackRecord, SystemClock, run};
 use airtight_matrix::scenario::{AllowExpectation, Case, DenyExpectation, Expectation, Plan};
 use airtight_matrix::testbed::{Canary, Testbed};
 use airtight_model::path::{Flow, Source};
 use airtight_model::policy::{Layer, Outcome, Reason};
-use airtight_model::world::Protocol;
+use airtight_model::world::{Act, ApiRequest, ApiUser, Change, Protocol};
 use airtight_testkit::api_server::{ApiServer, Denial, Fault, Run, What};
 use airtight_testkit::cases;
 use serde_json::json;
@@ -286,6 +286,12 @@ fn a_session_that_dies_half_way_keeps_what_was_answered() {
     assert!(matches!(&seen[1].outcome, Some(Outcome::ProbeError(why)) if why.contains("was cut")), "{:?}", seen[1]);
 }
 
+fn request() -> ApiRequest {
+    let by = ApiUser { name: "on-call".to_owned(), groups: Vec::new() };
+    let target = ObjectRef::new("Namespace", None, "payments");
+    ApiRequest { by, change: Change { act: Act::Delete, target, object: None } }
+}
+
 #[test]
 fn what_is_not_there_is_a_probe_error_and_what_cannot_be_is_refused() {
     let server = shop();
@@ -301,8 +307,10 @@ fn what_is_not_there_is_a_probe_error_and_what_cannot_be_is_refused() {
     }
     let on_node = Flow { from: Source::Node("worker-9".to_owned()), ..flow("client", 8080, true) };
     assert!(live.refuses(&on_node).unwrap().starts_with("the cluster has no node worker-9"));
-    let icmp = Flow { protocol: Protocol::Icmp, port: None, ..flow("client", 8080, false) };
-    assert_eq!(live.refuses(&icmp).unwrap(), "refused: the probe does not speak ICMP");
+    let sctp = Flow { protocol: Protocol::Sctp, ..flow("client", 8080, false) };
+    assert_eq!(live.refuses(&sctp).unwrap(), "refused: the probe does not speak SCTP");
+    let changed = Flow { after: vec![request()], ..flow("client", 8080, true) };
+    assert!(live.refuses(&changed).unwrap().contains("objects are not changed"));
 }
 
 #[test]

@@ -383,6 +383,8 @@ fn stand_ins_names_policies_and_workloads_follow_the_platform() {
     docker exec airtight-control-plane ip route replace 203.0.113.10/32 via 172.20.1.10
     docker exec airtight-worker ip route replace 203.0.113.10/32 via 172.20.1.10
     docker exec airtight-worker2 ip route replace 203.0.113.10/32 via 172.20.1.10
+    docker create airtight-airtight-outside {"Cmd":["pause"],"Image":"airtight-probe:dev","Labels":{"dev.airtight.cluster":"airtight"},"HostConfig":{"NetworkMode":"airtight-airtight","CapDrop":["ALL"],"Sysctls":{"net.ipv4.ping_group_range":"0 2147483647"}},"NetworkingConfig":{"EndpointsConfig":{"airtight-airtight":{"IPAMConfig":{"IPv4Address":"172.20.1.12"}}}}}
+    docker start airtight-airtight-outside
     "#);
     let down = machine.run(&["down"]);
     assert!(down.out.contains("removed container airtight-airtight-api-openai-com"), "{}", down.out);

@@ -63,7 +63,7 @@ fn suggested(policies: &Policies<'_>, hop: &CniHop<'_>, direction: Direction, de
     if !policies.suggests || decision.reason != Reason::DefaultDeny {
         return decision;
     }
-    Decision { near: policies.cni.near_misses(policies.world, hop, direction), ..decision }
+    Decision { near: policies.cni.near_misses(policies.world, hop, direction).into(), ..decision }
 }
 
 /// A pod about which nobody knows what admission makes of it.

@@ -181,8 +181,8 @@ pub struct Decision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
     /// Of a default deny that somebody wants explained: rules that nearly allow the hop, nearest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub near: Vec<NearMiss>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub near: Box<[NearMiss]>,
 }
 
 /// A rule that nearly allows a hop.
@@ -207,7 +207,7 @@ impl Decision {
             detail: detail.into(),
             symptom: None,
             log: None,
-            near: Vec::new(),
+            near: Box::default(),
         }
     }
 
@@ -221,7 +221,7 @@ impl Decision {
             detail: detail.into(),
             symptom: Some(symptom),
             log: None,
-            near: Vec::new(),
+            near: Box::default(),
         }
     }
 
@@ -235,7 +235,7 @@ impl Decision {
             detail: detail.into(),
             symptom: None,
             log: None,
-            near: Vec::new(),
+            near: Box::default(),
         }
     }
 

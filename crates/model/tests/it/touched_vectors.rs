@@ -9,7 +9,7 @@ use airtight_manifest::{Touches, yaml};
 use airtight_model::path::reach::{CellVerdict, Place, Reachability, Scope, Who};
 use airtight_model::path::{Destination, End, Engine, Flow, Source};
 use airtight_model::policy::Request;
-use airtight_model::world::{Built, Host, Protocol, build};
+use airtight_model::world::{Built, Host, Protocol, StandsFor, build};
 use airtight_testkit::{stack, vectors, worlds};
 use serde::Deserialize;
 
@@ -49,7 +49,7 @@ fn world(object: Option<&serde_json::Value>) -> Built {
         addresses: vec!["192.0.2.44".parse().unwrap()],
         ports: vec![80],
         tls_ports: Vec::new(),
-        stands_for: Default::default(),
+        stands_for: StandsFor::default(),
     }];
     build(&documents, &environment, stack::shipped("reference")).unwrap()
 }

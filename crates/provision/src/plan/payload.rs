@@ -54,7 +54,10 @@ pub(super) fn steps(
     steps.push(load);
     before.push(stand_in::LOAD.to_owned());
     steps.extend(stand_ins(recipe, options, site, payload, left_out));
-    steps.push(outside::step(u32::try_from(payload.hosts.len()).unwrap_or_default(), recipe, options, site));
+    let others: Vec<String> = steps.iter().map(|step| step.id.clone()).filter(|id| stand_in::is_one(id)).collect();
+    let number = u32::try_from(payload.hosts.len()).unwrap_or_default();
+    // Behind the others, so that Docker is asked in one order.
+    steps.push(outside::step(number, recipe, options, site).needs(others));
     if steps.iter().any(|step| step.id == stand_in::AUTHORITY) {
         steps.extend(trust(recipe, site, payload));
     }

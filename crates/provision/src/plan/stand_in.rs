@@ -33,6 +33,11 @@ pub(super) fn step_of(name: &str) -> String {
     format!("stand-in-{name}")
 }
 
+/// Whether a step makes a stand-in, or the ways to them.
+pub(super) fn is_one(step: &str) -> bool {
+    step == ROUTES || step.starts_with(&step_of(""))
+}
+
 /// A stand-in and its addresses. They are added inside the container and routed to from the nodes: an address on a
 /// node's own interface would have Cilium's `host` identity, to which no CIDR rule applies (cilium#34387).
 pub(super) fn step(host: &Host, name: &str, fixed: Ipv4Addr, recipe: &Recipe, options: &Options, site: &Site) -> Step {

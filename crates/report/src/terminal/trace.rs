@@ -28,7 +28,9 @@ pub(super) fn push_turning_point(out: &mut String, trace: &Trace, style: Style, 
         let (silent, telling): (Vec<&Check>, Vec<&Check>) =
             passed.partition(|check| ends || check.decision.rules.is_empty());
         lines.passed(&silent);
-        telling.iter().for_each(|check| lines.turning(check));
+        for check in telling {
+            lines.turning(check);
+        }
         if let Some(check) = hop.checkpoints.iter().find(|check| check.decision.effect != Effect::Allow) {
             lines.turning(check);
             break;

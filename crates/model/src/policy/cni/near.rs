@@ -53,9 +53,29 @@ impl CniPolicy {
     }
 }
 
+/// What an entry asks of one end or of the port.
+enum Demand {
+    Met,
+    Missed(Obstacle),
+    /// It is meant for something else altogether.
+    Another,
+}
+
+impl Demand {
+    /// What keeps the entry from a hop, if anything does; none at all for another.
+    fn obstacle(self) -> Option<Vec<Obstacle>> {
+        match self {
+            Self::Met => Some(Vec::new()),
+            Self::Missed(obstacle) => Some(vec![obstacle]),
+            Self::Another => None,
+        }
+    }
+}
+
 impl Side<'_> {
     fn near(&self, entry: &Entry) -> Option<NearMiss> {
-        let obstacles = [self.subject_obstacle(entry)?, self.peer_obstacle(entry)?, self.port_obstacle(entry)?];
+        let demands = [self.subject(entry), self.peer(entry), self.port(entry)];
+        let obstacles = demands.into_iter().map(Demand::obstacle).collect::<Option<Vec<_>>>()?;
         let obstacles: Vec<Obstacle> = obstacles.into_iter().flatten().collect();
         let distance: u32 = obstacles.iter().map(|obstacle| obstacle.distance).sum();
         if distance == 0 || distance > FARTHEST {
@@ -65,34 +85,34 @@ impl Side<'_> {
         Some(NearMiss { rule: entry.rule.clone(), but, distance })
     }
 
-    /// What keeps an entry from this subject; none at all if it is meant for somebody else.
-    fn subject_obstacle(&self, entry: &Entry) -> Option<Option<Obstacle>> {
-        let Subject::Endpoints(id) = entry.subject else { return None };
+    /// What keeps an entry from this subject.
+    fn subject(&self, entry: &Entry) -> Demand {
+        let Subject::Endpoints(id) = entry.subject else { return Demand::Another };
         if self.identity.selected_by(&self.policy.selectors, id) {
-            return Some(None);
+            return Demand::Met;
         }
-        let unmet = Unmet::of(self.policy, id, self.identity)?;
+        let Some(unmet) = Unmet::of(self.policy, id, self.identity) else { return Demand::Another };
         // A rule for other pods is no slip, unless there are no such pods.
         let idle = !self.is_used(id);
         let distance = if idle { 1 } else { unmet.distance };
         if !idle && unmet.distance > 1 {
-            return None;
+            return Demand::Another;
         }
         let nobody = if idle { " (it selects no pod at all)" } else { "" };
-        Some(Some(Obstacle { distance, words: format!("its selector wants {}{nobody}", unmet.words) }))
+        Demand::Missed(Obstacle { distance, words: format!("its selector wants {}{nobody}", unmet.words) })
     }
 
-    fn peer_obstacle(&self, entry: &Entry) -> Option<Option<Obstacle>> {
+    fn peer(&self, entry: &Entry) -> Demand {
         if self.policy.matches_peer(&entry.peers, &self.peer) {
-            return Some(None);
+            return Demand::Met;
         }
-        let Peers::Any(list) = &entry.peers else { return None };
+        let Peers::Any(list) = &entry.peers else { return Demand::Another };
         let labels = list.iter().filter_map(|peer| match peer {
             PeerMatch::Labels(id) => Some(*id),
             PeerMatch::Entity(_) | PeerMatch::Addresses(_) | PeerMatch::Name(_) => None,
         });
         let nearest = labels.filter_map(|id| Some((id, Unmet::of(self.policy, id, self.peer_identity())?)));
-        let (id, unmet) = nearest.min_by_key(|(_, unmet)| unmet.distance)?;
+        let Some((id, unmet)) = nearest.min_by_key(|(_, unmet)| unmet.distance) else { return Demand::Another };
         let idle = !self.is_used(id);
         let nobody = if idle { " (which no pod has)" } else { "" };
         let end = match entry.direction {
@@ -100,13 +120,13 @@ impl Side<'_> {
             Direction::Egress => "to",
         };
         let distance = if idle { 1 } else { unmet.distance };
-        Some(Some(Obstacle { distance, words: format!("it allows {end} {}{nobody}", unmet.words) }))
+        Demand::Missed(Obstacle { distance, words: format!("it allows {end} {}{nobody}", unmet.words) })
     }
 
-    fn port_obstacle(&self, entry: &Entry) -> Option<Option<Obstacle>> {
-        let Some(items) = &entry.ports else { return Some(None) };
+    fn port(&self, entry: &Entry) -> Demand {
+        let Some(items) = &entry.ports else { return Demand::Met };
         if items.iter().any(|item| self.takes_port(item)) {
-            return Some(None);
+            return Demand::Met;
         }
         let ports: Vec<&PortMatch> = items.iter().flat_map(|item| &item.ports).collect();
         let shown: BTreeSet<String> = ports.iter().filter_map(|port| shown(port)).collect();
@@ -114,10 +134,10 @@ impl Side<'_> {
         if let Some(port) = self.service_port(&ports) {
             let own = self.transport.port.unwrap_or_default();
             let words = format!("it allows port {port}, which is the Service's: policies look at the pod's own, {own}");
-            return Some(Some(Obstacle { distance: 1, words }));
+            return Demand::Missed(Obstacle { distance: 1, words });
         }
         let list = shown.into_iter().collect::<Vec<_>>().join(", ");
-        Some(Some(Obstacle { distance: 2, words: format!("it allows {list}, and this is {wanted}") }))
+        Demand::Missed(Obstacle { distance: 2, words: format!("it allows {list}, and this is {wanted}") })
     }
 
     /// A port among these at which a Service stands before the destination's own port.
@@ -183,22 +203,17 @@ fn judged(key: &Key, test: &Test, labels: &[Label]) -> (u32, String) {
         (Test::DoesNotExist, _) => format!("no label `{name}`"),
         (Test::Is(_) | Test::Exists | Test::Never, _) => format!("a label `{name}`"),
     };
-    match own {
-        Some(own) => {
-            // Namespaces of teams are called alike.
-            let slip = key.key != NAMESPACE && wanted.iter().any(|wanted| is_near(wanted, own));
-            (if slip { 1 } else { 2 }, format!("{demand}{whose}, and there it is `{own}`"))
-        }
-        None => {
-            let meant =
-                labels.iter().find(|label| wanted.contains(&label.value.as_str()) && plain(&label.key).1 == whose);
-            let there = meant.map_or_else(
-                || "there is none".to_owned(),
-                |label| format!("there it is `{}: {}`", plain(&label.key).0, label.value),
-            );
-            (if meant.is_some() { 1 } else { 2 }, format!("{demand}{whose}, and {there}"))
-        }
+    if let Some(own) = own {
+        // Namespaces of teams are called alike.
+        let slip = key.key != NAMESPACE && wanted.iter().any(|wanted| is_near(wanted, own));
+        return (if slip { 1 } else { 2 }, format!("{demand}{whose}, and there it is `{own}`"));
     }
+    let meant = labels.iter().find(|label| wanted.contains(&label.value.as_str()) && plain(&label.key).1 == whose);
+    let there = meant.map_or_else(
+        || "there is none".to_owned(),
+        |label| format!("there it is `{}: {}`", plain(&label.key).0, label.value),
+    );
+    (if meant.is_some() { 1 } else { 2 }, format!("{demand}{whose}, and {there}"))
 }
 
 /// A label as people write it, and whose it is.
