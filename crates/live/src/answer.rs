@@ -1,7 +1,7 @@
 //! The probe's answers as observations.
 
 use airtight_matrix::judge::{Evidence, Observation};
-use airtight_model::path::Flow;
+use airtight_model::path::{Destination, Flow};
 use airtight_model::policy::{Outcome, Rcode, Reason};
 use airtight_model::world::Protocol;
 use airtight_probe::wire;
@@ -38,9 +38,10 @@ pub(super) fn observation(flow: &Flow, answered: &Answered, bearer: Option<&str>
 
 /// Why bytes that came back show nothing of the target: a proxy that takes them for HTTP answers them itself, with its
 /// name in the head (Envoy's `server_header_transformation`), and a server that runs no probe of ours may never have
-/// got any.
+/// got any. A gateway that is dialled is the target itself.
 fn by_proxy(flow: &Flow, answer: &wire::Answer) -> Option<String> {
-    let is_bare = flow.protocol == Protocol::Tcp && flow.request.is_none() && answer.answered_by.is_none();
+    let is_meant = matches!(flow.to, Destination::Gateway(..));
+    let is_bare = flow.protocol == Protocol::Tcp && flow.request.is_none() && answer.answered_by.is_none() && !is_meant;
     let text = String::from_utf8_lossy(&answer.reply.as_ref().filter(|_| is_bare)?.body.0).to_ascii_lowercase();
     let (head, _) = text.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("http/1."))?;
     let server = head.lines().find_map(|line| line.strip_prefix("server:"))?.trim().to_owned();
@@ -110,7 +111,7 @@ fn headers(arrived: &wire::SeenRequest) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use airtight_model::path::{Destination, Source};
+    use airtight_model::path::Source;
     use serde_json::{Value, json};
 
     use super::*;

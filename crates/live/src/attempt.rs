@@ -77,8 +77,8 @@ fn refuse_what_cannot_start(flow: &Flow, places: &Places) -> Result<(), Unavaila
             never("the cluster's network has no IPv6; a cluster with two families has")
         }
         (Source::Workload(namespace, name), to) if places.is_tunnelled(namespace, name, to) => never(
-            "what a waypoint sends to pods of the mesh goes through HBONE with a certificate of its own, which a probe \
-             beside it does not have; the flows of its clients show what it does",
+            "what a proxy of Istio's sends to pods of the mesh goes through HBONE with a certificate of its own, which a \
+             probe beside it does not have; the flows of its clients show what it does",
         ),
         (Source::Workload(..) | Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_), _) => Ok(()),
     }

@@ -70,13 +70,14 @@ impl<'c> Changes<'c> {
             Act::Delete => None,
             Act::Apply | Act::Update => wanted,
         };
+        // What may have been made must be unmade, whatever is known of it: an answer may be lost.
+        self.made.push(Made { served: served.clone(), target: target.clone(), before: before.clone() });
         let answer = send(self.cluster, &served, &target, before.as_ref(), sent, Some(&impersonated(by)))?;
-        if !answer.accepted() {
-            let message = format!("what was to happen before did not: {request}: {}", answer.words());
-            return Err(Failure::new("not-changed", message));
+        if answer.accepted() {
+            return Ok(answer);
         }
-        self.made.push(Made { served, target, before });
-        Ok(answer)
+        self.made.pop();
+        Err(Failure::new("not-changed", format!("what was to happen before did not: {request}: {}", answer.words())))
     }
 
     /// Waits until the pods among what was made are ready.
