@@ -26,6 +26,8 @@ struct Made {
     served: Served,
     target: ObjectRef,
     before: Option<Value>,
+    /// As the API server knows it, once it is known.
+    uid: Option<String>,
 }
 
 /// What was changed.
@@ -71,9 +73,13 @@ impl<'c> Changes<'c> {
             Act::Apply | Act::Update => wanted,
         };
         // What may have been made must be unmade, whatever is known of it: an answer may be lost.
-        self.made.push(Made { served: served.clone(), target: target.clone(), before: before.clone() });
+        let uid = before.as_ref().map(|before| text(before, "/metadata/uid").to_owned());
+        self.made.push(Made { served: served.clone(), target: target.clone(), before: before.clone(), uid });
         let answer = send(self.cluster, &served, &target, before.as_ref(), sent, Some(&impersonated(by)))?;
         if answer.accepted() {
+            if let Some(made) = self.made.last_mut().filter(|made| made.uid.is_none()) {
+                made.uid = Some(text(&answer.body, "/metadata/uid").to_owned());
+            }
             return Ok(answer);
         }
         self.made.pop();
@@ -161,9 +167,11 @@ impl<'c> Changes<'c> {
         Err(refusals.swap_remove(0))
     }
 
-    /// Removes what was generated meanwhile and stays when what made it so is as it was.
+    /// Removes what was generated of the changes and stays when everything is as it was. What others make meanwhile is
+    /// theirs.
     pub(super) fn remove_generated(&self, stays: &[Generated]) -> Vec<String> {
-        let removed = stays.iter().filter_map(|Generated { target, served, .. }| {
+        let of_ours = |each: &&Generated| self.made.iter().any(|made| made.uid.as_deref() == Some(&each.trigger));
+        let removed = stays.iter().filter(of_ours).filter_map(|Generated { target, served, .. }| {
             let now = object(self.always, &served.path(target)).map_err(|error| error.to_string());
             let removed = now.and_then(|now| now.map_or(Ok(()), |now| self.remove(served, target, &now)));
             Some(format!("{target} was generated and stays: {}", removed.err()?))

@@ -18,8 +18,16 @@ use airtight_model::world::Protocol;
 use serde_json::{Value, json};
 
 use crate::answer::failed;
+use crate::node_pod::{NodePlace, node_pod};
 use crate::options::Options;
 use crate::places::{Places, Unavailable};
+
+/// By this label the pods are known by which kubelets are asked.
+const ASKS: &str = "airtight.dev/asks-kubelet";
+
+/// Why the success of an HTTP probe does not name its status.
+const SOME_STATUS: &str = "the kubelet tells of a success from 200 to 399 and not which, and the server is none of ours; a \
+                           case without a request asks whether it is reached";
 
 /// What a kubelet is asked, and where.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,10 +36,24 @@ pub(super) struct Question {
     node: String,
     /// As it stands in a container.
     probe: Value,
-    /// What its success says.
-    success: Outcome,
+    /// What its success says: of a server of ours that it answers 200, of others no single status.
+    success: Result<Outcome, &'static str>,
     /// The workload whose pod has the address that is dialled, as `namespace/name`.
     dialled: String,
+}
+
+impl Question {
+    fn succeeded(&self) -> Observation {
+        let said = |kind: &str| format!("kubelet of {}: its {kind} probe succeeds", self.node);
+        match &self.success {
+            Ok(Outcome::Http(status)) => observed(Outcome::Http(*status), Some(self.dialled.clone()), said("HTTP")),
+            Ok(outcome) => observed(outcome.clone(), None, said("TCP")),
+            Err(why) => Observation {
+                evidence: Evidence { logs: vec![said("HTTP")], ..Evidence::default() },
+                ..Observation::nothing(*why)
+            },
+        }
+    }
 }
 
 /// Whether a flow is a kubelet's.
@@ -50,8 +72,11 @@ pub(super) fn question(flow: &Flow, places: &Places, options: &Options) -> Resul
     let port = port.ok_or_else(|| never("kubelets dial TCP ports"))?;
     let (address, node) = places.at_node(namespace, name)?;
     let (action, success) = match &flow.request {
-        Some(request) => (http(request, address, port, flow.tls.is_some())?, Outcome::Http(200)),
-        None => (json!({"tcpSocket": {"host": address, "port": port}}), Outcome::Connected),
+        Some(request) => {
+            let success = if places.is_ours(namespace, name) { Ok(Outcome::Http(200)) } else { Err(SOME_STATUS) };
+            (http(request, address, port, flow.tls.is_some())?, success)
+        }
+        None => (json!({"tcpSocket": {"host": address, "port": port}}), Ok(Outcome::Connected)),
     };
     Ok(Question { node, probe: timed(action, options.deny_timeout), success, dialled: format!("{namespace}/{name}") })
 }
@@ -132,34 +157,11 @@ fn create(cluster: &dyn Cluster, options: &Options, namespace: &str, asker: &Ask
     Err(format!("no kubelet was asked: the API server refuses the pod that asks: {}", answer.words()))
 }
 
-/// It listens nowhere and is on the node's network, so that it needs neither an address nor a policy.
 fn pod(options: &Options, namespace: &str, asker: &Asker<'_>) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": asker.name, "namespace": namespace, "labels": {"airtight.dev/asks-kubelet": "true"}},
-        "spec": {
-            "nodeName": asker.question.node,
-            "hostNetwork": true,
-            "tolerations": [{"operator": "Exists"}],
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "asker",
-                "image": options.image,
-                "command": [options.program, "pause"],
-                "readinessProbe": asker.question.probe,
-                "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "64Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "readOnlyRootFilesystem": true,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }],
-        },
-    })
+    let place = NodePlace { namespace, name: &asker.name, node: &asker.question.node };
+    let mut pod = node_pod(&place, ASKS, options);
+    pod["spec"]["containers"][0]["readinessProbe"] = asker.question.probe.clone();
+    pod
 }
 
 /// Waits until each kubelet has said something; one that has not is no answer.
@@ -210,12 +212,7 @@ impl Told {
     fn of(&self, asker: &Asker<'_>) -> Option<Observation> {
         let pod = self.pods.iter().find(|pod| text(pod, "/metadata/name") == asker.name)?;
         if items(pod, "/status/containerStatuses").iter().any(|status| status["ready"] == true) {
-            let Question { node, success, dialled, .. } = asker.question;
-            let is_http = matches!(success, Outcome::Http(_));
-            let says =
-                if is_http { "its HTTP probe succeeds: a status from 200 to 399" } else { "its TCP probe succeeds" };
-            let answered_by = is_http.then(|| dialled.clone());
-            return Some(observed(success.clone(), answered_by, format!("kubelet of {node}: {says}")));
+            return Some(asker.question.succeeded());
         }
         let own = |event: &&Value| text(event, "/involvedObject/name") == asker.name;
         let message = text(self.events.iter().find(own)?, "/message");
@@ -251,6 +248,17 @@ fn failure(message: &str) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_success_of_a_server_that_is_not_ours_is_no_status() {
+        let question =
+            |success| Question { node: "worker".to_owned(), probe: json!({}), success, dialled: "shop/web".to_owned() };
+        let ours = question(Ok(Outcome::Http(200))).succeeded();
+        assert_eq!((ours.outcome, ours.evidence.answered_by.as_deref()), (Some(Outcome::Http(200)), Some("shop/web")));
+        let others = question(Err(SOME_STATUS)).succeeded();
+        assert!(others.outcome.is_none() && others.undecided.is_some_and(|why| why.contains("from 200 to 399")));
+        assert_eq!(question(Ok(Outcome::Connected)).succeeded().outcome, Some(Outcome::Connected));
+    }
 
     #[test]
     fn a_kubelets_words_say_how_a_probe_failed() {

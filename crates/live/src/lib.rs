@@ -32,6 +32,7 @@ mod in_force;
 mod issuer;
 mod kubelet;
 mod mesh;
+mod node_pod;
 mod nodes;
 mod options;
 mod origin;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::entrance::Entrance;
 use crate::mesh::Mesh;
 use crate::nodes::Nodes;
+use crate::temporary::EPHEMERAL;
 
 /// Namespace and name.
 type Name = (String, String);
@@ -117,6 +118,12 @@ impl Places {
         let node = pod.host.and_then(|host| self.nodes.as_ref().ok()?.at(host));
         let lacks = |what: &str| Unavailable::Temporarily(format!("pod {namespace}/{} has no {what}", pod.name));
         Ok((pod.address.ok_or_else(|| lacks("address"))?, node.ok_or_else(|| lacks("known node"))?.to_owned()))
+    }
+
+    /// Whether a workload's pods run the probe as their own server.
+    pub(super) fn is_ours(&self, namespace: &str, workload: &str) -> bool {
+        let own = |pod: &Pod| pod.probe.as_ref().is_some_and(|probe| !probe.container.starts_with(EPHEMERAL));
+        self.pods(namespace, workload).is_ok_and(|pods| pods.iter().all(own))
     }
 
     /// The workload of a pod, as `namespace/name`; a pod that nobody listed keeps its own name.

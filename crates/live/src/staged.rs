@@ -21,7 +21,7 @@ const NOTICED: Duration = Duration::from_secs(2);
 
 /// What is needed to change the world of a cluster for good.
 pub(super) struct Stage<'c> {
-    pub(super) cluster: &'c dyn Cluster,
+    cluster: &'c dyn Cluster,
     /// Through it changes are unmade, also when the user has ended the run.
     always: &'c dyn Cluster,
     generation: Generation,
@@ -96,7 +96,9 @@ impl<'c> Stage<'c> {
             Ok(new(self.generation.generated(self.cluster)?, &before, |generated| generated.trigger == uid))
         });
         let left = self.unmake(&changes, &before);
-        Ok((made?.into_iter().map(|generated| generated.target).collect(), left))
+        let made = made
+            .map_err(|error| Failure { message: [vec![error.message], left.clone()].concat().join("; "), ..error })?;
+        Ok((made.into_iter().map(|generated| generated.target).collect(), left))
     }
 
     fn changes(&self) -> Changes<'c> {

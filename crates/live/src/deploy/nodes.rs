@@ -8,6 +8,7 @@ use airtight_model::path::Source;
 use serde_json::{Value, json};
 
 use super::plan::DeployPlan;
+use crate::node_pod::{NodePlace, node_pod};
 use crate::nodes::Nodes;
 use crate::places::NODE_PROBE;
 
@@ -46,34 +47,7 @@ fn namespace(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 }
 
-/// It listens nowhere: a port of its own would be one of the node's.
 fn pod(namespace: &str, node: &str, plan: &DeployPlan<'_>) -> Value {
     let name = format!("node-{node}");
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "labels": {NODE_PROBE: "true"}},
-        "spec": {
-            "nodeName": node,
-            "hostNetwork": true,
-            // Names of Services are resolved as pods do; the node's own resolver does not know them.
-            "dnsPolicy": "ClusterFirstWithHostNet",
-            "tolerations": [{"operator": "Exists"}],
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "probe",
-                "image": plan.options.image,
-                "command": [plan.options.program, "pause"],
-                "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "readOnlyRootFilesystem": true,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }],
-        },
-    })
+    node_pod(&NodePlace { namespace, name: &name, node }, NODE_PROBE, plan.options)
 }
