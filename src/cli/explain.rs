@@ -1,5 +1,6 @@
 //! `airtight explain`: one flow, hop by hop.
 
+use airtight_matrix::judge::ends_anyway;
 use airtight_matrix::run::{ExitStatus, redacted_trace};
 use airtight_matrix::scenario::{default_authority, got_through};
 use airtight_model::path::{Destination, Engine, Flow, Trace};
@@ -101,11 +102,21 @@ impl Expected {
             Self::Deny => false,
         };
         if got_through(outcome) == wanted {
-            return Ok(ExitStatus::Passed);
+            return if wanted { Ok(ExitStatus::Passed) } else { Self::by_policy(trace, output) };
         }
         let expected = if wanted { "to get through" } else { "to be denied" };
         writeln!(output.err, "expected {expected}: the client sees {outcome}").map_err(CliError::Output)?;
         Ok(ExitStatus::Failed)
+    }
+}
+
+impl Expected {
+    /// What ends without any policy shows no denial, as in the matrix.
+    fn by_policy(trace: &Trace, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+        let Some(why) = ends_anyway(trace) else { return Ok(ExitStatus::Passed) };
+        writeln!(output.err, "expected to be denied: it would end without any policy, {why}")
+            .map_err(CliError::Output)?;
+        Ok(ExitStatus::Inconclusive)
     }
 }
 

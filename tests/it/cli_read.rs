@@ -332,4 +332,9 @@ fn explain_tells_a_script_whether_its_expectation_holds() {
     // A pod that lists no ports may listen anywhere.
     let open = ["shop/stranger", "pod/shop/web:81"];
     assert_eq!(ends(&[&open[..], &["--expect", "allow"]].concat()), "exit 3");
+    // What would end without any policy shows no denial: a name that is not there, a port that is none of the Service's.
+    for nothing in ["nowhere.example:443", "shop/api:81"] {
+        let told = Shop::new().run(&["explain", "shop/web", nothing, "--expect", "deny"]);
+        assert!(told.starts_with("exit 3\n") && told.contains("it would end without any policy"), "{told}");
+    }
 }

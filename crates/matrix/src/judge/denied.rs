@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use airtight_model::path::Trace;
 use airtight_model::policy::{Effect, Layer, Outcome, Reason};
 
 use super::observation::{Evidence, Observation};
@@ -105,23 +106,48 @@ fn contradictory(expect: &DenyExpectation, evidence: &Evidence) -> Option<Findin
 
 /// Where nothing answers, a denial says nothing about policy.
 fn vacuous(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
-    let checks = evidence.trace.iter().flat_map(airtight_model::path::Trace::checks);
-    let denials = checks.filter(|check| check.decision.effect == Effect::Deny).map(|check| check.decision.reason);
-    let nothing = denials.chain(evidence.reason).find_map(|reason| nothing_there(reason, expect));
+    let meant = |reason: &Reason| {
+        let is_application = *reason == Reason::NotListening && expect.by == Layer::Application;
+        is_application || (*reason == Reason::InvalidObject && expect.reason == Some(Reason::InvalidObject))
+    };
+    let reasons = evidence.trace.iter().flat_map(denials).chain(evidence.reason);
+    let nothing = reasons.filter(|reason| !meant(reason)).find_map(nothing_there);
     nothing.map(|what| Finding::Unclear(format!("the flow would have ended without any policy: {what}")))
 }
 
-fn nothing_there(reason: Reason, expect: &DenyExpectation) -> Option<&'static str> {
-    let by = expect.by;
-    let invalid = expect.reason != Some(Reason::InvalidObject);
+fn denials(trace: &Trace) -> impl Iterator<Item = Reason> {
+    let ends = trace.checks().filter(|check| check.decision.effect == Effect::Deny);
+    ends.map(|check| check.decision.reason)
+}
+
+/// Why a flow ends without any policy, whatever denies it besides: nothing is there that would answer.
+///
+/// ```
+/// use airtight_matrix::judge::ends_anyway;
+/// use airtight_model::path::{Destination, End, Flow, Source, Trace};
+/// use airtight_model::policy::Outcome;
+/// use airtight_model::world::Protocol;
+/// let flow = Flow {
+///     from: Source::Outside, to: Destination::Host("a.example".into()), protocol: Protocol::Tcp, port: Some(443),
+///     request: None, tls: None, after: Vec::new(),
+/// };
+/// let trace = Trace { flow, hops: Vec::new(), end: End::Outcome(Outcome::Connected), answer: None };
+/// assert_eq!(ends_anyway(&trace), None);
+/// ```
+#[must_use]
+pub fn ends_anyway(trace: &Trace) -> Option<&'static str> {
+    denials(trace).find_map(nothing_there)
+}
+
+fn nothing_there(reason: Reason) -> Option<&'static str> {
     let known = [
-        (Reason::InvalidObject, invalid, "the API server refuses the object itself"),
-        (Reason::NotListening, by != Layer::Application, "nothing listens on the port"),
-        (Reason::NoHealthyUpstream, true, "no backend is ready"),
-        (Reason::ProtocolMismatch, true, "one end speaks TLS and the other does not"),
-        (Reason::NoSuchName, true, "the name does not exist"),
+        (Reason::InvalidObject, "the API server refuses the object itself"),
+        (Reason::NotListening, "nothing listens on the port"),
+        (Reason::NoHealthyUpstream, "no backend is ready"),
+        (Reason::ProtocolMismatch, "one end speaks TLS and the other does not"),
+        (Reason::NoSuchName, "the name does not exist"),
     ];
-    known.into_iter().find(|(vacuous, applies, _)| *vacuous == reason && *applies).map(|(_, _, what)| what)
+    known.into_iter().find(|(vacuous, _)| *vacuous == reason).map(|(_, what)| what)
 }
 
 fn wrong_layer(expect: &DenyExpectation, outcome: &Outcome, evidence: &Evidence) -> Option<Finding> {

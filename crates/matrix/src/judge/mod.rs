@@ -9,7 +9,7 @@ mod rules;
 mod usable;
 mod verdict;
 
-pub use denied::got_past;
+pub use denied::{ends_anyway, got_past};
 pub use observation::{Evidence, Observation};
 pub use prediction::{Agreement, Prediction, Wrong, agree};
 pub use rules::{Judged, judge};
