@@ -98,13 +98,31 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// From which likeness on (Jaro and Winkler's) a word may be a slip of the pen.
+const SLIP: f64 = 0.84;
+
+/// How alike two words are. One letter weighs so much in a short word that its slips are counted and not weighed.
+fn likeness(word: &str, candidate: &str) -> f64 {
+    let (word, candidate) = (word.to_lowercase(), candidate.to_lowercase());
+    let weighed = strsim::jaro_winkler(&word, &candidate);
+    let begins_alike = word.chars().next() == candidate.chars().next();
+    let one_slip = begins_alike && word.chars().count() >= 3 && strsim::damerau_levenshtein(&word, &candidate) == 1;
+    if one_slip { weighed.max(SLIP) } else { weighed }
+}
+
 /// The candidate closest to `word`, if it is close enough to be a slip of the pen.
+///
+/// ```
+/// use airtight_manifest::closest;
+/// assert_eq!(closest("wep", ["db", "web"]), Some("web"));
+/// assert_eq!(closest("get", ["set"]), None);
+/// ```
 #[must_use]
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(score, _)| *score >= 0.84)
+        .map(|candidate| (likeness(word, candidate), candidate))
+        .filter(|(score, _)| *score >= SLIP)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
 }
