@@ -19,6 +19,9 @@ use crate::options::Options;
 /// How long a change may take from the API server to every agent (a policy was seen to take 3 to 22 ms).
 const NOTICED: Duration = Duration::from_secs(2);
 
+/// How late a loaded controller may begin to generate (seen: 1 s).
+const LATE: Duration = Duration::from_secs(3);
+
 /// What is needed to change the world of a cluster for good.
 pub(super) struct Stage<'c> {
     cluster: &'c dyn Cluster,
@@ -91,9 +94,18 @@ impl<'c> Stage<'c> {
         let mut changes = self.changes();
         let before = self.generation.generated(self.cluster)?;
         let made = changes.make(request).and_then(|answer| {
-            self.generation.settle(self.cluster)?;
             let uid = text(&answer.body, "/metadata/uid").to_owned();
-            Ok(new(self.generation.generated(self.cluster)?, &before, |generated| generated.trigger == uid))
+            let look = || {
+                self.generation.settle(self.cluster)?;
+                Ok::<_, Failure>(new(self.generation.generated(self.cluster)?, &before, |each| each.trigger == uid))
+            };
+            let found = look()?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            // That nothing is generated is believed only of a controller that had time to begin late.
+            std::thread::sleep(LATE);
+            look()
         });
         let left = self.unmake(&changes, &before);
         let made = made
