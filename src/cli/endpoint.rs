@@ -1,12 +1,13 @@
 //! Endpoints and requests as people type them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use airtight_manifest::decode::decode;
 use airtight_manifest::{Node, Position};
 use airtight_model::path::{Destination, Source};
 use airtight_model::policy::{Request, Token};
-use airtight_model::world::World;
+use airtight_model::world::{Environment, World};
 
 use super::error::CliError;
 
@@ -44,14 +45,32 @@ pub(super) fn destination(text: &str, world: &World) -> Result<(Destination, Opt
             Destination::Service((*namespace).to_owned(), (*name).to_owned())
         }
         ["pod", namespace, name] | [namespace, name] => Destination::Pod((*namespace).to_owned(), (*name).to_owned()),
-        [host] => match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) => Destination::Address(address),
-            Err(_) if host.is_empty() => return Err(argument(text, "a destination", TARGETS)),
-            Err(_) => Destination::Host((*host).to_owned()),
-        },
+        [host] => outside(host).ok_or_else(|| argument(text, "a destination", TARGETS))?,
         _ => return Err(argument(text, "a destination", TARGETS)),
     };
     Ok((destination, port))
+}
+
+/// A name or an address that is no object of the cluster.
+fn outside(host: &str) -> Option<Destination> {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => Some(Destination::Address(address)),
+        Err(_) if host.is_empty() || host.contains('/') => None,
+        Err(_) => Some(Destination::Host(host.to_owned())),
+    }
+}
+
+/// Lets what `text` aims at exist, if it is outside and nobody has written down what is there: whoever asks whether it
+/// can be reached asks after the policies on the way. `namespaces` tell a Service's name from a host's.
+pub(super) fn assume(text: &str, environment: &mut Environment, namespaces: &BTreeSet<&str>) {
+    let Ok((place, port)) = split_port(text) else { return };
+    let port = port.unwrap_or(443);
+    let is_service = |name: &str| name.split('.').nth(1).is_some_and(|label| namespaces.contains(label));
+    match outside(place) {
+        Some(Destination::Address(address)) => environment.assume_address(address, port),
+        Some(Destination::Host(name)) if !is_service(&name) => environment.assume_name(&name, port),
+        _ => {}
+    }
 }
 
 fn split_port(text: &str) -> Result<(&str, Option<u16>), CliError> {

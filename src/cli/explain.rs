@@ -70,7 +70,11 @@ enum Expected {
 /// # Errors
 /// When inputs cannot be read, or the flow does not fit the world.
 pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
-    let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
+    let mut inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
+    if !inputs.environment_is_written {
+        let namespaces = inputs.manifests.namespaces();
+        endpoint::assume(&args.to, &mut inputs.environment, &namespaces);
+    }
     let built = inputs.world()?;
     let flow = args.flow(&built.world)?;
     let engine = Engine::compile(&built.world).suggesting();

@@ -51,6 +51,8 @@ pub struct Inputs {
     pub stack: Stack,
     /// What is around the cluster.
     pub environment: Environment,
+    /// Whether somebody has written down what is around the cluster: then there is nothing else.
+    pub(super) environment_is_written: bool,
     /// Where the manifests came from, for the reader.
     pub origin: String,
     /// Whether the scenarios are the built-in ones, and the manifests are not.
@@ -93,9 +95,11 @@ impl Inputs {
         namespace: Option<&str>,
     ) -> Result<Self, CliError> {
         let (mut manifests, origin) = manifests(paths, reading, namespace)?;
+        let environment_is_written = manifests.documents.iter().any(|document| is_kind(document, "Environment"));
         let environment = environment(&mut manifests)?;
+        let scenarios = Loaded::default();
         let stack = stack(stack_name)?;
-        Ok(Self { manifests, scenarios: Loaded::default(), stack, environment, origin, borrowed_scenarios: false })
+        Ok(Self { manifests, scenarios, stack, environment, environment_is_written, origin, borrowed_scenarios: false })
     }
 
     /// The world of the manifests.

@@ -122,7 +122,7 @@ fn a_pod_of_a_service_account_that_is_not_there_is_refused() {
     22 | apiVersion: v1
        | ^^^^^^^^^^
        |
-       = help: add the ServiceAccount to the manifests
+       = help: did you mean `web`?
 
     error[unknown-workload]: there is no workload `shop/web`
       --> scenarios/api.yaml:10:11
@@ -276,7 +276,7 @@ fn unknown_controls_layers_and_fields_of_a_scenario_are_refused() {
     25 |     expect: {deny: {by: cnj}}
        |                         ^^^
        |
-       = help: see `airtight schema scenario` for the format
+       = help: did you mean `cni`?
 
     error[input]: 1 error in the input
     ");

@@ -106,8 +106,17 @@ fn likeness(word: &str, candidate: &str) -> f64 {
     let (word, candidate) = (word.to_lowercase(), candidate.to_lowercase());
     let weighed = strsim::jaro_winkler(&word, &candidate);
     let begins_alike = word.chars().next() == candidate.chars().next();
-    let one_slip = begins_alike && word.chars().count() >= 3 && strsim::damerau_levenshtein(&word, &candidate) == 1;
+    let counted_alike = digits(&word).eq(digits(&candidate));
+    let one_slip = begins_alike
+        && counted_alike
+        && word.chars().count() >= 3
+        && strsim::damerau_levenshtein(&word, &candidate) == 1;
     if one_slip { weighed.max(SLIP) } else { weighed }
+}
+
+/// Another number is seldom a slip: it names another thing.
+fn digits(word: &str) -> impl Iterator<Item = char> + '_ {
+    word.chars().filter(char::is_ascii_digit)
 }
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the pen.
@@ -116,6 +125,7 @@ fn likeness(word: &str, candidate: &str) -> f64 {
 /// use airtight_manifest::closest;
 /// assert_eq!(closest("wep", ["db", "web"]), Some("web"));
 /// assert_eq!(closest("get", ["set"]), None);
+/// assert_eq!(closest("A-1", ["A-2"]), None);
 /// ```
 #[must_use]
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::Diagnostic;
 use super::kustomize::{self, Kustomizations, Top};
+use super::node::Node;
 use super::placeholder;
 use super::read::Read;
 use super::render::Renderer;
@@ -46,6 +47,19 @@ impl Loaded {
         self.digests.extend(other.digests);
         self.findings.extend(other.findings);
     }
+
+    /// Every namespace that is written, or that an object names as its own.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<&str> {
+        self.documents.iter().filter_map(namespace_of).collect()
+    }
+}
+
+/// The namespace that a document is, or whose object it is.
+fn namespace_of(document: &Document) -> Option<&str> {
+    let metadata = document.root.get("metadata")?;
+    let is_namespace = document.root.get("kind").and_then(Node::as_str) == Some("Namespace");
+    metadata.get(if is_namespace { "name" } else { "namespace" })?.as_str()
 }
 
 /// How manifests are read.

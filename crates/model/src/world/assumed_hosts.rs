@@ -42,14 +42,7 @@ impl Environment {
             }
             assumed.push(name.clone());
             let (tls_ports, ports) = ports.into_iter().partition(|port| TLS.contains(port));
-            let address = next_address(&self.hosts);
-            self.hosts.push(Host {
-                names: vec![name.as_str().into()],
-                addresses: vec![address],
-                ports,
-                tls_ports,
-                stands_for: StandsFor::Any,
-            });
+            self.hosts.push(Host { ports, tls_ports, ..named_host(&name, next_address(&self.hosts)) });
         }
         for (range, ports) in named.ranges {
             let Some(address) = first_of(&range) else { continue };
@@ -58,16 +51,39 @@ impl Environment {
                 continue;
             }
             assumed.push(address.to_string());
-            let ports = ports.into_iter().collect();
-            self.hosts.push(Host {
-                names: Vec::new(),
-                addresses: vec![address],
-                ports,
-                tls_ports: Vec::new(),
-                stands_for: StandsFor::Any,
-            });
+            self.hosts.push(Host { ports: ports.into_iter().collect(), ..host_at(address) });
         }
         note(&assumed)
+    }
+
+    /// Adds the host `name`, listening on `port`, for somebody who asks after it, unless it has the form of a Service's.
+    pub fn assume_name(&mut self, name: &str, port: u16) {
+        if !is_outside(name) {
+            return;
+        }
+        let known = |host: &Host| host.names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let at = next_address(&self.hosts);
+        self.assume(known, port, || named_host(name, at));
+    }
+
+    /// Adds the host at `address`, listening on `port`, for somebody who asks after it; nothing where the address is
+    /// inside the cluster, or the host is there already.
+    pub fn assume_address(&mut self, address: IpAddr, port: u16) {
+        if !self.is_inside(&address) {
+            self.assume(|host| host.addresses.contains(&address), port, || host_at(address));
+        }
+    }
+
+    fn assume(&mut self, known: impl Fn(&Host) -> bool, port: u16, new: impl FnOnce() -> Host) {
+        let at = self.hosts.iter().position(known).unwrap_or_else(|| {
+            self.hosts.push(new());
+            self.hosts.len() - 1
+        });
+        let host = &mut self.hosts[at];
+        if !host.ports.contains(&port) && !host.tls_ports.contains(&port) {
+            let ports = if TLS.contains(&port) { &mut host.tls_ports } else { &mut host.ports };
+            ports.push(port);
+        }
     }
 
     fn is_inside(&self, address: &IpAddr) -> bool {
@@ -75,6 +91,26 @@ impl Environment {
         ranges.into_iter().any(|range| range.contains(address))
             || self.nodes.iter().any(|node| node.addresses.contains(address))
     }
+}
+
+/// Whether a name has a dot and not the form of a Service's.
+fn is_outside(name: &str) -> bool {
+    let in_cluster = name.ends_with(".cluster.local") || name.rsplit('.').next() == Some("svc");
+    name.contains('.') && !in_cluster
+}
+
+fn host_at(address: IpAddr) -> Host {
+    Host {
+        names: Vec::new(),
+        addresses: vec![address],
+        ports: Vec::new(),
+        tls_ports: Vec::new(),
+        stands_for: StandsFor::Any,
+    }
+}
+
+fn named_host(name: &str, address: IpAddr) -> Host {
+    Host { names: vec![name.into()], ..host_at(address) }
 }
 
 fn note(assumed: &[String]) -> Option<Diagnostic> {
@@ -159,8 +195,7 @@ impl Named {
     /// Where a rule names no port, the host serves the web.
     fn name(&mut self, name: &str, ports: &BTreeSet<u16>) {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let in_cluster = name.ends_with(".cluster.local") || name.rsplit('.').next() == Some("svc");
-        if !name.contains('.') || name.contains('*') || in_cluster {
+        if name.contains('*') || !is_outside(&name) {
             return;
         }
         let usual = BTreeSet::from([80, 443]);

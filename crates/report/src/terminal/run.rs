@@ -115,14 +115,14 @@ impl<W: Write> Terminal<W> {
         Ok(())
     }
 
-    /// Failed and inconclusive cases by their causes. The gravest comes last, where the reader's eyes are.
+    /// Failed and inconclusive cases by their causes, the severest first.
     fn causes(&mut self, record: &RunRecord) -> io::Result<()> {
         let groups = groups(record);
         if groups.is_empty() {
             return Ok(());
         }
         self.section("what did not pass, by cause", groups.len())?;
-        for (index, group) in groups.iter().rev().enumerate() {
+        for (index, group) in groups.iter().enumerate() {
             if index > 0 {
                 writeln!(self.out)?;
             }

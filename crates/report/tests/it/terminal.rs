@@ -89,23 +89,6 @@ policy objects that no case notices (2)
     2 cases, and none notices its removal
 
 what did not pass, by cause (2)
-  1 case is inconclusive: EnvoyFilter istio-system/tweak leaves it open
-    written  manifests/policies/30-mesh/waypoint.yaml:70:5
-    hint     an EnvoyFilter could change what the waypoint does
-  ? MCP-05 an unlisted method is denied [medium]
-    flow     app-travelexample/travel-api → mcp-teamalpha/mcp-server:8080 DELETE
-             /mcp/teamalpha/tools
-    expected deny by waypoint: http(403)
-    observed no outcome: an EnvoyFilter bears on the waypoint and is not modelled
-    why      the engine cannot tell: EnvoyFilter istio-system/tweak is not modelled
-    twin     MCP-01
-    written  scenarios/mcp-cross-namespace.yaml:12:5
-    hop 1  app-travelexample/travel-api → mcp-teamalpha/mcp-server  plain TCP 8080
-      ? waypoint unknown  unmodelled
-          an EnvoyFilter could change what the waypoint does
-          EnvoyFilter istio-system/tweak  manifests/policies/30-mesh/waypoint.yaml:70:5
-    end    unknown: an EnvoyFilter bears on the waypoint and is not modelled
-
   1 case fails: CiliumNetworkPolicy mcp-teamalpha/only-waypoint isolates it, and no rule allows it, where
     waypoint was to deny
     written  manifests/policies/20-cni/mcp.yaml:4:5
@@ -125,6 +108,23 @@ what did not pass, by cause (2)
           CiliumNetworkPolicy mcp-teamalpha/only-waypoint  manifests/policies/20-cni/mcp.yaml:4:5
     end    the client sees timeout, denied by cni at cni-ingress
            each of these layers alone would deny: cni, ztunnel
+
+  1 case is inconclusive: EnvoyFilter istio-system/tweak leaves it open
+    written  manifests/policies/30-mesh/waypoint.yaml:70:5
+    hint     an EnvoyFilter could change what the waypoint does
+  ? MCP-05 an unlisted method is denied [medium]
+    flow     app-travelexample/travel-api → mcp-teamalpha/mcp-server:8080 DELETE
+             /mcp/teamalpha/tools
+    expected deny by waypoint: http(403)
+    observed no outcome: an EnvoyFilter bears on the waypoint and is not modelled
+    why      the engine cannot tell: EnvoyFilter istio-system/tweak is not modelled
+    twin     MCP-01
+    written  scenarios/mcp-cross-namespace.yaml:12:5
+    hop 1  app-travelexample/travel-api → mcp-teamalpha/mcp-server  plain TCP 8080
+      ? waypoint unknown  unmodelled
+          an EnvoyFilter could change what the waypoint does
+          EnvoyFilter istio-system/tweak  manifests/policies/30-mesh/waypoint.yaml:70:5
+    end    unknown: an EnvoyFilter bears on the waypoint and is not modelled
 
 1 of 6 cases failed (failed, exit code 1)
 6 cases: 2 passed (2 allowed, 0 denied), 1 failed, 1 inconclusive, 1 waived, 1 skipped, 1 flaky in 3.4 s
