@@ -22,6 +22,10 @@ const MANAGED: &str = "gateway.istio.io/managed";
 /// What istio-cni writes on pods that ztunnel captures (`cni/pkg/util/podutil.go`).
 const REDIRECTION: &str = "ambient.istio.io/redirection";
 
+/// What gateways write on their own pods, so that ztunnel takes only what they send (Istio
+/// `cni/pkg/iptables/iptables.go`).
+const BYPASS_INBOUND: &str = "ambient.istio.io/bypass-inbound-capture";
+
 /// The files of Istio's proxies: by these names their volumes are mounted where they are looked for
 /// (`manifests/charts/istio-control/istio-discovery/files/{waypoint,kube-gateway}.yaml`).
 pub(super) const CREDENTIALS: [(&str, &str); 2] =
@@ -37,6 +41,8 @@ pub(super) struct Mesh {
     proxies: BTreeMap<Name, Option<Member>>,
     /// Workloads whose pods ztunnel captures.
     captured: BTreeSet<Name>,
+    /// Those of them to whose pods traffic comes past ztunnel.
+    entered_straight: BTreeSet<Name>,
     /// Services, and the pods of the mesh behind each of their ports; none if nobody may know.
     fronts: Option<BTreeMap<Name, BTreeMap<u16, SocketAddr>>>,
 }
@@ -65,18 +71,22 @@ impl Mesh {
         let captured: Vec<&(Value, Pod)> =
             pods.iter().filter(|(object, _)| entry(object, "annotations", REDIRECTION) == Some("enabled")).collect();
         let addresses: BTreeSet<IpAddr> = captured.iter().filter_map(|(_, pod)| pod.address).collect();
+        let is_entered = |object: &Value| entry(object, "annotations", BYPASS_INBOUND) == Some("true");
+        let entered_straight =
+            captured.iter().filter(|(object, _)| is_entered(object)).map(|(_, pod)| workload(pod)).collect();
         let captured = captured.iter().map(|(_, pod)| workload(pod)).collect();
         if proxies.is_empty() {
-            return Self { captured, ..Self::default() };
+            return Self { captured, entered_straight, ..Self::default() };
         }
         let slices = list(cluster, "/apis/discovery.k8s.io/v1/endpointslices").ok();
         let fronts = services.zip(slices).map(|(services, slices)| fronts(services, &slices, &addresses));
-        Self { captured, fronts, proxies }
+        Self { captured, entered_straight, fronts, proxies }
     }
 
     /// Whether ztunnel takes what goes to a workload's pods.
     pub(super) fn captures(&self, namespace: &str, workload: &str) -> bool {
-        self.captured.contains(&(namespace.to_owned(), workload.to_owned()))
+        let own = (namespace.to_owned(), workload.to_owned());
+        self.captured.contains(&own) && !self.entered_straight.contains(&own)
     }
 
     /// How a workload carries a flow. Where nobody may know, a denial of the same flow in clear text could be taken for
