@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cilium/cilium/pkg/fqdn/re"
 	"github.com/cilium/cilium/pkg/labelsfilter"
 	"github.com/cilium/cilium/pkg/logging"
 	"github.com/cilium/cilium/pkg/option"
@@ -33,6 +34,9 @@ func configure() {
 	// `auto` comes to `always` on Kubernetes (daemon/cmd/daemon.go).
 	option.Config.AllowLocalhost = option.AllowLocalhostAlways
 	policy.SetPolicyEnabled(option.DefaultEnforcement)
+	if err := re.InitRegexCompileLRU(1024); err != nil {
+		panic(err)
+	}
 	if err := labelsfilter.ParseLabelPrefixCfg(nil, nil, ""); err != nil {
 		panic(err)
 	}

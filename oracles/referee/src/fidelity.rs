@@ -5,7 +5,7 @@ use std::path::Path;
 
 use airtight_manifest::Failure;
 
-use crate::tally::Tally;
+use crate::tally::{Tally, sum};
 
 const HEAD: &str = "# Fidelity\n\n\
 The model held against the engines that it models, on generated worlds: each cell is asked of both. `ci/oracles.sh` \
@@ -50,13 +50,14 @@ fn text(tallies: &[Tally]) -> String {
             tally.cells(),
             share(tally.agreed, tally.cells()),
             tally.disagreed,
-            tally.unknown,
-            tally.unasked.values().sum::<u64>(),
-            tally.excepted.values().sum::<u64>(),
+            sum(&tally.unknown),
+            sum(&tally.unasked),
+            sum(&tally.excepted),
         );
     }
     for tally in tallies {
         let _ = writeln!(text, "\n## {} {}\n\nSeed {}.", tally.name, tally.engine, tally.seed);
+        section(&mut text, "Unknown to the model", &tally.unknown);
         section(&mut text, "Not answered by the engine", &tally.unasked);
         section(&mut text, "Excepted", &tally.excepted);
         let _ = writeln!(text, "\nOut of scope:\n");

@@ -20,8 +20,8 @@ pub(crate) struct Tally {
     pub(crate) worlds: u64,
     /// Cells in which both say the same.
     pub(crate) agreed: u64,
-    /// Cells of which the model says that it cannot tell; no agreement.
-    pub(crate) unknown: u64,
+    /// Cells of which the model says that it cannot tell, by why; no agreement.
+    pub(crate) unknown: BTreeMap<String, u64>,
     /// Cells of which the engine, as it is asked here, says nothing, by why.
     pub(crate) unasked: BTreeMap<String, u64>,
     /// Cells in which they differ, by the exception that covers them.
@@ -40,27 +40,21 @@ impl Tally {
 
     /// Every cell that was asked about.
     pub(crate) fn cells(&self) -> u64 {
-        let sum = |map: &BTreeMap<String, u64>| map.values().sum::<u64>();
-        self.agreed + self.unknown + self.disagreed + sum(&self.unasked) + sum(&self.excepted)
+        self.agreed + self.disagreed + [&self.unknown, &self.unasked, &self.excepted].map(sum).iter().sum::<u64>()
     }
 
     /// Adds what one world came to.
     pub(crate) fn add(&mut self, other: &Self) {
         self.worlds += 1;
         self.agreed += other.agreed;
-        self.unknown += other.unknown;
         self.disagreed += other.disagreed;
-        for (why, count) in &other.unasked {
-            *self.unasked.entry(why.clone()).or_default() += count;
-        }
-        for (name, count) in &other.excepted {
-            *self.excepted.entry(name.clone()).or_default() += count;
-        }
+        merge(&mut self.unknown, &other.unknown);
+        merge(&mut self.unasked, &other.unasked);
+        merge(&mut self.excepted, &other.excepted);
     }
 
     /// One line for whoever reads the run.
     pub(crate) fn line(&self) -> String {
-        let sum = |map: &BTreeMap<String, u64>| map.values().sum::<u64>();
         format!(
             "{} {} against stack {}: {} worlds, {} cells, {} agree, {} disagree, {} unknown to the model, {} not \
              answered by the engine, {} excepted",
@@ -71,7 +65,7 @@ impl Tally {
             self.cells(),
             self.agreed,
             self.disagreed,
-            self.unknown,
+            sum(&self.unknown),
             sum(&self.unasked),
             sum(&self.excepted),
         )
@@ -85,5 +79,16 @@ impl Tally {
         let text = serde_json::to_string_pretty(self).map_err(|error| Failure::new("record", error.to_string()))?;
         std::fs::write(path, text + "\n")
             .map_err(|error| Failure::new("record", format!("{}: {error}", path.display())))
+    }
+}
+
+/// Everything that a map counts.
+pub(crate) fn sum(map: &BTreeMap<String, u64>) -> u64 {
+    map.values().sum()
+}
+
+fn merge(into: &mut BTreeMap<String, u64>, other: &BTreeMap<String, u64>) {
+    for (why, count) in other {
+        *into.entry(why.clone()).or_default() += count;
     }
 }

@@ -121,7 +121,7 @@ fn ask(sketch: &Sketch, stack: &str, oracle: &mut Oracle) -> Result<(Tally, Vec<
 fn one(cell: &Cell, decision: &Decision, engine: &str, tally: &mut Tally) -> Option<Difference> {
     let model = match decision.effect {
         Effect::Unknown => {
-            tally.unknown += 1;
+            *tally.unknown.entry(why(&decision.detail)).or_default() += 1;
             return None;
         }
         Effect::Allow => "allow",
@@ -141,6 +141,12 @@ fn one(cell: &Cell, decision: &Decision, engine: &str, tally: &mut Tally) -> Opt
         model: model.to_owned(),
         engine: engine.to_owned(),
     })
+}
+
+/// The reason of a decision without what differs between cells.
+fn why(detail: &str) -> String {
+    let words = detail.split(' ').take_while(|word| !word.contains(['/', '`'])).take(14);
+    words.collect::<Vec<_>>().join(" ").trim_end_matches(':').to_owned()
 }
 
 /// An answer without what differs between worlds.

@@ -69,6 +69,10 @@ impl CniPolicy {
                 self.has_address_identity(identity.class)
                     && peer.addresses.iter().any(|address| addresses.contain(*address))
             }
+            PeerMatch::Groups(groups) if self.has_address_identity(identity.class) => {
+                peer.addresses.iter().any(|address| groups.contain(*address))
+            }
+            PeerMatch::Groups(groups) => self.dialect.groups_are_asked_of_everyone() && groups.take_unlabelled(),
             PeerMatch::Name(pattern) => {
                 identity.class == Class::World && peer.name.is_some_and(|name| pattern.matches(name))
             }
