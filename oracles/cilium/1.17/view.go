@@ -97,9 +97,11 @@ func (v *view) endpoint(pod string) *endpoint {
 		if port == 0 && filter.PortName != "" {
 			port = made.GetNamedPort(filter.Ingress, filter.PortName, filter.U8Proto)
 		}
-		proxy := uint16(10_000 + len(redirects))
-		redirects[policy.ProxyID(1, filter.Ingress, string(filter.Protocol), port, rules.Listener)] = proxy
-		made.parsers[proxy] = filter.L7Parser
+		id := policy.ProxyID(1, filter.Ingress, string(filter.Protocol), port, rules.Listener)
+		if _, known := redirects[id]; !known {
+			redirects[id] = uint16(10_000 + len(redirects))
+		}
+		made.parsers[redirects[id]] = filter.L7Parser
 	}
 	made.policy = selected.DistillPolicy(made, redirects)
 	return made

@@ -23,6 +23,7 @@ use crate::{Comparison, say, search};
 
 /// What is not compared, and why.
 const OUT_OF_SCOPE: &[&str] = &[
+    "the datapath itself: what the agent would write into the policy map is looked up as `bpf/lib/policy.h` does",
     "`toServices`, `toGroups`, `fromNodes`, host policies and ClusterNetworkPolicy",
     "the DNS proxy's word on names, server names, and mutual authentication",
     "IPv6, and clusters of two families",
@@ -102,7 +103,10 @@ fn settle(
 
 /// What model and engine say of every cell of a world.
 fn ask(sketch: &Sketch, stack: &str, oracle: &mut Oracle) -> Result<(Tally, Vec<Difference>), Failure> {
-    let world = sketch.world(stack::shipped(stack));
+    let mut stack = stack::shipped(stack);
+    // The engine, without a datapath, answers of SCTP as if it were switched on.
+    stack.cilium.sctp = true;
+    let world = sketch.world(stack);
     let policy = CniPolicy::compile(&world);
     let documents = accepted(&sketch.policies(), &world);
     let cells = cells::of(&world, sketch);

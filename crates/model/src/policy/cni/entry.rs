@@ -97,6 +97,14 @@ impl PeerMatch {
         };
         within.iter().chain(except)
     }
+
+    /// The pattern of names, if it is one.
+    pub(super) fn name(&self) -> Option<&NamePattern> {
+        match self {
+            Self::Name(pattern) => Some(pattern),
+            Self::Labels(_) | Self::Entity(_) | Self::Addresses(_) | Self::Groups(_) => None,
+        }
+    }
 }
 
 /// Prefixes less exceptions.
