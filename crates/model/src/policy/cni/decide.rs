@@ -169,7 +169,7 @@ impl<'a> Side<'a> {
     fn allowed(&self, by: &[Matched<'a>]) -> Decision {
         let from_own_node = self.direction == Direction::Ingress && self.peer_is_local_host();
         if from_own_node && !self.policy.dialect.host_exemption_is_last() && self.opened_for_host(by) {
-            return explain::allowed(self, by);
+            return super::proxy::opened(self, by);
         }
         match self.authentication(by) {
             Some(decision) => self.audited(decision),
@@ -204,6 +204,7 @@ impl<'a> Side<'a> {
                 | Entity::None,
             )
             | PeerMatch::Addresses(_)
+            | PeerMatch::Groups(_)
             | PeerMatch::Name(_) => false,
         }
     }
