@@ -139,6 +139,17 @@ impl RunArgs {
         }
     }
 
+    /// A cluster that is the testbed is not the input.
+    fn reading_for_testbed(&self) -> ReadingArgs {
+        match self.testbed {
+            TestbedName::Model => self.reading.clone(),
+            #[cfg(feature = "live")]
+            TestbedName::Kind | TestbedName::Cluster => {
+                ReadingArgs { cluster: super::cluster_input::ClusterArgs::default(), ..self.reading.clone() }
+            }
+        }
+    }
+
     fn formats(&self) -> Vec<Format> {
         if self.reports.is_empty() { Format::ALL.to_vec() } else { self.reports.clone() }
     }
@@ -153,7 +164,7 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     if args.testbed == TestbedName::Model {
         args.live.refuse_deploying("model")?;
     }
-    let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
+    let inputs = Inputs::read(&args.input, &args.reading_for_testbed(), args.namespace.as_deref())?;
     let built = inputs.world()?;
     let plan = inputs.plan_for(&built)?.select(&args.selection()?);
     let engine = Engine::compile(&built.world);
@@ -173,7 +184,7 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
             let found = context.findings.clone();
             let (documents, stack) = (&inputs.manifests.documents, &inputs.stack);
             let input = RunInput { documents, stack, built: &built, plan: &plan, findings: &found };
-            args.live.run_on(ownership, input, output, |testbed, ready, go_on, output| {
+            args.live.run_on((ownership, &args.reading.cluster), input, output, |testbed, ready, go_on, output| {
                 context.findings.extend(ready.findings);
                 let formats = args.formats();
                 let save =
