@@ -31,7 +31,7 @@ command -v cargo >/dev/null || { echo "cargo is missing"; exit 2; }
 
 # An oracle's folder, and the version of the engine that its go.mod names.
 build() {
-  (cd "$1" && go build -trimpath -ldflags "-s -w" -o "$2" .)
+  (cd "$1" && go build -ldflags "-s -w" -o "$2" .)
 }
 
 worst=0
