@@ -93,7 +93,8 @@ fn what_runs_in_a_cluster_is_there_as_it_runs() {
         let built = world(&vector);
         let mut complain = |what: String| wrong.push(format!("{file}: {}: {what}", vector.title));
         let pods = built.world.pods.iter().filter(|pod| &*pod.namespace != "kube-system");
-        let pods: Vec<String> = pods.map(|pod| format!("{}/{} {}", pod.namespace, pod.name, pod.addresses[0])).collect();
+        let pods: Vec<String> =
+            pods.map(|pod| format!("{}/{} {}", pod.namespace, pod.name, pod.addresses[0])).collect();
         if let Some(expected) = vector.pods.as_ref().filter(|expected| **expected != pods) {
             complain(format!("pods {pods:?}, not {expected:?}"));
         }
