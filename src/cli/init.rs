@@ -97,6 +97,10 @@ fn tell(drafted: &Draft, args: &InitArgs, output: &mut Output<'_>) -> std::io::R
     for path in &args.manifests {
         let _ = write!(next, " --manifests {}", path.display());
     }
+    #[cfg(feature = "live")]
+    if let Some(context) = &args.reading.cluster.context {
+        let _ = write!(next, " --context {context}");
+    }
     if let Some(namespace) = &args.namespace {
         let _ = write!(next, " --namespace {namespace}");
     }
