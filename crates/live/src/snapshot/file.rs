@@ -34,7 +34,7 @@ fn text(document: &Value, path: &str) -> Result<String, Failure> {
 fn safe(part: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     let mut safe: String = part.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect();
-    let lost = safe != part || safe.len() > LONGEST || safe.starts_with('.');
+    let lost = safe != part || safe.is_empty() || safe.len() > LONGEST || safe.starts_with('.');
     if lost {
         safe.truncate(LONGEST);
         let hash = digest(&Value::String(part.to_owned()));
