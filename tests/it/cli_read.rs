@@ -20,6 +20,7 @@ fn help_names_the_commands_and_the_exit_codes() {
       list         List the cases or the workloads
       explain      Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
       matrix       Show who reaches whom, for all pods at once
+      snapshot     Read a cluster into a folder of manifests, which the other commands take with -m
       report       Render another report from a run.json
       diff         Compare a run with an earlier one: what no longer passes, and what changed around it
       stacks       List the stacks, and check which versions go together
