@@ -46,7 +46,10 @@ fn root() -> PathBuf {
 
 fn packages() -> Vec<Package> {
     let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
-    let found: Vec<Package> = crates.chain([root(), root().join("probe")]).map(|folder| package(&folder)).collect();
+    let found: Vec<Package> = crates
+        .chain([root(), root().join("oracles/referee"), root().join("probe")])
+        .map(|folder| package(&folder))
+        .collect();
     assert!(found.len() > 9, "{} packages", found.len());
     found
 }

@@ -9,6 +9,8 @@ pub mod api_server;
 pub mod cases;
 #[cfg(feature = "worlds")]
 pub mod generated;
+#[cfg(feature = "generators")]
+pub mod network;
 pub mod refusals;
 pub mod repository;
 #[cfg(feature = "scripted-cluster")]

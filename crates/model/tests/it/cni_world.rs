@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use airtight_manifest::stack::{CiliumOptions, Stack};
 use airtight_manifest::{Diagnostic, Document, yaml};
-use airtight_model::world::{AdmissionEvent, Endpoint, Environment, HostId, NodeId, World, build};
+use airtight_model::world::{AdmissionEvent, Environment, World, build};
+pub(crate) use airtight_testkit::worlds::endpoint;
 use airtight_testkit::{stack, vectors};
 
 /// A world, and why the API server refused objects on the way.
@@ -44,28 +45,4 @@ fn rejected(world: &World) -> Vec<Diagnostic> {
         AdmissionEvent::Mutated { .. } | AdmissionEvent::Generated { .. } => Vec::new(),
     };
     world.admission.iter().flat_map(of).collect()
-}
-
-/// `NAMESPACE/POD`, `node/NAME`, `probe/NODE`, `host/NAME`, `outside` or an address.
-pub(crate) fn endpoint(world: &World, text: &str) -> Endpoint {
-    let node =
-        |name: &str| NodeId(u32::try_from(world.nodes.iter().position(|node| &*node.name == name).unwrap()).unwrap());
-    if text == "outside" {
-        return Endpoint::Address(world.outside);
-    }
-    if let Ok(address) = text.parse() {
-        return Endpoint::Address(address);
-    }
-    match text.split_once('/').unwrap_or_else(|| panic!("no endpoint: {text}")) {
-        ("node", name) => Endpoint::Node(node(name)),
-        ("probe", name) => Endpoint::ProbeAddress(node(name)),
-        ("host", name) => {
-            let index = world.hosts.iter().position(|host| host.names.iter().any(|own| &**own == name)).unwrap();
-            Endpoint::Host(HostId(u32::try_from(index).unwrap()), world.hosts[index].addresses[0])
-        }
-        (namespace, name) => {
-            let pod = world.workload(namespace, name).next().unwrap_or_else(|| panic!("no pod {text}"));
-            if pod.host_network { Endpoint::HostNetworkPod(pod.id) } else { Endpoint::Pod(pod.id) }
-        }
-    }
 }

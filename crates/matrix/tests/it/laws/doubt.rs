@@ -1,12 +1,13 @@
 //! What the engine does not model makes it unsure, and never sure of something else.
 
 use airtight_model::path::Trace;
+use airtight_testkit::network;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::sketch::{Sketch, sketch};
 use super::standing::{Standing, standings};
-use super::{cases, mesh, network};
+use super::{cases, mesh};
 
 /// An object of a kind that the engine does not model, in a namespace or in none.
 fn unmodelled_kind() -> impl Strategy<Value = Value> {

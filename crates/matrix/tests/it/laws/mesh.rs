@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::topology::VALUES;
+use airtight_testkit::network::VALUES;
 
 /// Where an AuthorizationPolicy stands and whom it is for: namespace, and the part of the spec that says so.
 #[derive(Debug, Clone)]

@@ -6,7 +6,6 @@
 
 mod flows;
 mod mesh;
-mod network;
 mod routes;
 mod sketch;
 mod standing;

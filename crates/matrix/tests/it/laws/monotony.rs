@@ -1,11 +1,12 @@
 //! Another allow closes nothing, and another deny opens nothing.
 
+use airtight_testkit::network;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::sketch::{Sketch, sketch};
 use super::standing::{Standing, standings};
-use super::{cases, mesh, network};
+use super::{cases, mesh};
 
 /// Standings of all flows without and with one more policy.
 fn compared(sketch: &Sketch, policy: &Value) -> Vec<(Standing, Standing)> {

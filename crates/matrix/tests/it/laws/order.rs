@@ -1,10 +1,11 @@
 //! The order in which objects are written never matters.
 
 use airtight_model::path::Trace;
+use airtight_testkit::worlds::documents;
 use proptest::prelude::*;
 
 use super::cases;
-use super::sketch::{Names, build_from, documents, sketch, traces};
+use super::sketch::{Names, build_from, sketch, traces};
 
 /// A trace whose rules have an order of their own.
 fn settled(mut trace: Trace) -> Trace {

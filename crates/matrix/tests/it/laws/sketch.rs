@@ -8,16 +8,17 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Document, Node, ObjectRef, Position, yaml};
+use airtight_manifest::{Document, ObjectRef, yaml};
 use airtight_model::path::{Engine, Flow, Trace};
 use airtight_model::world::{AdmissionEvent, Built, Environment, World, build};
-use airtight_testkit::stack;
+use airtight_testkit::worlds::documents;
+use airtight_testkit::{network, stack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::flows::{self, FlowSketch};
 use super::topology::{self, Topology};
-use super::{mesh, network, routes};
+use super::{mesh, routes};
 
 /// A generated world and flows in it.
 #[derive(Clone)]
@@ -44,7 +45,7 @@ impl Default for Names {
         Self {
             namespaces: named("ns-", 4),
             pods: named("pod-", 10),
-            values: named("value-", topology::VALUES),
+            values: named("value-", network::VALUES),
             services: named("service-", 4),
         }
     }
@@ -123,14 +124,6 @@ impl fmt::Debug for Sketch {
         }
         Ok(())
     }
-}
-
-pub(super) fn documents(objects: &[Value]) -> Vec<Document> {
-    let at = Position { line: 1, column: 1 };
-    let file: Arc<str> = Arc::from("world.yaml");
-    let written =
-        objects.iter().map(|object| Document { file: Arc::clone(&file), root: Node::from_json(object, at).into() });
-    written.collect()
 }
 
 /// The world of documents and of what is around every world.

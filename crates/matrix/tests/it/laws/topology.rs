@@ -1,12 +1,10 @@
 //! Namespaces, pods, Services, waypoints and a gateway of a generated world.
 
+use airtight_testkit::network::VALUES;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::sketch::Names;
-
-/// How many values labels have.
-pub(super) const VALUES: usize = 4;
 
 #[derive(Debug, Clone)]
 pub(super) struct Topology {

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::compilation::Compilation;
 use super::entry::{Addresses, Entry, EntryVerdict, PeerMatch, Peers, PortEntry, Precedence, Subject};
+use super::groups::GroupPeers;
 use super::l7::{HttpMatch, Layer7};
 use super::name::NamePattern;
 use super::port::PortMatch;
@@ -254,6 +255,10 @@ pub(super) fn within(within: Vec<IpNet>, except: Vec<IpNet>) -> PeerMatch {
 
 fn cidr_rule(compilation: &Compilation<'_>, rule: &CidrRule) -> PeerMatch {
     let except = rule.except.iter().flatten().filter_map(|text| text.parse().ok()).collect();
+    if let Some(selector) = &rule.cidr_group_selector {
+        let groups = compilation.world.objects.cidr_groups.iter();
+        return PeerMatch::Groups(GroupPeers::of(selector, except, groups, compilation.dialect));
+    }
     let written = rule.cidr.iter().filter_map(|text| text.parse().ok());
     let grouped = groups(compilation, rule).flat_map(|group| &group.body.spec.external_cidrs);
     within(written.chain(grouped.filter_map(|text| text.parse().ok())).collect(), except)

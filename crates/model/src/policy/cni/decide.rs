@@ -169,7 +169,7 @@ impl<'a> Side<'a> {
     fn allowed(&self, by: &[Matched<'a>]) -> Decision {
         let from_own_node = self.direction == Direction::Ingress && self.peer_is_local_host();
         if from_own_node && !self.policy.dialect.host_exemption_is_last() && self.opened_for_host(by) {
-            return explain::allowed(self, by);
+            return super::proxy::opened(self, by);
         }
         match self.authentication(by) {
             Some(decision) => self.audited(decision),
@@ -183,8 +183,19 @@ impl<'a> Side<'a> {
     fn opened_for_host(&self, by: &[Matched<'a>]) -> bool {
         by.iter().any(|matched| match &matched.entry.peers {
             Peers::Nobody | Peers::Everyone => true,
-            Peers::Any(peers) => !peers.iter().any(|peer| self.is_the_host(peer)),
+            Peers::Any(peers) => {
+                peers.iter().any(|peer| self.is_everyone(peer)) || !peers.iter().any(|peer| self.is_the_host(peer))
+            }
         })
+    }
+
+    /// Whether it is the selector of everyone, beside which the agent keeps no other of the rule (`createL4Filter`).
+    fn is_everyone(&self, peer: &PeerMatch) -> bool {
+        match peer {
+            PeerMatch::Entity(entity) => *entity == Entity::All,
+            PeerMatch::Labels(id) => self.policy.selectors.get(*id).is_empty(),
+            PeerMatch::Addresses(_) | PeerMatch::Groups(_) | PeerMatch::Name(_) => false,
+        }
     }
 
     fn is_the_host(&self, peer: &PeerMatch) -> bool {
@@ -204,6 +215,7 @@ impl<'a> Side<'a> {
                 | Entity::None,
             )
             | PeerMatch::Addresses(_)
+            | PeerMatch::Groups(_)
             | PeerMatch::Name(_) => false,
         }
     }

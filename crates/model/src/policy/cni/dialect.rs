@@ -66,6 +66,18 @@ impl Dialect {
         self.since(20)
     }
 
+    /// Whether a `cidrGroupSelector` is tried on pods and nodes as well, whose lack of groups meets a negative demand
+    /// (before 1.19, which asks for an address first: `pkg/policy/types/selector.go`, `CIDRSelector.Matches`).
+    pub(super) fn groups_are_asked_of_everyone(&self) -> bool {
+        !self.since(19)
+    }
+
+    /// Whether an address has one value of each key from all groups that it is in (before 1.20,
+    /// `pkg/labels/labels.go`, `EncodedCIDRGroupLabel`).
+    pub(super) fn labels_of_groups_collide(&self) -> bool {
+        !self.since(20)
+    }
+
     /// Whether port zero is every port even at the beginning of a range (1.20 and later, `pkg/policy/l4.go`); before,
     /// the range counts from zero.
     pub(super) fn zero_is_every_port(&self) -> bool {

@@ -4,6 +4,7 @@ use airtight_manifest::RuleRef;
 use airtight_manifest::cilium::{AuthenticationMode, Direction, Entity};
 use ipnet::IpNet;
 
+use super::groups::GroupPeers;
 use super::l7::Layer7;
 use super::name::NamePattern;
 use super::port::PortMatch;
@@ -80,6 +81,8 @@ pub(super) enum PeerMatch {
     Entity(Entity),
     /// By address.
     Addresses(Addresses),
+    /// By the groups that an address is in.
+    Groups(GroupPeers),
     /// By the name that led to the address.
     Name(NamePattern),
 }
@@ -87,11 +90,20 @@ pub(super) enum PeerMatch {
 impl PeerMatch {
     /// The prefixes that it compares addresses with.
     pub(super) fn networks(&self) -> impl Iterator<Item = &IpNet> {
-        let addresses = match self {
-            Self::Addresses(addresses) => Some(addresses),
-            Self::Labels(_) | Self::Entity(_) | Self::Name(_) => None,
+        let (within, except): (&[IpNet], &[IpNet]) = match self {
+            Self::Addresses(addresses) => (&addresses.within, &addresses.except),
+            Self::Groups(groups) => (groups.networks(), groups.except()),
+            Self::Labels(_) | Self::Entity(_) | Self::Name(_) => (&[], &[]),
         };
-        addresses.into_iter().flat_map(|addresses| addresses.within.iter().chain(&addresses.except))
+        within.iter().chain(except)
+    }
+
+    /// The pattern of names, if it is one.
+    pub(super) fn name(&self) -> Option<&NamePattern> {
+        match self {
+            Self::Name(pattern) => Some(pattern),
+            Self::Labels(_) | Self::Entity(_) | Self::Addresses(_) | Self::Groups(_) => None,
+        }
     }
 }
 

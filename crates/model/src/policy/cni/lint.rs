@@ -237,7 +237,7 @@ impl Lint<'_> {
                 match peer {
                     PeerMatch::Labels(id) => self.peer(entry, *id, selected),
                     PeerMatch::Addresses(addresses) => self.addresses(entry, addresses),
-                    PeerMatch::Entity(_) | PeerMatch::Name(_) => {}
+                    PeerMatch::Entity(_) | PeerMatch::Groups(_) | PeerMatch::Name(_) => {}
                 }
             }
         }

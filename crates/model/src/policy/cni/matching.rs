@@ -6,6 +6,7 @@ use airtight_manifest::cilium::Direction;
 
 use super::entry::{EntryVerdict, PeerMatch, Peers, Subject};
 use super::identity::{Class, Identity, Peer, Rules};
+use super::name::NamePattern;
 use super::policy::CniPolicy;
 use super::selector::SelectorId;
 
@@ -62,25 +63,48 @@ impl CniPolicy {
         let identity = self.identities.get(peer.identity);
         match wanted {
             PeerMatch::Labels(selector) => {
-                identity.selected_by(&self.selectors, *selector) || self.selects_the_aggregate(*selector, identity)
+                identity.selected_by(&self.selectors, *selector)
+                    || self.selects_the_aggregate(*selector, identity, peer)
             }
             PeerMatch::Entity(entity) => identity.is(*entity),
             PeerMatch::Addresses(addresses) => {
                 self.has_address_identity(identity.class)
                     && peer.addresses.iter().any(|address| addresses.contain(*address))
             }
+            PeerMatch::Groups(groups) if self.has_address_identity(identity.class) => {
+                peer.addresses.iter().any(|address| groups.contain(*address))
+            }
+            PeerMatch::Groups(groups) => self.dialect.groups_are_asked_of_everyone() && groups.take_unlabelled(),
             PeerMatch::Name(pattern) => {
                 identity.class == Class::World && peer.name.is_some_and(|name| pattern.matches(name))
             }
         }
     }
 
-    /// Since 1.20 the agents look a pod up by the identity of all pods too, which has no labels: a selector of negative
-    /// demands alone picks it, against what is meant (Cilium `pkg/policy/aggregate.go`, an upstream bug).
-    fn selects_the_aggregate(&self, selector: SelectorId, identity: &Identity) -> bool {
-        identity.class == Class::Pod
-            && self.dialect.aggregates_identities()
-            && self.selectors.get(selector).is_negative()
+    /// Since 1.20 the agents look a pod up by the identity of all pods too, and an address that some rule or group names
+    /// by that of all such addresses. These have no labels: a selector of negative demands alone picks them, against
+    /// what is meant (Cilium `pkg/policy/aggregate.go`, an upstream bug).
+    fn selects_the_aggregate(&self, selector: SelectorId, identity: &Identity, peer: &Peer<'_>) -> bool {
+        let aggregated = match identity.class {
+            Class::Pod => true,
+            Class::World => self.has_identity_of_its_own(peer),
+            Class::Host | Class::RemoteNode => false,
+        };
+        aggregated && self.dialect.aggregates_identities() && self.selectors.get(selector).is_negative()
+    }
+
+    /// Whether what is outside has an identity for its address, or for the name that led there.
+    fn has_identity_of_its_own(&self, peer: &Peer<'_>) -> bool {
+        let named = |name: &str| self.names().any(|pattern| pattern.matches(name));
+        peer.addresses.iter().any(|address| self.prefixes.iter().any(|net| net.contains(address)))
+            || peer.name.is_some_and(named)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &NamePattern> {
+        self.entries.iter().flat_map(|entry| match &entry.peers {
+            Peers::Nobody | Peers::Everyone => Vec::new(),
+            Peers::Any(list) => list.iter().filter_map(PeerMatch::name).collect(),
+        })
     }
 
     /// Address rules match what is outside the cluster, pods and nodes only by option

@@ -13,6 +13,7 @@ mod dialect;
 mod dns;
 mod entry;
 mod explain;
+mod groups;
 mod hop;
 mod identity;
 mod kubernetes;

@@ -109,7 +109,7 @@ impl Side<'_> {
         let Peers::Any(list) = &entry.peers else { return Demand::Another };
         let labels = list.iter().filter_map(|peer| match peer {
             PeerMatch::Labels(id) => Some(*id),
-            PeerMatch::Entity(_) | PeerMatch::Addresses(_) | PeerMatch::Name(_) => None,
+            PeerMatch::Entity(_) | PeerMatch::Addresses(_) | PeerMatch::Groups(_) | PeerMatch::Name(_) => None,
         });
         let nearest = labels.filter_map(|id| Some((id, Unmet::of(self.policy, id, self.peer_identity())?)));
         let Some((id, unmet)) = nearest.min_by_key(|(_, unmet)| unmet.distance) else { return Demand::Another };

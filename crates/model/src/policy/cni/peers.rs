@@ -133,7 +133,7 @@ impl CniPolicy {
                 for wanted in list {
                     match wanted {
                         PeerMatch::Labels(selector) => matched.add(self.selected_peers(*selector, peers)),
-                        PeerMatch::Entity(_) | PeerMatch::Addresses(_) | PeerMatch::Name(_) => {
+                        PeerMatch::Entity(_) | PeerMatch::Addresses(_) | PeerMatch::Groups(_) | PeerMatch::Name(_) => {
                             matched.add(&BitSet::of(bound, |index| self.is_peer(wanted, &peers.list[index])));
                         }
                     }

@@ -27,6 +27,9 @@ pub struct CniPolicy {
     pub(super) findings: Vec<Diagnostic>,
     /// Indices of entries by the namespace of their object; none for cluster-wide ones.
     pub(super) by_namespace: HashMap<Option<Arc<str>>, Vec<u32>>,
+    /// Prefixes that give an address an identity of its own: those of rules, but for the whole range, and of groups
+    /// (Cilium `pkg/policy/cell/policy_importer.go`, `updatePrefixes`; `pkg/labels/cidr.go`, `GetCIDRLabels`).
+    pub(super) prefixes: Vec<IpNet>,
     /// Container ports by name over the whole cluster; none where two pods disagree.
     pub(super) named_ports: BTreeMap<String, Vec<(Protocol, Option<u16>)>>,
     /// Objects that change what any agent does, in ways that are not modelled.
@@ -58,6 +61,7 @@ impl CniPolicy {
         let identities = Identities::of(world, &dialect);
         Self {
             by_namespace: by_namespace(&entries),
+            prefixes: prefixes(world, &entries),
             named_ports: named_ports(world),
             blind: world
                 .objects
@@ -123,6 +127,16 @@ impl CniPolicy {
 fn in_doubt(world: &World) -> Vec<RuleRef> {
     let doubtful = world.objects.metas().filter(|meta| meta.admission_in_doubt());
     doubtful.filter(|meta| Enforcer::of(&meta.object) == Some(Enforcer::Cni)).map(Meta::whole).collect()
+}
+
+fn prefixes(world: &World, entries: &[Entry]) -> Vec<IpNet> {
+    let peers = entries.iter().flat_map(|entry| match &entry.peers {
+        Peers::Nobody | Peers::Everyone => &[],
+        Peers::Any(list) => list.as_slice(),
+    });
+    let written = peers.flat_map(PeerMatch::networks).copied().filter(|net| net.prefix_len() > 0);
+    let groups = world.objects.cidr_groups.iter().flat_map(|group| &group.body.spec.external_cidrs);
+    written.chain(groups.filter_map(|text| text.parse().ok())).collect()
 }
 
 fn by_namespace(entries: &[Entry]) -> HashMap<Option<Arc<str>>, Vec<u32>> {

@@ -36,6 +36,17 @@ pub(super) fn decide<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
     decision
 }
 
+/// The decision for a hop from the own node, for which the agent opens what rules demand above layer 4. The connection
+/// still goes through the proxy that a rule for everyone asks for: an entry with a proxy goes before one without
+/// (`bpf/lib/policy.h`, `proxy_port_priority`).
+pub(super) fn opened<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
+    let demands = Demands::of(side, by);
+    if demands.http.is_empty() || demands.unmodelled.is_some() {
+        return explain::allowed(side, by);
+    }
+    http(side, by, &Demands { open: true, ..demands })
+}
+
 fn by_demands<'a>(side: &Side<'a>, by: &[Matched<'a>]) -> Decision {
     let demands = Demands::of(side, by);
     if let Some(what) = demands.unmodelled {
@@ -87,17 +98,11 @@ fn unknown(side: &Side<'_>, by: &[Matched<'_>], why: &str) -> Decision {
     Decision::unknown(rules(by), format!("{why} {}", side.hop.shown(side.world)))
 }
 
-/// One rule without L7 part opens the port to every request; what is no HTTP breaks at the proxy.
+/// One rule without L7 part opens the port to every request; what is no HTTP breaks at the proxy, through which one rule
+/// with such a part sends everything: an entry with a proxy goes before one without (`bpf/lib/policy.h`).
 fn http<'a>(side: &Side<'a>, by: &[Matched<'a>], demands: &Demands<'a>) -> Decision {
     let request = match side.hop.payload {
         Payload::Http(request) => request,
-        Payload::Tls { .. } | Payload::Hbone | Payload::Opaque if demands.open => {
-            return unknown(
-                side,
-                by,
-                "an HTTP rule sends the port through Cilium's proxy although another rule opens it:",
-            );
-        }
         Payload::Tls { .. } | Payload::Hbone | Payload::Opaque => return explain::unparseable(side, by),
     };
     let request = normalized(request);

@@ -79,7 +79,7 @@ impl Key {
         }
     }
 
-    fn names(&self, label: &Label) -> bool {
+    pub(super) fn names(&self, label: &Label) -> bool {
         self.key == label.key && self.source.as_ref().is_none_or(|source| *source == label.source)
     }
 

@@ -1,9 +1,13 @@
-//! Network policies of a generated world.
+//! Network policies of a generated world, as strategies.
+//!
+//! They are JSON in which `{n0}` stands for a namespace, `{p0}` for a pod, `{v0}` for a label's value, `{s0}` for a
+//! Service and `{sn0}` for its namespace.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::topology::VALUES;
+/// How many values labels have.
+pub const VALUES: usize = 4;
 
 fn value() -> impl Strategy<Value = String> {
     (0..VALUES).prop_map(|index| format!("{{v{index}}}"))
@@ -14,7 +18,7 @@ fn namespace() -> impl Strategy<Value = String> {
 }
 
 /// A selector of pods by their own labels.
-pub(super) fn pods() -> impl Strategy<Value = Value> {
+pub fn pods() -> impl Strategy<Value = Value> {
     prop_oneof![
         9 => Just(json!({})),
         3 => (0..2_usize).prop_map(|app| json!({"matchLabels": {"app": format!("{{v{app}}}")}})),
@@ -73,7 +77,7 @@ fn kubernetes_rule(peers: &'static str) -> impl Strategy<Value = Value> {
 }
 
 /// A NetworkPolicy.
-pub(super) fn kubernetes() -> impl Strategy<Value = Value> {
+pub fn kubernetes() -> impl Strategy<Value = Value> {
     let ingress = prop::option::of(prop::collection::vec(kubernetes_rule("from"), 0..3));
     let egress = prop::option::of(prop::collection::vec(kubernetes_rule("to"), 0..3));
     (namespace(), pods(), ingress, egress).prop_map(|(namespace, pods, ingress, egress)| {
@@ -99,10 +103,13 @@ pub(super) fn kubernetes() -> impl Strategy<Value = Value> {
 
 /// What a rule of a CiliumNetworkPolicy is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
-    pub(super) egress: bool,
-    pub(super) deny: bool,
-    pub(super) layer7: bool,
+pub struct Shape {
+    /// Rather than ingress.
+    pub egress: bool,
+    /// Rather than an allow.
+    pub deny: bool,
+    /// Whether it may have rules above layer 4.
+    pub layer7: bool,
 }
 
 impl Shape {
@@ -225,7 +232,7 @@ fn ports(shape: Shape) -> BoxedStrategy<Option<Value>> {
 }
 
 /// One rule of a list.
-pub(super) fn section(shape: Shape) -> impl Strategy<Value = Value> {
+pub fn section(shape: Shape) -> impl Strategy<Value = Value> {
     (peers(shape), ports(shape)).prop_map(|(peers, ports)| {
         let mut rule = Map::new();
         rule.extend(peers);
@@ -245,7 +252,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 }
 
 /// A policy of rules with their lists, for everyone if it has no namespace.
-pub(super) fn cilium_policy(
+#[must_use]
+pub fn cilium_policy(
     namespace: Option<String>,
     subject: &Value,
     sections: Vec<(Shape, Value)>,
@@ -267,12 +275,12 @@ pub(super) fn cilium_policy(
 }
 
 /// The namespace of a policy; none for a cluster-wide one.
-pub(super) fn home() -> impl Strategy<Value = Option<String>> {
+pub fn home() -> impl Strategy<Value = Option<String>> {
     prop::option::weighted(0.5, namespace())
 }
 
 /// A CiliumNetworkPolicy or a CiliumClusterwideNetworkPolicy.
-pub(super) fn cilium() -> impl Strategy<Value = Value> {
+pub fn cilium() -> impl Strategy<Value = Value> {
     let sections = prop::collection::vec(
         shape().prop_flat_map(|shape| section(shape).prop_map(move |section| (shape, section))),
         1..=3,
@@ -283,7 +291,7 @@ pub(super) fn cilium() -> impl Strategy<Value = Value> {
 }
 
 /// A CiliumCIDRGroup; rules know it by its label.
-pub(super) fn cidr_group() -> impl Strategy<Value = Value> {
+pub fn cidr_group() -> impl Strategy<Value = Value> {
     Just(json!({
         "apiVersion": "cilium.io/v2alpha1", "kind": "CiliumCIDRGroup", "metadata": {"labels": {"group": "abroad"}},
         "spec": {"externalCIDRs": ["203.0.113.0/24"]},

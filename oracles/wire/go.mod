@@ -1,0 +1,3 @@
+module airtight.dev/oracles/wire
+
+go 1.24.0
