@@ -89,7 +89,7 @@ impl<'a> Placement<'a> {
             let account = pod.body.spec.service_account_name.as_deref().map(Arc::from);
             let service_account = account.unwrap_or_else(|| Arc::clone(&made.service_account));
             let (name, ready) = (Arc::from(pod.meta.name()), running.ready);
-            self.pods.push(Pod { name, node, addresses, ready, service_account, ..made });
+            self.pods.push(Pod { name, service_account, node, ready, addresses, ..made });
         }
     }
 

@@ -69,18 +69,19 @@ fn bearing(kind: &str, group: &str) -> Bearing {
 }
 
 fn of_kind(kind: &str, enforcer: Enforcer) -> Bearing {
+    let is_of_kubernetes = kind_info(kind).is_some_and(|info| info.group == "networking.k8s.io");
     match (enforcer, kind) {
-        (Enforcer::Cluster, "Pod" | "Service" | "EndpointSlice") => Bearing::Home,
-        (Enforcer::Cluster, "Namespace") => Bearing::Everything,
+        (Enforcer::Cluster, "Pod" | "Service" | "EndpointSlice") | (Enforcer::Cni, "CiliumNetworkPolicy") => {
+            Bearing::Home
+        }
+        (Enforcer::Cni, _) if is_of_kubernetes => Bearing::Home,
+        // Those of the root namespace count everywhere.
+        (Enforcer::Ztunnel | Enforcer::ProxyController | Enforcer::Cni, _)
+        | (Enforcer::Cluster, "Namespace")
+        | (Enforcer::Waypoint, "ServiceEntry") => Bearing::Everything,
         // Pods are read as they run, whoever made them.
         (Enforcer::Cluster | Enforcer::Admission, _) => Bearing::Nothing,
-        // Those of the root namespace count everywhere.
-        (Enforcer::Ztunnel, _) | (Enforcer::Waypoint, "ServiceEntry") => Bearing::Everything,
         (Enforcer::Waypoint | Enforcer::Gateway, _) => Bearing::Proxies,
-        (Enforcer::ProxyController, _) => Bearing::Everything,
-        (Enforcer::Cni, kind) if kind_info(kind).is_some_and(|info| info.group == "networking.k8s.io") => Bearing::Home,
-        (Enforcer::Cni, "CiliumNetworkPolicy") => Bearing::Home,
-        (Enforcer::Cni, _) => Bearing::Everything,
     }
 }
 
