@@ -108,9 +108,10 @@ fn acceptor(issuer: &Issuer, members_alone: bool) -> TlsAcceptor {
     roots.add(issuer.der().clone()).unwrap();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-    let builder = match members_alone {
-        true => builder.unwrap().with_client_cert_verifier(verifier),
-        false => builder.unwrap().with_no_client_auth(),
+    let builder = if members_alone {
+        builder.unwrap().with_client_cert_verifier(verifier)
+    } else {
+        builder.unwrap().with_no_client_auth()
     };
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
@@ -134,7 +135,7 @@ async fn issue(issuer: Issuer, request: Request<Incoming>) -> Response<Full<Byte
 }
 
 /// Carries what a member sends, as ztunnel does.
-async fn carry(status: StatusCode, request: Request<Incoming>) -> Response<Empty<Bytes>> {
+fn carry(status: StatusCode, request: Request<Incoming>) -> std::future::Ready<Response<Empty<Bytes>>> {
     let to = request.uri().to_string();
     if status == StatusCode::OK {
         tokio::spawn(async move {
@@ -143,7 +144,7 @@ async fn carry(status: StatusCode, request: Request<Incoming>) -> Response<Empty
             let _ = tokio::io::copy_bidirectional(&mut tunnel, &mut server).await;
         });
     }
-    Response::builder().status(status).body(Empty::new()).unwrap()
+    std::future::ready(Response::builder().status(status).body(Empty::new()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
