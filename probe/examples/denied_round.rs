@@ -55,6 +55,7 @@ fn fill(address: SocketAddr) -> Vec<TcpStream> {
 fn line(number: usize, address: SocketAddr) -> serde_json::Result<String> {
     let to = Target { host: address.ip().to_string(), port: address.port(), family: Family::Any };
     let attempt = Attempt::Tcp(Exchange { to, say: Say::Nonce });
-    let flow = Flow { id: format!("flow-{number}"), attempt, deadline_ms: DENY_TIMEOUT_MS, resolver: None };
+    let flow =
+        Flow { id: format!("flow-{number}"), attempt, deadline_ms: DENY_TIMEOUT_MS, resolver: None, tunnel: None };
     Ok(serde_json::to_string(&flow)? + "\n")
 }

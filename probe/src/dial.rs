@@ -8,12 +8,14 @@ mod http;
 mod icmp;
 mod lines;
 mod mark;
+mod member;
 mod ping;
 mod question;
 mod record;
 mod session;
 mod tcp;
 mod tls;
+mod tunnel;
 mod udp;
 
 pub use dns::{Settings, SettingsError};

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::output::{Output, UntilClosed};
 use super::{bundle, diagnostics, diff, error, explain, images, init, list, matrix, rbac, render, run, schema, stacks};
 #[cfg(feature = "live")]
-use super::{clean, down, job, preflight, probe, status, up};
+use super::{clean, down, job, preflight, probe, snapshot, status, up};
 
 /// Proves that a zero-trust Kubernetes network allows what it must and denies what it must.
 #[derive(Debug, Parser)]
@@ -50,6 +50,9 @@ enum Command {
     Explain(Box<explain::ExplainArgs>),
     /// Show who reaches whom, for all pods at once
     Matrix(Box<matrix::MatrixArgs>),
+    #[cfg(feature = "live")]
+    /// Read a cluster into a folder of manifests, which the other commands take with -m
+    Snapshot(snapshot::SnapshotArgs),
     /// Render another report from a run.json
     Report(render::ReportArgs),
     /// Compare a run with an earlier one: what no longer passes, and what changed around it
@@ -121,6 +124,8 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         Command::List(args) => list::list(args, output),
         Command::Explain(args) => explain::explain(args, output),
         Command::Matrix(args) => matrix::matrix(args, output),
+        #[cfg(feature = "live")]
+        Command::Snapshot(args) => snapshot::snapshot(args, output),
         Command::Report(args) => render::report(args, output),
         Command::Diff(args) => diff::diff(args, output),
         Command::Stacks(args) => stacks::stacks(args, output),

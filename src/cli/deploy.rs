@@ -77,6 +77,7 @@ impl DeployArgs {
     /// The role that they take.
     pub(super) fn role(&self) -> RbacArgs {
         RbacArgs {
+            snapshot: false,
             apply_policies: self.apply_policies,
             stand_ins: self.stand_ins.is_some(),
             as_deployed: self.as_deployed,

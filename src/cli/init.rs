@@ -10,7 +10,7 @@ use airtight_model::path::Engine;
 use clap::Args;
 
 use super::error::CliError;
-use super::input::{Inputs, ReadingArgs};
+use super::input::{AUTO, Inputs, ReadingArgs};
 use super::output::Output;
 
 /// What to draft from, and where to.
@@ -20,8 +20,9 @@ pub struct InitArgs {
     /// reference set]
     #[arg(long, short = 'm', value_name = "PATH", env = "AIRTIGHT_MANIFESTS")]
     manifests: Vec<PathBuf>,
-    /// Component versions: `reference`, `latest`, or a stack file
-    #[arg(long, value_name = "NAME", default_value = "reference", env = "AIRTIGHT_STACK")]
+    /// Component versions: `reference`, `latest`, a stack file, or `auto`: the stack among the manifests, as a snapshot
+    /// has one, else `reference`
+    #[arg(long, value_name = "NAME", default_value = AUTO, env = "AIRTIGHT_STACK")]
     stack: String,
     /// File to write, or `-` for standard output
     #[arg(long, value_name = "FILE", default_value = "scenarios.yaml")]
@@ -95,6 +96,10 @@ fn tell(drafted: &Draft, args: &InitArgs, output: &mut Output<'_>) -> std::io::R
     let mut next = "next: airtight run".to_owned();
     for path in &args.manifests {
         let _ = write!(next, " --manifests {}", path.display());
+    }
+    #[cfg(feature = "live")]
+    if let Some(context) = &args.reading.cluster.context {
+        let _ = write!(next, " --context {context}");
     }
     if let Some(namespace) = &args.namespace {
         let _ = write!(next, " --namespace {namespace}");

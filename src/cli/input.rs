@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "live")]
+use airtight_manifest::manifests_of;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{
     Diagnostic, Document, File, Loaded, Node, Reading, Sources, load, load_files, load_manifests, printable,
@@ -12,6 +14,8 @@ use airtight_matrix::scenario::{Catalogue, Plan, named_ports};
 use airtight_model::world::{Built, Environment, World, build};
 use clap::Args;
 
+#[cfg(feature = "live")]
+use super::cluster_input::ClusterArgs;
 use super::embedded;
 use super::error::CliError;
 use super::rendering::RenderingArgs;
@@ -25,9 +29,23 @@ pub struct InputArgs {
     /// Files or folders with scenarios [default: ./scenarios if it is there, else the built-in matrix]
     #[arg(long, short = 's', value_name = "PATH", env = "AIRTIGHT_SCENARIOS")]
     pub scenarios: Vec<PathBuf>,
-    /// Component versions: `reference`, `latest`, or a stack file
-    #[arg(long, value_name = "NAME", default_value = "reference", env = "AIRTIGHT_STACK")]
+    /// Component versions: `reference`, `latest`, a stack file, or `auto`: the stack among the manifests, as a snapshot
+    /// has one, else `reference`
+    #[arg(long, value_name = "NAME", default_value = AUTO, env = "AIRTIGHT_STACK")]
     pub stack: String,
+}
+
+/// The stack that stands among the manifests, else the reference.
+pub(super) const AUTO: &str = "auto";
+
+const REFERENCE: &str = "reference";
+
+impl InputArgs {
+    /// The stack's name or file, where no manifests can have one.
+    #[cfg(feature = "live")]
+    pub(super) fn stack_name(&self) -> &str {
+        if self.stack == AUTO { REFERENCE } else { &self.stack }
+    }
 }
 
 /// How the manifests are read.
@@ -38,6 +56,9 @@ pub struct ReadingArgs {
     pub strict: bool,
     #[command(flatten)]
     pub(super) rendering: RenderingArgs,
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
 }
 
 /// Everything that a command reads, loaded.
@@ -95,10 +116,10 @@ impl Inputs {
         namespace: Option<&str>,
     ) -> Result<Self, CliError> {
         let (mut manifests, origin) = manifests(paths, reading, namespace)?;
-        let environment_is_written = manifests.documents.iter().any(|document| is_kind(document, "Environment"));
+        let environment_is_written = manifests.documents.iter().any(has_hosts);
         let environment = environment(&mut manifests)?;
         let scenarios = Loaded::default();
-        let stack = stack(stack_name)?;
+        let stack = stack_among(&mut manifests, stack_name)?;
         Ok(Self { manifests, scenarios, stack, environment, environment_is_written, origin, borrowed_scenarios: false })
     }
 
@@ -186,8 +207,29 @@ pub(super) fn manifests(
     let renderer = reading.rendering.programs(namespace);
     // As `kubectl apply` has it.
     let namespace = Some(namespace.unwrap_or("default"));
-    let reading = Reading { strict: reading.strict, namespace, renderer: Some(&renderer) };
-    tree(paths, "manifests", embedded::manifests, |paths| load_manifests(paths, reading))
+    let how = Reading { strict: reading.strict, namespace, renderer: Some(&renderer) };
+    #[cfg(feature = "live")]
+    if reading.cluster.is_named() {
+        return of_cluster(paths, &reading.cluster, how);
+    }
+    tree(paths, "manifests", embedded::manifests, |paths| load_manifests(paths, how))
+}
+
+/// What is on a cluster, and the manifests that are named beside it.
+#[cfg(feature = "live")]
+fn of_cluster(paths: &[PathBuf], cluster: &ClusterArgs, how: Reading<'_>) -> Result<(Loaded, String), CliError> {
+    let (name, snapshot) = cluster.snapshot(None)?;
+    let shown = printable(&name);
+    let files = snapshot.files.into_iter().map(|file| File { name: format!("{shown}/{}", file.name), ..file });
+    let mut loaded = manifests_of(files.collect(), how).map_err(CliError::Input)?;
+    loaded.findings.extend(snapshot.notes);
+    let mut origin = format!("cluster {shown}");
+    if !paths.is_empty() {
+        let (beside, names) = tree(paths, "manifests", embedded::manifests, |paths| load_manifests(paths, how))?;
+        loaded.extend(beside);
+        origin = format!("{origin}, {names}");
+    }
+    Ok((loaded, origin))
 }
 
 fn tree(
@@ -234,13 +276,50 @@ pub(super) fn environment(manifests: &mut Loaded) -> Result<Environment, CliErro
             manifests.findings.extend(environment.assume_hosts(&manifests.documents));
             Ok(environment)
         }
-        [one] => Environment::read(one).map_err(CliError::Input),
+        [one] => {
+            let mut environment = Environment::read(one).map_err(CliError::Input)?;
+            if !has_hosts(one) {
+                manifests.findings.extend(environment.assume_hosts(&manifests.documents));
+            }
+            Ok(environment)
+        }
         [_, second, ..] => Err(CliError::Input(vec![
             Diagnostic::error("duplicate-object", "there are two Environment documents")
                 .at(second.location(second.root.at))
                 .hint("keep one"),
         ])),
     }
+}
+
+/// Whether somebody has written down which hosts there are outside.
+fn has_hosts(document: &Document) -> bool {
+    is_kind(document, "Environment") && document.root.get("spec").is_some_and(|spec| spec.get("hosts").is_some())
+}
+
+/// Takes the stack out of the manifests; it counts where none is named. Who names one knows what could not be read of
+/// the components' settings.
+fn stack_among(manifests: &mut Loaded, name: &str) -> Result<Stack, CliError> {
+    let (own, rest): (Vec<Document>, Vec<Document>) =
+        std::mem::take(&mut manifests.documents).into_iter().partition(|document| is_kind(document, "Stack"));
+    manifests.documents = rest;
+    if name != AUTO {
+        manifests.documents.retain(|document| !is_about_settings(document));
+        return stack(name);
+    }
+    match own.as_slice() {
+        [] => stack(REFERENCE),
+        [one] => Stack::read(one).map_err(CliError::Input),
+        [_, second, ..] => Err(CliError::Input(vec![
+            Diagnostic::error("duplicate-object", "there are two Stack documents among the manifests")
+                .at(second.location(second.root.at))
+                .hint("keep one, or name one with --stack"),
+        ])),
+    }
+}
+
+fn is_about_settings(document: &Document) -> bool {
+    let kind = document.root.get("spec").and_then(|spec| spec.get("kind")).and_then(Node::as_str);
+    is_kind(document, "Unread") && kind == Some("Settings")
 }
 
 /// The environment that is part of the program.

@@ -166,7 +166,7 @@ impl JobArgs {
             ["airtight", "run", "--testbed", "cluster", "--report-dir", REPORTS].map(str::to_owned).to_vec();
         let mut add = |flag: &str, value: String| words.extend([flag.to_owned(), value]);
         add("--wait", self.wait.to_string());
-        add("--stack", self.input.stack.clone());
+        add("--stack", self.input.stack_name().to_owned());
         for (name, value) in &self.canary_label {
             add("--canary-label", format!("{name}={value}"));
         }

@@ -13,6 +13,7 @@ use airtight_matrix::testbed::Testbed;
 use airtight_provision::{StepFailure, outside_of};
 use clap::Args;
 
+use super::cluster_input::ClusterArgs;
 use super::deploy::DeployArgs;
 use super::error::CliError;
 use super::output::Output;
@@ -24,12 +25,6 @@ use super::site::NameArgs;
 /// Which cluster, and how flows are tried there.
 #[derive(Debug, Args)]
 pub(super) struct LiveArgs {
-    /// For `--testbed cluster`: context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME", help_heading = "Clusters")]
-    context: Option<String>,
-    /// For `--testbed cluster`: the kubeconfig [default: KUBECONFIG, ~/.kube/config, or the pod's service account]
-    #[arg(long, value_name = "FILE", help_heading = "Clusters")]
-    kubeconfig: Option<PathBuf>,
     /// For a cluster whose context or server looks like production: its context, once more
     #[arg(long, value_name = "CONTEXT", help_heading = "Clusters")]
     in_production: Option<String>,
@@ -93,12 +88,12 @@ impl LiveArgs {
     /// ends with, and what could not be removed.
     pub(super) fn run_on<T>(
         &self,
-        ownership: Ownership,
+        (ownership, cluster): (Ownership, &ClusterArgs),
         input: RunInput<'_>,
         output: &mut Output<'_>,
         run: impl FnOnce(&mut dyn Testbed, Ready<'_>, GoOn<'_>, &mut Output<'_>) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let connected = self.connect(ownership)?;
+        let connected = self.connect(ownership, cluster)?;
         let stop = connected.stop.clone();
         let go_on = || if stop.interrupted() { Err(StepFailure::interrupted().into()) } else { Ok(()) };
         // Either the preparation is told, or the run writes.
@@ -114,11 +109,11 @@ impl LiveArgs {
         told.map_err(CliError::Output).and(ended)
     }
 
-    fn connect(&self, ownership: Ownership) -> Result<Connected, CliError> {
+    fn connect(&self, ownership: Ownership, theirs: &ClusterArgs) -> Result<Connected, CliError> {
         if ownership == Ownership::Ours {
             self.deploy.refuse("kind")?;
         }
-        let access = self.access(ownership)?;
+        let access = self.access(ownership, theirs)?;
         let cluster = KubeCluster::connect(&access, Limits::default())?;
         let (name, context) = match ownership {
             Ownership::Ours => ("kind", None),
@@ -187,9 +182,9 @@ impl LiveArgs {
         self.canary_label.iter().cloned().collect()
     }
 
-    fn access(&self, ownership: Ownership) -> Result<Access, CliError> {
+    fn access(&self, ownership: Ownership, theirs: &ClusterArgs) -> Result<Access, CliError> {
         match ownership {
-            Ownership::Theirs => Ok(Access { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }),
+            Ownership::Theirs => Ok(theirs.access()),
             Ownership::Ours => {
                 let kubeconfig = self.name.folder()?.kubeconfig();
                 if !kubeconfig.exists() {

@@ -4,6 +4,8 @@ mod bearing;
 pub mod bundle;
 #[cfg(feature = "live")]
 mod clean;
+#[cfg(feature = "live")]
+mod cluster_input;
 mod command;
 #[cfg(feature = "live")]
 mod deploy;
@@ -41,6 +43,8 @@ pub mod schema;
 mod signals;
 #[cfg(feature = "live")]
 mod site;
+#[cfg(feature = "live")]
+mod snapshot;
 pub mod stacks;
 #[cfg(feature = "live")]
 pub mod status;

@@ -15,9 +15,15 @@ const STAND_INS: &str = include_str!("rbac/stand_ins.yaml");
 const AS_DEPLOYED: &str = include_str!("rbac/as_deployed.yaml");
 const NODE_PROBES: &str = include_str!("rbac/node_probes.yaml");
 
+/// The role of whoever reads a cluster as input.
+const SNAPSHOT: &str = include_str!("rbac/snapshot.yaml");
+
 /// For which run.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RbacArgs {
+    /// The role of `airtight snapshot` and of `--context`, which changes nothing
+    #[arg(long, conflicts_with_all = ["apply_policies", "stand_ins", "as_deployed", "node_probes"])]
+    pub(super) snapshot: bool,
     /// For runs with --apply-policies, and for `airtight clean` after them
     #[arg(long)]
     pub(super) apply_policies: bool,
@@ -44,6 +50,9 @@ pub(super) fn rbac(args: &RbacArgs, output: &mut Output<'_>) -> Result<ExitStatu
 impl RbacArgs {
     /// The role, as a manifest.
     pub(super) fn role(&self) -> String {
+        if self.snapshot {
+            return SNAPSHOT.to_owned();
+        }
         let more = [
             (self.apply_policies, APPLY_POLICIES),
             (self.stand_ins, STAND_INS),

@@ -1,14 +1,16 @@
 //! `airtight run`: the matrix on a testbed, and the reports.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[cfg(feature = "live")]
 use airtight_live::RunInput;
+use airtight_matrix::judge::Verdict;
 use airtight_matrix::model::Model;
+use airtight_matrix::run::{CaseRecord, ExitStatus, RunContext, RunRecord, StackRecord, SystemClock, ablation};
 #[cfg(feature = "live")]
-use airtight_matrix::run::{CaseRecord, Coverage, Predictions, judge_all};
-use airtight_matrix::run::{ExitStatus, RunContext, RunRecord, StackRecord, SystemClock, ablation};
-use airtight_matrix::scenario::{Filter, Plan, Selection};
+use airtight_matrix::run::{Coverage, Predictions, judge_all};
+use airtight_matrix::scenario::{CaseId, Filter, Plan, Selection};
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::Engine;
 use airtight_model::world::Built;
@@ -22,6 +24,7 @@ use super::input::{InputArgs, Inputs, ReadingArgs};
 #[cfg(feature = "live")]
 use super::live::Ownership;
 use super::output::{Output, OutputFormat};
+use super::render;
 
 /// How to run the matrix.
 #[derive(Debug, Args)]
@@ -38,6 +41,9 @@ pub struct RunArgs {
     /// The namespace of objects that name none [default: default]
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
+    /// Take the cases that failed or stayed inconclusive in an earlier run [default: the last one, in the report folder]
+    #[arg(long, value_name = "RUN.JSON", num_args = 0..=1)]
+    only_failed: Option<Option<PathBuf>>,
     /// Folder for the reports; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "airtight-report", env = "AIRTIGHT_REPORT_DIR")]
     report_dir: PathBuf,
@@ -91,7 +97,7 @@ impl SelectionArgs {
     /// When a filter does not parse.
     pub fn selection(&self) -> Result<Selection, CliError> {
         let filters = self.filter.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
-        Ok(Selection { filters, suites: self.suite.clone() })
+        Ok(Selection { filters, suites: self.suite.clone(), ids: None })
     }
 }
 
@@ -104,6 +110,46 @@ fn parse(text: &str) -> Result<Filter, CliError> {
 }
 
 impl RunArgs {
+    /// The selection that was asked for.
+    fn selection(&self) -> Result<Selection, CliError> {
+        Ok(Selection { ids: self.unsettled()?, ..self.selection.selection()? })
+    }
+
+    fn is_everything(&self) -> bool {
+        self.selection.is_everything() && self.only_failed.is_none()
+    }
+
+    /// The cases that an earlier run left failed or inconclusive, if only those are wanted.
+    fn unsettled(&self) -> Result<Option<BTreeSet<CaseId>>, CliError> {
+        let Some(path) = &self.only_failed else { return Ok(None) };
+        let last = || self.report_dir.join(Format::Json.file_name());
+        let record = render::read(&path.clone().unwrap_or_else(last))?;
+        let is_open = |record: &&CaseRecord| match record.judgement.verdict {
+            Verdict::Fail | Verdict::Inconclusive => true,
+            Verdict::Pass | Verdict::Skipped { .. } | Verdict::Waived { .. } => false,
+        };
+        Ok(Some(record.cases.iter().filter(is_open).map(|record| record.case.id.clone()).collect()))
+    }
+
+    /// What to do when nothing was selected.
+    fn hint(&self) -> &'static str {
+        match self.only_failed {
+            Some(_) => "the earlier run left nothing failed or inconclusive; without `--only-failed` every case runs",
+            None => NOTHING_SELECTED_HINT,
+        }
+    }
+
+    /// A cluster that is the testbed is not the input.
+    fn reading_for_testbed(&self) -> ReadingArgs {
+        match self.testbed {
+            TestbedName::Model => self.reading.clone(),
+            #[cfg(feature = "live")]
+            TestbedName::Kind | TestbedName::Cluster => {
+                ReadingArgs { cluster: super::cluster_input::ClusterArgs::default(), ..self.reading.clone() }
+            }
+        }
+    }
+
     fn formats(&self) -> Vec<Format> {
         if self.reports.is_empty() { Format::ALL.to_vec() } else { self.reports.clone() }
     }
@@ -118,12 +164,12 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     if args.testbed == TestbedName::Model {
         args.live.refuse_deploying("model")?;
     }
-    let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
+    let inputs = Inputs::read(&args.input, &args.reading_for_testbed(), args.namespace.as_deref())?;
     let built = inputs.world()?;
-    let plan = inputs.plan_for(&built)?.select(&args.selection.selection()?);
+    let plan = inputs.plan_for(&built)?.select(&args.selection()?);
     let engine = Engine::compile(&built.world);
     let clock = SystemClock::new();
-    let context = context(&inputs, &built, &engine, (&plan, args.selection.is_everything()), &clock);
+    let context = context(&inputs, &built, &engine, (&plan, args.is_everything()), &clock);
     let mut model = Model::new(&engine);
     match args.testbed {
         TestbedName::Model => {
@@ -138,7 +184,7 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
             let found = context.findings.clone();
             let (documents, stack) = (&inputs.manifests.documents, &inputs.stack);
             let input = RunInput { documents, stack, built: &built, plan: &plan, findings: &found };
-            args.live.run_on(ownership, input, output, |testbed, ready, go_on, output| {
+            args.live.run_on((ownership, &args.reading.cluster), input, output, |testbed, ready, go_on, output| {
                 context.findings.extend(ready.findings);
                 let formats = args.formats();
                 let save =
@@ -181,7 +227,7 @@ fn finish(
     let written = if kept { Vec::new() } else { save(&mut record)? };
     terminal.written(&written).map_err(CliError::Output)?;
     if record.summary.status == ExitStatus::NothingSelected {
-        writeln!(output.err, "  hint: {NOTHING_SELECTED_HINT}").map_err(CliError::Output)?;
+        writeln!(output.err, "  hint: {}", args.hint()).map_err(CliError::Output)?;
     }
     let told = match args.output {
         OutputFormat::Table => Ok(()),

@@ -193,6 +193,33 @@ spec: {configPatches: []}",
 }
 
 #[test]
+fn what_failed_is_tried_again_until_nothing_is_left() {
+    let cases = |layer: &str| {
+        let text = fs::read_to_string("tests/it/shop/scenarios/api.yaml").unwrap();
+        text.replace("expect: {deny: {by: cni}}", &format!("expect: {{deny: {{by: {layer}}}}}"))
+    };
+    let shop = Shop::new();
+    let counts = |arguments: &[&str]| {
+        let told = shop.run(arguments);
+        let line = |part: &str| told.lines().find(|line| line.contains(part)).unwrap_or_default().trim().to_owned();
+        let selected = line(" on model");
+        (line("exit "), selected, line("hint:"))
+    };
+    let only_failed = ["run", "--only-failed"];
+    assert!(counts(&only_failed).0 == "exit 2", "there is no earlier run");
+    shop.write("scenarios/api.yaml", cases("waypoint"));
+    let (first, again) = (counts(&["run"]), counts(&only_failed));
+    assert_eq!(first.0, "exit 1");
+    // The failed case, and the twin that shows that its target answers.
+    assert_eq!((again.0.as_str(), again.1.as_str()), ("exit 1", "airtight: 2 cases on model"));
+    shop.write("scenarios/api.yaml", cases("cni"));
+    assert_eq!(counts(&only_failed).0, "exit 0");
+    let nothing = counts(&["run", "--only-failed", "airtight-report/run.json"]);
+    assert_eq!((nothing.0.as_str(), nothing.1.as_str()), ("exit 4", "airtight: 0 cases on model"));
+    assert!(nothing.2.contains("without `--only-failed` every case runs"), "{}", nothing.2);
+}
+
+#[test]
 fn nothing_selected_ends_with_4_and_says_so_in_the_reports() {
     let shop = Shop::new();
     assert_snapshot!(shop.run(&["run", "--filter", "nothing-is-called-so"]), @r"

@@ -92,10 +92,7 @@ impl<'c> Kinds<'c> {
             return Ok(vec!["v1".to_owned()]);
         }
         let Some(body) = self.get(&format!("/apis/{group}"), "versions")? else { return Ok(Vec::new()) };
-        let preferred = text(&body, "/preferredVersion/groupVersion");
-        let others = items(&body, "/versions").iter().map(|version| text(version, "/groupVersion"));
-        let all = std::iter::once(preferred).chain(others.filter(|version| *version != preferred));
-        Ok(all.filter(|version| !version.is_empty()).map(str::to_owned).collect())
+        Ok(versions_of(&body))
     }
 
     /// The path of a resource by its name with its group, such as `deployments.apps`, in the version that the API
@@ -107,6 +104,16 @@ impl<'c> Kinds<'c> {
         let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
         let versions = self.versions(group)?;
         Ok(versions.first().map(|version| collection(&root(version), plural, namespace)))
+    }
+
+    /// The `apiVersion`s of every group but the core one, the preferred one first.
+    ///
+    /// # Errors
+    /// When the API server does not tell.
+    pub fn all_versions(&self) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+        let body = self.get("/apis", "groups")?.unwrap_or_default();
+        let named = items(&body, "/groups").iter().map(|group| (text(group, "/name").to_owned(), versions_of(group)));
+        Ok(named.collect())
     }
 
     fn groups(&self) -> Result<Vec<String>, Failure> {
@@ -142,6 +149,14 @@ impl Known {
         let served = Kinds::new(cluster).resource(kind, Some(version))?;
         Ok(self.0.entry(key).or_insert(served).clone())
     }
+}
+
+/// The versions of a group, the preferred one first.
+fn versions_of(group: &Value) -> Vec<String> {
+    let preferred = text(group, "/preferredVersion/groupVersion");
+    let others = items(group, "/versions").iter().map(|version| text(version, "/groupVersion"));
+    let all = std::iter::once(preferred).chain(others.filter(|version| *version != preferred));
+    all.filter(|version| !version.is_empty()).map(str::to_owned).collect()
 }
 
 fn nowhere(kind: &str) -> Failure {
@@ -198,6 +213,18 @@ impl Served {
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
+    }
+
+    /// Its `apiVersion`.
+    #[must_use]
+    pub fn api_version(&self) -> &str {
+        self.root.strip_prefix("/apis/").or_else(|| self.root.strip_prefix("/api/")).unwrap_or(&self.root)
+    }
+
+    /// Whether its objects are in namespaces.
+    #[must_use]
+    pub fn is_namespaced(&self) -> bool {
+        self.namespaced
     }
 
     /// Whether its objects can be deleted.

@@ -49,18 +49,28 @@ pub fn list(cluster: &dyn Cluster, path: &str) -> Result<Vec<Value>, Failure> {
 /// # Errors
 /// When a page cannot be read.
 pub fn list_if_served(cluster: &dyn Cluster, path: &str) -> Result<Option<Vec<Value>>, Failure> {
-    let glue = if path.contains('?') { '&' } else { '?' };
     let mut objects = Vec::new();
+    let served = each(cluster, path, &mut |object| objects.push(object))?;
+    Ok(served.then_some(objects))
+}
+
+/// Hands all objects under a path to `take`, one page after the other, so that never more than a page is held whole;
+/// whether the kind is served.
+///
+/// # Errors
+/// When a page cannot be read; what came before it was handed over.
+pub fn each(cluster: &dyn Cluster, path: &str, take: &mut dyn FnMut(Value)) -> Result<bool, Failure> {
+    let glue = if path.contains('?') { '&' } else { '?' };
     let mut next = String::new();
     for _ in 0..MOST_PAGES {
         let page = format!("{path}{glue}limit={PAGE}{next}");
-        let Some(body) = page_of(cluster, &page)? else { return Ok(None) };
-        let Some(items) = body.get("items").and_then(Value::as_array) else {
+        let Some(mut body) = page_of(cluster, &page)? else { return Ok(false) };
+        let Some(Value::Array(items)) = body.get_mut("items").map(Value::take) else {
             return Err(no_list(&page, "the answer is no list"));
         };
-        objects.extend(items.iter().cloned());
+        items.into_iter().for_each(&mut *take);
         match text(&body, "/metadata/continue") {
-            "" => return Ok(Some(objects)),
+            "" => return Ok(true),
             token => next = format!("&continue={}", escaped(token)),
         }
     }

@@ -26,6 +26,8 @@ const ISTIOD: u16 = 15012;
 pub(super) struct Attempt {
     pub(super) from: Origin,
     pub(super) what: wire::Attempt,
+    /// Through which tunnel of the mesh it goes, where a proxy would send it through one.
+    pub(super) tunnel: Option<wire::Tunnel>,
     /// What its request has for a `user-agent`, and no other one does.
     pub(super) mark: Option<String>,
 }
@@ -66,7 +68,8 @@ pub(super) fn attempt(flow: &Flow, means: &Means<'_>, mark: &str) -> Result<Atte
         (_, Protocol::Icmp) => wire::Attempt::Ping(wire::Ping { host: host.clone(), family: wire::Family::Any }),
         (_, protocol @ Protocol::Sctp) => return Err(no_protocol(protocol)),
     };
-    Ok(Attempt { from, what, mark: own })
+    let tunnel = tunnel(flow, means.places)?;
+    Ok(Attempt { from, what, tunnel, mark: own })
 }
 
 /// Flows that would end for a reason that no policy has, or that a probe cannot open in its pod's stead.
@@ -76,11 +79,17 @@ fn refuse_what_cannot_start(flow: &Flow, places: &Places) -> Result<(), Unavaila
         (_, Destination::Address(IpAddr::V6(_))) if !places.has_ipv6() => {
             never("the cluster's network has no IPv6; a cluster with two families has")
         }
-        (Source::Workload(namespace, name), to) if places.is_tunnelled(namespace, name, to) => never(
-            "what a proxy of Istio's sends to pods of the mesh goes through HBONE with a certificate of its own, which a \
-             probe beside it does not have; the flows of its clients show what it does",
-        ),
         (Source::Workload(..) | Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_), _) => Ok(()),
+    }
+}
+
+/// The tunnel in which a proxy of the mesh would carry a flow. What the CNI does to the same flow in clear says nothing
+/// of it.
+fn tunnel(flow: &Flow, places: &Places) -> Result<Option<wire::Tunnel>, Unavailable> {
+    let Source::Workload(namespace, name) = &flow.from else { return Ok(None) };
+    match (flow.protocol, flow.port) {
+        (Protocol::Tcp, Some(port)) => places.tunnel(namespace, name, &flow.to, port),
+        (Protocol::Tcp, None) | (Protocol::Udp | Protocol::Sctp | Protocol::Icmp, _) => Ok(None),
     }
 }
 

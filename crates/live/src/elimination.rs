@@ -3,6 +3,11 @@
 //! Between two pods without a mesh stands the CNI alone. A flow of a pod whose network works, to a target that answers
 //! its twin at the same moment, and of which nothing comes back, was denied by it. That a pod's network works shows
 //! in a name that it resolves, or in any other flow of the same round to which something came back.
+//!
+//! Between a client outside and a gateway to which no mesh carries stands nobody who speaks: a connection that was
+//! accepted, and that ended in the client's first words of TLS, was ended by the gateway. Envoy closes such a connection
+//! where no listener takes the server name, and writes no line of it (Envoy
+//! `source/common/listener_manager/active_stream_listener_base.cc`, `no_filter_chain_match`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +20,17 @@ use airtight_probe::wire;
 use crate::answer;
 use crate::detect::Denial;
 use crate::origin::Origin;
+use crate::places::Places;
 use crate::session::Answered;
 use crate::testbed::Tracks;
 
 /// What is said of it beside the evidence.
 const BY_ELIMINATION: &str = "by elimination: no observer tells who ended the flow, and between these two the CNI \
                               stands alone; the source's network works, as other packets of the round show";
+
+/// What is said of it where a gateway closes a connection.
+const GATEWAY_BY_ELIMINATION: &str = "by elimination: the gateway accepted the connection and ended it in the handshake, \
+                                      and between a client outside and this gateway nobody else speaks";
 
 /// What a source is asked to resolve, so that it shows that its network works.
 pub(super) fn sign_of_life() -> wire::Attempt {
@@ -50,6 +60,27 @@ pub(super) fn name(
         {
             evidence.denied_by = Some(Layer::Cni);
             evidence.logs.push(BY_ELIMINATION.to_owned());
+        }
+    }
+}
+
+/// Names the gateway as the one who denied, where it can have been nobody else. That the same gateway answers another
+/// name at the same moment shows in the twin.
+pub(super) fn name_gateways(
+    places: &Places,
+    flows: &[&Flow],
+    answered: &BTreeMap<usize, (Tracks, Answered)>,
+    seen: &mut [Observation],
+) {
+    for (number, (tracks, own)) in answered {
+        let Destination::Gateway(namespace, name) = &flows[*number].to else { continue };
+        let evidence = &mut seen[*number].evidence;
+        let is_open = evidence.denied_by.is_none() && evidence.reason.is_none();
+        let is_closed = own.answer.phase == wire::Phase::Tls
+            && matches!(answer::outcome(&own.answer), Outcome::Reset | Outcome::TlsFailure);
+        if is_open && is_closed && tracks.from == Origin::Outside && !places.captures(namespace, name) {
+            evidence.denied_by = Some(Layer::Gateway);
+            evidence.logs.push(GATEWAY_BY_ELIMINATION.to_owned());
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::options::Options;
 use crate::origin::Origin;
-use crate::session::{self, Jobs};
+use crate::session::{self, Job, Jobs};
 
 /// How much of an issuer's answer is read, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -65,7 +65,8 @@ impl Issuers {
         let mut jobs = Jobs::new();
         for (number, token) in wanted.iter().enumerate() {
             if let Some(desk) = self.desk(token) {
-                jobs.entry(Origin::Pod(desk.container.clone())).or_default().push((number, order(token, desk.at)));
+                let own = jobs.entry(Origin::Pod(desk.container.clone())).or_default();
+                own.push(Job::plain(number, order(token, desk.at)));
             }
         }
         let answers = session::round(cluster, options, &jobs);

@@ -8,6 +8,8 @@
 //! observations, and observers ([`evidence`]) say who ended them. A flow without an answer of its own is a probe error,
 //! which satisfies no expectation.
 //!
+//! A cluster is input as well: [`snapshot`] reads it as manifests.
+//!
 //! ```
 //! use airtight_live::detect::looks_like_production;
 //!
@@ -42,6 +44,7 @@ pub mod raw;
 #[cfg(test)]
 mod scripted;
 mod session;
+pub mod snapshot;
 mod staged;
 pub mod temporary;
 mod testbed;

@@ -1,17 +1,19 @@
 //! Where the names of scenarios are in the cluster: pods, gateways, nodes.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use airtight_cluster::pod::Pod;
 use airtight_cluster::read::{items, list, text};
 use airtight_cluster::{Cluster, Container};
 use airtight_manifest::Failure;
 use airtight_model::path::Destination;
+use airtight_probe::wire;
 use serde_json::Value;
 
 use crate::entrance::Entrance;
-use crate::mesh::Mesh;
+use crate::evidence::HBONE;
+use crate::mesh::{Carries, Mesh};
 use crate::nodes::Nodes;
 use crate::temporary::EPHEMERAL;
 
@@ -58,7 +60,9 @@ impl Places {
             .into_iter()
             .filter_map(|it| Pod::read(&it, image).map(|pod| (it, pod)))
             .collect();
-        let mesh = Mesh::read(cluster, &pods);
+        let every = |path: &str| list(cluster, path).map_err(|error| error.message);
+        let services = every("/api/v1/services");
+        let mesh = Mesh::read(cluster, &pods, services.as_deref().ok());
         let has_ipv6 = pods.iter().any(|(object, _)| has_ipv6(object));
         for (object, pod) in pods {
             if is_node_probe(&object) {
@@ -70,8 +74,6 @@ impl Places {
         for pods in workloads.values_mut() {
             pods.sort_by(|one, other| one.name.cmp(&other.name));
         }
-        let every = |path: &str| list(cluster, path).map_err(|error| error.message);
-        let services = every("/api/v1/services");
         Ok(Self {
             workloads,
             gateways: every("/apis/gateway.networking.k8s.io/v1/gateways")
@@ -85,9 +87,42 @@ impl Places {
         })
     }
 
-    /// Whether only the waypoint itself can open a flow.
-    pub(super) fn is_tunnelled(&self, namespace: &str, workload: &str, to: &Destination) -> bool {
-        self.mesh.is_tunnelled(namespace, workload, to)
+    /// The tunnel in which a workload's proxy would carry a flow; none if it would not.
+    pub(super) fn tunnel(
+        &self,
+        namespace: &str,
+        workload: &str,
+        to: &Destination,
+        port: u16,
+    ) -> Result<Option<wire::Tunnel>, Unavailable> {
+        let never = |why: &str| Unavailable::Permanently(format!("refused: {why}"));
+        match self.mesh.carries(namespace, workload, to) {
+            Carries::Clear => Ok(None),
+            Carries::Unknown => Err(never(
+                "nobody may list what is behind that Service, and what a proxy of Istio's sends to pods of the mesh goes \
+                 through HBONE",
+            )),
+            Carries::Tunnel(member) => {
+                let member = member.ok_or_else(|| {
+                    never(
+                        "what a proxy of Istio's sends to pods of the mesh goes through HBONE with a certificate of its \
+                         own, for which the probe beside it has no token",
+                    )
+                })?;
+                let to = match to {
+                    Destination::Pod(namespace, name) => SocketAddr::new(self.pod_address(namespace, name)?, port),
+                    other => self.mesh.backend(other, port).ok_or_else(|| {
+                        Unavailable::Temporarily(format!("no pod of the mesh is behind port {port} of {other}"))
+                    })?,
+                };
+                Ok(Some(wire::Tunnel { to, port: HBONE, member: member.clone() }))
+            }
+        }
+    }
+
+    /// Whether ztunnel takes what goes to a workload's pods.
+    pub(super) fn captures(&self, namespace: &str, workload: &str) -> bool {
+        self.mesh.captures(namespace, workload)
     }
 
     /// Whether the cluster's network has IPv6.

@@ -11,7 +11,24 @@ use crate::origin::Origin;
 use crate::outside::{self, Outside};
 
 /// The flows that start from each place, by their number in the round.
-pub(super) type Jobs = BTreeMap<Origin, Vec<(usize, wire::Attempt)>>;
+pub(super) type Jobs = BTreeMap<Origin, Vec<Job>>;
+
+/// One flow to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Job {
+    /// Its number in the round.
+    pub(super) number: usize,
+    pub(super) what: wire::Attempt,
+    /// Through which tunnel of the mesh it goes.
+    pub(super) tunnel: Option<wire::Tunnel>,
+}
+
+impl Job {
+    /// A flow that is dialled as it stands.
+    pub(super) fn plain(number: usize, what: wire::Attempt) -> Self {
+        Self { number, what, tunnel: None }
+    }
+}
 
 /// A flow's own answer, and the line in which it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,21 +49,21 @@ pub(super) fn round(cluster: &dyn Cluster, options: &Options, jobs: &Jobs) -> An
             .collect();
         let answers = sessions.into_iter().flat_map(|(flows, session)| {
             session.join().unwrap_or_else(|_| {
-                flows.iter().map(|(number, _)| (*number, Err("its session panicked".to_owned()))).collect()
+                flows.iter().map(|job| (job.number, Err("its session panicked".to_owned()))).collect()
             })
         });
         answers.collect()
     })
 }
 
-fn session(cluster: &dyn Cluster, options: &Options, place: &Origin, flows: &[(usize, wire::Attempt)]) -> Answers {
+fn session(cluster: &dyn Cluster, options: &Options, place: &Origin, flows: &[Job]) -> Answers {
     let outcome = match input(options, flows) {
         Ok(input) => dial(cluster, options, place, input.as_bytes(), options.session(flows.len())),
         Err(error) => Err(format!("a flow cannot be written: {error}")),
     };
     match outcome {
         Ok(execution) => read(&execution, flows, place),
-        Err(why) => flows.iter().map(|(number, _)| (*number, Err(format!("no session: {why}")))).collect(),
+        Err(why) => flows.iter().map(|job| (job.number, Err(format!("no session: {why}")))).collect(),
     }
 }
 
@@ -69,14 +86,15 @@ fn dial(
     }
 }
 
-fn input(options: &Options, flows: &[(usize, wire::Attempt)]) -> serde_json::Result<String> {
+fn input(options: &Options, flows: &[Job]) -> serde_json::Result<String> {
     let mut input = String::new();
-    for (number, attempt) in flows {
+    for job in flows {
         let flow = wire::Flow {
-            id: number.to_string(),
-            attempt: attempt.clone(),
+            id: job.number.to_string(),
+            attempt: job.what.clone(),
             deadline_ms: options.deadline_ms(),
             resolver: None,
+            tunnel: job.tunnel.clone(),
         };
         input.push_str(&serde_json::to_string(&flow)?);
         input.push('\n');
@@ -85,7 +103,7 @@ fn input(options: &Options, flows: &[(usize, wire::Attempt)]) -> serde_json::Res
 }
 
 /// Gives each flow its own answer. What is anybody else's, or nobody's, explains why a flow has none.
-fn read(execution: &Execution, flows: &[(usize, wire::Attempt)], place: &Origin) -> Answers {
+fn read(execution: &Execution, flows: &[Job], place: &Origin) -> Answers {
     let mut own: BTreeMap<usize, Vec<Answered>> = BTreeMap::new();
     let mut odd = Vec::new();
     for line in String::from_utf8_lossy(&execution.stdout).lines().filter(|line| !line.trim().is_empty()) {
@@ -101,16 +119,16 @@ fn read(execution: &Execution, flows: &[(usize, wire::Attempt)], place: &Origin)
         Some(several) => Err(format!("it was answered {} times", several.len())),
     };
     let mut single = single;
-    flows.iter().map(|(number, _)| (*number, single(number))).collect()
+    flows.iter().map(|job| (job.number, single(&job.number))).collect()
 }
 
 /// The flow that a line answers: its id and its line number must name the same.
-fn of_line(line: &str, flows: &[(usize, wire::Attempt)]) -> Result<(usize, Answered), String> {
+fn of_line(line: &str, flows: &[Job]) -> Result<(usize, Answered), String> {
     let answer: wire::Answer =
         serde_json::from_str(line).map_err(|error| format!("a line is no answer ({error}): {}", excerpt(line)))?;
     let asked = usize::try_from(answer.line).ok().and_then(|line| flows.get(line.checked_sub(1)?));
     match (asked, &answer.id) {
-        (Some((number, _)), Some(id)) if *id == number.to_string() => {
+        (Some(Job { number, .. }), Some(id)) if *id == number.to_string() => {
             Ok((*number, Answered { answer, line: line.to_owned() }))
         }
         (Some(_) | None, id) => {
@@ -145,9 +163,9 @@ mod tests {
         )
     }
 
-    fn flows() -> Vec<(usize, wire::Attempt)> {
+    fn flows() -> Vec<Job> {
         let lookup = wire::Attempt::Lookup(wire::Lookups { name: "a".to_owned(), family: wire::Family::Any });
-        vec![(3, lookup.clone()), (7, lookup)]
+        vec![Job::plain(3, lookup.clone()), Job::plain(7, lookup)]
     }
 
     fn answers(stdout: &str, ended: Ended) -> Answers {

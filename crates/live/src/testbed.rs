@@ -16,7 +16,7 @@ use crate::kubelet::Question;
 use crate::options::Options;
 use crate::origin::Origin;
 use crate::places::{Places, Unavailable};
-use crate::session::{Answered, Answers, Jobs};
+use crate::session::{Answered, Answers, Job, Jobs};
 use crate::staged::Stage;
 use crate::witness::{Tried, Witness};
 use crate::{admission, answer, attempt, canary, elimination, kubelet, session, witness};
@@ -130,7 +130,7 @@ impl<'c> Live<'c> {
     fn ask_for_signs_of_life(&self, flows: usize, jobs: &mut Jobs) {
         if self.options.unobserved.is_some() {
             for (source, job) in jobs.values_mut().enumerate() {
-                job.push((flows + source, elimination::sign_of_life()));
+                job.push(Job::plain(flows + source, elimination::sign_of_life()));
             }
         }
     }
@@ -257,9 +257,9 @@ impl Live<'_> {
                 continue;
             }
             match self.attempt(number, flow, &issued) {
-                Ok(Attempt { from, what, mark }) => {
+                Ok(Attempt { from, what, tunnel, mark }) => {
                     tracks.insert(number, Tracks { from: from.clone(), mark });
-                    jobs.entry(from).or_default().push((number, what));
+                    jobs.entry(from).or_default().push(Job { number, what, tunnel });
                 }
                 Err(Unavailable::Permanently(why) | Unavailable::Temporarily(why)) => {
                     self.stale = true;
@@ -294,6 +294,7 @@ impl Live<'_> {
             }
         }
         self.attribute(flows, &answered, &mut seen);
+        elimination::name_gateways(&self.places, flows, &answered, &mut seen);
         if let Some(denials) = &self.options.unobserved {
             elimination::name(denials, &alive, flows, &answered, &mut seen);
         }

@@ -2,7 +2,7 @@
 
 use super::diagnostic::Diagnostic;
 use super::node::Node;
-use super::resource::MODELLED;
+use super::resource::{KindInfo, MODELLED};
 use super::touches::Touches;
 use super::yaml::Document;
 
@@ -76,6 +76,10 @@ pub(super) const UNMODELLED: &[(&str, &str, Touches)] = &[
     ("MutatingWebhookConfiguration", "admissionregistration.k8s.io", Touches::MatchedObjects),
     ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io", Touches::MatchedObjects),
 ];
+
+/// The kind by which a snapshot says that it could not read the objects of another, which is not modelled for that
+/// reason.
+const GAP: (&str, &str, Touches) = ("Unread", "airtight.dev", Touches::Unread);
 
 /// Kinds of the groups above that exist and that airtight does not read, so that none of them is taken for a slip of
 /// the pen: `(group, kinds)`.
@@ -159,6 +163,37 @@ const UNREAD: &[(&str, &[&str])] = &[
 /// Groups of the API server that are gone; their kinds live elsewhere now.
 const GONE: &[&str] = &["extensions"];
 
+/// How a kind is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// It is modelled.
+    Modelled(&'static KindInfo),
+    /// It is not, and leaves open the flows that it can touch.
+    Touching(Touches),
+    /// It bears on no traffic.
+    Inert,
+}
+
+/// How a kind is read; none if it is not.
+#[must_use]
+pub fn reads(kind: &str, group: &str) -> Option<Reads> {
+    kinds_read().find(|known| (known.0, known.1) == (kind, group)).map(|known| known.2)
+}
+
+/// Every kind that is read, with its group, and how.
+pub fn kinds_read() -> impl Iterator<Item = (&'static str, &'static str, Reads)> {
+    let modelled = MODELLED.iter().map(|info| (info.kind, info.group, Reads::Modelled(info)));
+    let open = UNMODELLED.iter().map(|(kind, group, touches)| (*kind, *group, Reads::Touching(*touches)));
+    modelled.chain(open).chain(INERT.iter().map(|(kind, group)| (*kind, *group, Reads::Inert)))
+}
+
+/// Whether the name of a kind that is not read says that it decides who may reach whom, or what may exist.
+#[must_use]
+pub fn is_policy_of_others(kind: &str, group: &str) -> bool {
+    let named = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
+    !named.is_read() && named.sounds_like_a_policy()
+}
+
 /// A kind with its group, as it is counted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct GroupKind {
@@ -225,13 +260,14 @@ impl GroupKind {
 
 /// By what rule the objects of a kind that is not modelled touch flows; none for any other kind.
 pub(super) fn touches(kind: &str, group: &str) -> Option<Touches> {
-    UNMODELLED.iter().find(|known| (known.0, known.1) == (kind, group)).map(|known| known.2)
+    UNMODELLED.iter().chain([&GAP]).find(|known| (known.0, known.1) == (kind, group)).map(|known| known.2)
 }
 
 /// Kinds that airtight reads, as `(kind, group)`.
 fn read() -> impl Iterator<Item = (&'static str, &'static str)> {
     let modelled = MODELLED.iter().map(|info| (info.kind, info.group));
-    modelled.chain(INERT.iter().copied()).chain(UNMODELLED.iter().map(|(kind, group, _)| (*kind, *group)))
+    let open = UNMODELLED.iter().chain([&GAP]).map(|(kind, group, _)| (*kind, *group));
+    modelled.chain(INERT.iter().copied()).chain(open)
 }
 
 fn unread() -> impl Iterator<Item = (&'static str, &'static str)> {

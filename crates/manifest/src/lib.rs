@@ -60,7 +60,8 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, closest};
 pub use failure::Failure;
-pub use load::{File, Loaded, Reading, load, load_files, load_manifests};
+pub use kinds::{Reads, is_policy_of_others, kinds_read, reads};
+pub use load::{File, Loaded, Reading, load, load_files, load_manifests, manifests_of};
 pub use located::{Located, Unmodelled};
 pub use node::{Key, Node, NodeValue};
 pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest};

@@ -141,6 +141,16 @@ pub fn load_manifests(paths: &[PathBuf], reading: Reading<'_>) -> Result<Loaded,
     Manifests { read, reading, loaded: Loaded::default(), failures: Vec::new(), left_out: LeftOut::default() }.load()
 }
 
+/// Manifests that were read already, as [`load_manifests`] takes them from files.
+///
+/// # Errors
+/// Those of [`load_manifests`], but for what the disk refuses.
+pub fn manifests_of(files: Vec<File>, reading: Reading<'_>) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut read = Read::default();
+    read.files = files;
+    Manifests { read, reading, loaded: Loaded::default(), failures: Vec::new(), left_out: LeftOut::default() }.load()
+}
+
 /// Manifests on their way from bytes to objects.
 struct Manifests<'a> {
     read: Read,

@@ -14,6 +14,9 @@ use super::yaml::Document;
 /// The group of airtight's own documents.
 const OURS: &str = "airtight.dev";
 
+/// Those of them that say what is around the manifests.
+const OWN_INPUTS: &[&str] = &["Environment", "Stack"];
+
 /// How many files a note names.
 const NAMED: usize = 3;
 
@@ -115,7 +118,7 @@ pub(super) fn sift(files: Vec<(String, Vec<Document>)>, reading: Reading<'_>, le
     let defined: BTreeSet<GroupKind> = objects.iter().filter_map(defined).collect();
     let mut unread: BTreeMap<GroupKind, Vec<Location>> = BTreeMap::new();
     for document in objects {
-        match unknown(&document).filter(|kind| !is_ours(kind, "Environment")) {
+        match unknown(&document).filter(|kind| !OWN_INPUTS.iter().any(|name| is_ours(kind, name))) {
             None => sifted.documents.push(at_home(document, reading.namespace)),
             Some(kind) if defined.contains(&kind) => {}
             Some(kind) if kind.meant().is_some() || (reading.strict && kind.group != OURS) => {

@@ -1,5 +1,7 @@
 //! The versions and options of the components: where two versions differ, the stack decides.
 
+use std::fmt;
+
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,42 @@ pub struct Stack {
     pub istio: IstioOptions,
     /// Options of Kyverno that change verdicts.
     pub kyverno: KyvernoSettings,
+}
+
+/// A component that a cluster may do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Component {
+    /// Cilium; another CNI enforces NetworkPolicies then.
+    Cilium,
+    /// Istio.
+    Istio,
+    /// Kyverno.
+    Kyverno,
+}
+
+impl Component {
+    /// The component that alone acts on the kinds of a group; none of a group that others serve as well.
+    #[must_use]
+    pub fn of_group(group: &str) -> Option<Self> {
+        match group {
+            "cilium.io" => Some(Self::Cilium),
+            "security.istio.io" | "networking.istio.io" | "extensions.istio.io" | "telemetry.istio.io" => {
+                Some(Self::Istio)
+            }
+            "kyverno.io" | "policies.kyverno.io" => Some(Self::Kyverno),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cilium => "Cilium",
+            Self::Istio => "Istio",
+            Self::Kyverno => "Kyverno",
+        })
+    }
 }
 
 /// A `Stack` document, all but its name.
@@ -51,9 +89,19 @@ impl Stack {
         let StackSpec { versions, cilium, istio, kyverno, .. } = StackDocument::clone(&object.body).spec;
         Ok(Self { name: object.meta.name().to_owned(), versions, cilium, istio, kyverno })
     }
+
+    /// Whether a component is not installed: nobody acts on the objects of its kinds then.
+    #[must_use]
+    pub fn lacks(&self, component: Component) -> bool {
+        match component {
+            Component::Cilium => self.cilium.absent,
+            Component::Istio => self.istio.absent,
+            Component::Kyverno => self.kyverno.absent,
+        }
+    }
 }
 
-/// One version for each component; a component that is not installed has none.
+/// One version for each component; that of one that is not installed ([`Stack::lacks`]) counts for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Versions {
@@ -78,6 +126,8 @@ pub struct Versions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CiliumOptions {
+    /// Whether it is not installed.
+    pub absent: bool,
     /// `policyEnforcementMode`.
     pub policy_enforcement_mode: EnforcementMode,
     /// `policyCIDRMatchMode` contains `nodes`.
@@ -126,6 +176,7 @@ pub enum EnforcementMode {
 impl Default for CiliumOptions {
     fn default() -> Self {
         Self {
+            absent: false,
             policy_enforcement_mode: EnforcementMode::Default,
             cidr_match_nodes: false,
             cidr_match_pods: false,
@@ -149,6 +200,8 @@ impl Default for CiliumOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IstioOptions {
+    /// Whether it is not installed.
+    pub absent: bool,
     /// `revision`: istiod leaves objects alone whose label `istio.io/rev` names another.
     pub revision: String,
     /// `meshConfig.rootNamespace`.
@@ -171,6 +224,8 @@ pub struct IstioOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KyvernoSettings {
+    /// Whether it is not installed.
+    pub absent: bool,
     /// Where PolicyExceptions count (`features.policyExceptions`): none if they are off, `*` for every namespace.
     pub exception_namespace: Option<String>,
     /// `features.protectManagedResources.enabled`.
@@ -195,6 +250,7 @@ pub enum PathNormalization {
 impl Default for IstioOptions {
     fn default() -> Self {
         Self {
+            absent: false,
             revision: "default".to_owned(),
             root_namespace: "istio-system".to_owned(),
             trust_domain: "cluster.local".to_owned(),

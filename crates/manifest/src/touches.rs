@@ -36,6 +36,8 @@ pub enum Touches {
     Gateways,
     /// Flows that an object bears on which its rules, kinds, namespaces and selectors match at its creation.
     MatchedObjects,
+    /// Flows that objects of the kind bear on which could not be read.
+    Unread,
 }
 
 impl Touches {
@@ -60,6 +62,7 @@ impl Touches {
             Self::KgatewayProxies => "flows through proxies of Kgateway",
             Self::Gateways => "flows through gateways and waypoints",
             Self::MatchedObjects => "flows that an object bears on which it could refuse, change or delete",
+            Self::Unread => "flows that objects of the kind could bear on which were not read",
         }
     }
 

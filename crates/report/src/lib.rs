@@ -28,6 +28,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod reach;
+mod skip;
 mod standing;
 mod tally;
 pub mod terminal;

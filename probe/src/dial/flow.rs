@@ -3,22 +3,31 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::time::timeout_at;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{timeout, timeout_at};
 
 use super::dns::{self, Settings, SettingsError};
 use super::ending::Ending;
+use super::member::{self, Identity};
 use super::record::Record;
-use super::{exchange, http, ping, tcp, tls, udp};
+use super::{exchange, http, ping, tcp, tls, tunnel, udp};
 use crate::wire::{
-    Answer, Attempt, Exchange, Family, Flow, HttpExchange, Lookups, Outcome, Phase, Ping, Refusal,
+    Answer, Attempt, Exchange, Family, Flow, HttpExchange, Lookups, Member, Outcome, Phase, Ping, Refusal,
     SHORTEST_DEADLINE_MS, Target, TlsExchange,
 };
 
 /// Tries `flow`, which ends at its deadline at the latest.
 pub(super) async fn dial(line: u64, flow: &Flow, system: &Result<Settings, SettingsError>) -> Answer {
+    let names = Names { flow, system };
+    // The certificate is no part of the flow, nor is the time that it takes.
+    let plan = names.tunnel_plan().await;
     let mut record = Record::start(line, &flow.id, Duration::from_millis(flow.deadline_ms));
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(ending) => return record.answer(ending),
+    };
     let deadline = record.deadline;
-    let ending = match timeout_at(deadline, attempt(flow, system, &mut record)).await {
+    let ending = match timeout_at(deadline, attempt(&names, plan, &mut record)).await {
         Ok(Ok(outcome)) => Ending::of(outcome),
         Ok(Err(ending)) => ending,
         Err(_) => record.overdue(),
@@ -26,31 +35,34 @@ pub(super) async fn dial(line: u64, flow: &Flow, system: &Result<Settings, Setti
     record.answer(ending)
 }
 
-async fn attempt(
-    flow: &Flow,
-    system: &Result<Settings, SettingsError>,
-    record: &mut Record,
-) -> Result<Outcome, Ending> {
+async fn attempt(names: &Names<'_>, plan: Option<tunnel::Plan<'_>>, record: &mut Record) -> Result<Outcome, Ending> {
+    let flow = names.flow;
     if flow.deadline_ms < SHORTEST_DEADLINE_MS {
         return Err(Ending::probe_error(format!(
             "a deadline of {} ms cannot tell a drop from a delay; give at least {SHORTEST_DEADLINE_MS} ms",
             flow.deadline_ms
         )));
     }
-    let names = Names { flow, system };
-    match &flow.attempt {
-        Attempt::Tcp(exchange) => try_tcp(exchange, &names, record).await,
-        Attempt::Udp(exchange) => try_udp(exchange, &names, record).await,
-        Attempt::Tls(exchange) => try_tls(exchange, &names, record).await,
-        Attempt::Http(exchange) => try_http(exchange, &names, record).await,
-        Attempt::Lookup(lookup) => try_lookup(lookup, &names, record).await,
-        Attempt::Ping(wanted) => try_ping(wanted, &names, record).await,
+    match (&flow.attempt, plan) {
+        (Attempt::Tcp(exchange), plan) => try_tcp(exchange, names, plan, record).await,
+        (Attempt::Tls(exchange), plan) => try_tls(exchange, names, plan, record).await,
+        (Attempt::Http(exchange), plan) => try_http(exchange, names, plan, record).await,
+        (Attempt::Udp(exchange), None) => try_udp(exchange, names, record).await,
+        (Attempt::Lookup(lookup), None) => try_lookup(lookup, names, record).await,
+        (Attempt::Ping(wanted), None) => try_ping(wanted, names, record).await,
+        (Attempt::Udp(_) | Attempt::Lookup(_) | Attempt::Ping(_), Some(_)) => {
+            Err(Ending::probe_error("only what goes over TCP goes through a tunnel"))
+        }
     }
 }
 
-async fn try_tcp(exchange: &Exchange, names: &Names<'_>, record: &mut Record) -> Result<Outcome, Ending> {
-    let addresses = names.of_target(&exchange.to, record).await?;
-    let mut stream = tcp::connect_any(&addresses, exchange.to.port, record).await?;
+async fn try_tcp(
+    exchange: &Exchange,
+    names: &Names<'_>,
+    plan: Option<tunnel::Plan<'_>>,
+    record: &mut Record,
+) -> Result<Outcome, Ending> {
+    let mut stream = names.connect(&exchange.to, plan, record).await?;
     exchange::speak(&mut stream, &exchange.say, names.id(), record).await
 }
 
@@ -66,25 +78,33 @@ async fn try_ping(wanted: &Ping, names: &Names<'_>, record: &mut Record) -> Resu
     ping::speak(*first, names.id(), record).await
 }
 
-async fn try_tls(exchange: &TlsExchange, names: &Names<'_>, record: &mut Record) -> Result<Outcome, Ending> {
-    let plan = tls::plan(&exchange.tls, &exchange.to.host)?;
-    let addresses = names.of_target(&exchange.to, record).await?;
-    let stream = tcp::connect_any(&addresses, exchange.to.port, record).await?;
-    let mut stream = tls::shake(plan, stream, record).await?;
+async fn try_tls(
+    exchange: &TlsExchange,
+    names: &Names<'_>,
+    plan: Option<tunnel::Plan<'_>>,
+    record: &mut Record,
+) -> Result<Outcome, Ending> {
+    let handshake = tls::plan(&exchange.tls, &exchange.to.host)?;
+    let stream = names.connect(&exchange.to, plan, record).await?;
+    let mut stream = tls::shake(handshake, stream, record).await?;
     match &exchange.say {
         Some(say) => exchange::speak(&mut stream, say, names.id(), record).await,
         None => exchange::overhear(&mut stream, record).await,
     }
 }
 
-async fn try_http(exchange: &HttpExchange, names: &Names<'_>, record: &mut Record) -> Result<Outcome, Ending> {
+async fn try_http(
+    exchange: &HttpExchange,
+    names: &Names<'_>,
+    plan: Option<tunnel::Plan<'_>>,
+    record: &mut Record,
+) -> Result<Outcome, Ending> {
     let head = http::request(exchange).map_err(Ending::probe_error)?;
-    let plan = exchange.tls.as_ref().map(|settings| tls::plan(settings, &exchange.to.host)).transpose()?;
-    let addresses = names.of_target(&exchange.to, record).await?;
-    let mut stream = tcp::connect_any(&addresses, exchange.to.port, record).await?;
-    match plan {
-        Some(plan) => {
-            let mut stream = tls::shake(plan, stream, record).await?;
+    let handshake = exchange.tls.as_ref().map(|settings| tls::plan(settings, &exchange.to.host)).transpose()?;
+    let mut stream = names.connect(&exchange.to, plan, record).await?;
+    match handshake {
+        Some(handshake) => {
+            let mut stream = tls::shake(handshake, stream, record).await?;
             http::exchange(&mut stream, &head, &exchange.request, record).await
         }
         None => http::exchange(&mut stream, &head, &exchange.request, record).await,
@@ -96,6 +116,11 @@ async fn try_lookup(lookup: &Lookups, names: &Names<'_>, record: &mut Record) ->
     Ok(Outcome::Connected)
 }
 
+/// A connection, straight or through a tunnel.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// How a flow's names are resolved.
 struct Names<'a> {
     flow: &'a Flow,
@@ -105,6 +130,38 @@ struct Names<'a> {
 impl Names<'_> {
     fn id(&self) -> &str {
         &self.flow.id
+    }
+
+    /// What the tunnel of the flow is opened with, if it has one.
+    async fn tunnel_plan(&self) -> Result<Option<tunnel::Plan<'_>>, Ending> {
+        let Some(wanted) = &self.flow.tunnel else { return Ok(None) };
+        let got = timeout(member::PATIENCE, self.certificate(&wanted.member)).await;
+        let got = got.unwrap_or_else(|_| Err(format!("nothing came within {} s", member::PATIENCE.as_secs())));
+        let plan = got.and_then(|identity| tunnel::plan(wanted, identity));
+        plan.map(Some).map_err(|why| Ending::probe_error(format!("the mesh gives no certificate: {why}")))
+    }
+
+    /// A certificate of the mesh. What goes wrong on the way to it is never the flow's end.
+    async fn certificate(&self, member: &Member) -> Result<Identity, String> {
+        let Target { host, family, .. } = &member.authority;
+        let mut aside = Record::start(0, self.id(), member::PATIENCE);
+        let addresses = self.of_host(host, *family, &mut aside).await;
+        let addresses = addresses.map_err(|ending| format!("{host} does not resolve: {}", ending.outcome))?;
+        member::certificate(member, &addresses).await
+    }
+
+    /// Connects to the target; through a tunnel, once its name is resolved.
+    async fn connect(
+        &self,
+        to: &Target,
+        plan: Option<tunnel::Plan<'_>>,
+        record: &mut Record,
+    ) -> Result<Box<dyn Stream>, Ending> {
+        let addresses = self.of_target(to, record).await?;
+        Ok(match plan {
+            Some(plan) => Box::new(tunnel::open(plan, record).await?),
+            None => Box::new(tcp::connect_any(&addresses, to.port, record).await?),
+        })
     }
 
     async fn of_target(&self, to: &Target, record: &mut Record) -> Result<Vec<IpAddr>, Ending> {
@@ -126,9 +183,13 @@ impl Names<'_> {
         Ok(addresses)
     }
 
+    fn settings(&self) -> Result<Settings, Ending> {
+        Settings::of(self.flow.resolver.as_ref(), self.system)
+            .map_err(|error| Ending::probe_error(format!("names cannot be resolved: {error}")))
+    }
+
     async fn resolve(&self, name: &str, family: Family, record: &mut Record) -> Result<Vec<IpAddr>, Ending> {
-        let settings = Settings::of(self.flow.resolver.as_ref(), self.system)
-            .map_err(|error| Ending::probe_error(format!("names cannot be resolved: {error}")))?;
+        let settings = self.settings()?;
         record.enter(Phase::Dns);
         let budget = Duration::from_millis(self.flow.deadline_ms);
         dns::resolve(name, family, &settings.within(budget), record).await

@@ -25,6 +25,8 @@ pub(super) struct Record {
     pub(super) tried: Vec<Tried>,
     pub(super) local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
+    /// What is wanted through a tunnel.
+    pub(super) inner: Option<SocketAddr>,
     pub(super) tls: Option<TlsSeen>,
     /// The status of the HTTP response, once its head was read.
     pub(super) status: Option<u16>,
@@ -54,6 +56,7 @@ impl Record {
             tried: Vec::new(),
             local: None,
             peer: None,
+            inner: None,
             tls: None,
             status: None,
             headers: Vec::new(),
@@ -79,6 +82,7 @@ impl Record {
             Phase::Dns => self.timing.dns_us = took,
             Phase::Connect => self.timing.connect_us = took,
             Phase::Tls => self.timing.tls_us = took,
+            Phase::Tunnel => self.timing.tunnel_us = took,
             Phase::Request => self.timing.request_us = took,
             Phase::Response => self.timing.response_us = took,
         }
@@ -92,7 +96,7 @@ impl Record {
             (Phase::Read, None) => Outcome::ProbeError("the deadline came before anything was tried".to_owned()),
             (Phase::Dns, None) => Outcome::DnsFailure(Rcode::Timeout),
             (Phase::Response, None) if !self.body.is_empty() => Outcome::Connected,
-            (Phase::Connect | Phase::Tls | Phase::Request | Phase::Response, None) => Outcome::Timeout,
+            (Phase::Connect | Phase::Tls | Phase::Tunnel | Phase::Request | Phase::Response, None) => Outcome::Timeout,
         };
         if self.end.is_none() {
             self.end = Some(BodyEnd::Deadline);
@@ -122,6 +126,7 @@ impl Record {
             tried: self.tried,
             local: self.local,
             peer: self.peer,
+            inner: self.inner,
             tls: self.tls,
             reply: reply(self.status, self.headers, self.body, self.end),
             answered_by,

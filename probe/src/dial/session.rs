@@ -145,6 +145,7 @@ fn unread(line: u64, id: Option<String>, why: String) -> Answer {
         tried: Vec::new(),
         local: None,
         peer: None,
+        inner: None,
         tls: None,
         reply: None,
         answered_by: None,

@@ -1,9 +1,10 @@
 //! TLS as a client.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,6 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
 
 use super::ending::Ending;
+use super::member::Identity;
 use super::record::Record;
 use crate::wire::{Outcome, Phase, Tls, TlsSeen, Trust};
 
@@ -20,6 +22,13 @@ use crate::wire::{Outcome, Phase, Tls, TlsSeen, Trust};
 pub(super) struct Plan {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+}
+
+impl Plan {
+    /// A handshake with a host that has no name.
+    pub(super) fn at(config: ClientConfig, host: IpAddr) -> Self {
+        Self { config: Arc::new(config), name: ServerName::IpAddress(host.into()) }
+    }
 }
 
 /// Prepares to speak TLS as `tls` says with `host`.
@@ -33,7 +42,10 @@ pub(super) fn plan(tls: &Tls, host: &str) -> Result<Plan, Ending> {
 }
 
 /// Shakes hands over `stream`.
-pub(super) async fn shake(plan: Plan, stream: TcpStream, record: &mut Record) -> Result<TlsStream<TcpStream>, Ending> {
+pub(super) async fn shake<S>(plan: Plan, stream: S, record: &mut Record) -> Result<TlsStream<S>, Ending>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     record.enter(Phase::Tls);
     let stream = TlsConnector::from(plan.config).connect(plan.name, stream).await.map_err(|error| failed(&error))?;
     let (_, session) = stream.get_ref();
@@ -64,6 +76,21 @@ fn config(tls: &Tls) -> Result<ClientConfig, String> {
     }
     .with_no_client_auth();
     config.alpn_protocols = tls.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    Ok(config)
+}
+
+/// How a member of the mesh speaks to another. Whose certificate the other has is not looked at: the connection is to
+/// an address, and what is asked is what policies let this end do there.
+pub(super) fn member(identity: Identity) -> Result<ClientConfig, String> {
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_client_auth_cert(identity.chain, identity.key)
+        .map_err(|error| format!("the certificate of the mesh does not fit its key: {error}"))?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }
 

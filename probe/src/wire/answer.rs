@@ -50,6 +50,9 @@ pub struct Answer {
     /// The address and port that was dialled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<SocketAddr>,
+    /// The address and port that was wanted through a tunnel of the mesh: then `peer` is the tunnel's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner: Option<SocketAddr>,
     /// The TLS session, once the handshake was through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSeen>,
@@ -76,6 +79,8 @@ pub enum Phase {
     Connect,
     /// Shaking hands.
     Tls,
+    /// Opening a tunnel of the mesh.
+    Tunnel,
     /// Sending.
     Request,
     /// Waiting for the answer and reading it.
@@ -95,6 +100,9 @@ pub struct Timing {
     /// Shaking hands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_us: Option<u64>,
+    /// Opening a tunnel of the mesh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel_us: Option<u64>,
     /// Sending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_us: Option<u64>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Payload;
+use super::{Payload, Tunnel};
 
 /// The deadline of a flow that names none, in milliseconds.
 pub const DEFAULT_DEADLINE_MS: u64 = 5000;
@@ -34,6 +34,9 @@ pub struct Flow {
     /// How names are resolved; none: as `/etc/resolv.conf` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolver: Option<Resolver>,
+    /// Through which tunnel of the mesh it goes (over TCP); none: it is dialled as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
 }
 
 /// What is tried.

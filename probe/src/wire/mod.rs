@@ -13,6 +13,7 @@ mod outcome;
 mod payload;
 mod serving;
 mod token;
+mod tunnel;
 
 pub use answer::{Answer, BodyEnd, Icmp, Lookup, Phase, Refusal, Reply, Timing, TlsSeen, Transport, Tried};
 pub use flow::{
@@ -24,3 +25,4 @@ pub use outcome::{Outcome, Rcode};
 pub use payload::{Payload, PayloadError};
 pub use serving::{Bound, Certificate, HttpAnswer, HttpListener, Listener, Own, Ready, Route, Serving, Speak};
 pub use token::{TokenAnswer, TokenRequest, TokenState};
+pub use tunnel::{Member, Tunnel};

@@ -16,3 +16,4 @@ mod rejection;
 mod session;
 mod stand_ins;
 mod tls;
+mod tunnel;

@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use airtight_probe::dial::{Dialler, Settings};
 use airtight_probe::wire::{
-    Answer, Attempt, BodyEnd, Exchange, Family, Flow, HttpExchange, Icmp, Identity, Lookups, Outcome, Payload, Phase,
-    Ping, Rcode, Refusal, Reply, Request, Resolver, Say, Target, Timing, Tls, TlsExchange, Trust,
+    Answer, Attempt, BodyEnd, Exchange, Family, Flow, HttpExchange, Icmp, Identity, Lookups, Member, Outcome, Payload,
+    Phase, Ping, Rcode, Refusal, Reply, Request, Resolver, Say, Target, Timing, Tls, TlsExchange, Trust, Tunnel,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -88,13 +88,18 @@ fn resolver() -> impl Strategy<Value = Resolver> {
         })
 }
 
-fn flow() -> impl Strategy<Value = Flow> {
-    (".*", attempt(), any::<u64>(), option::of(resolver())).prop_map(|(id, attempt, deadline_ms, resolver)| Flow {
-        id,
-        attempt,
-        deadline_ms,
-        resolver,
+fn tunnel() -> impl Strategy<Value = Tunnel> {
+    let to = any::<std::net::SocketAddr>().prop_filter("a scope is not written", std::net::SocketAddr::is_ipv4);
+    (to, any::<u16>(), target(), option::of(".*")).prop_map(|(to, port, authority, cluster)| Tunnel {
+        to,
+        port,
+        member: Member { cluster, ..Member::of(authority) },
     })
+}
+
+fn flow() -> impl Strategy<Value = Flow> {
+    (".*", attempt(), any::<u64>(), option::of(resolver()), option::of(tunnel()))
+        .prop_map(|(id, attempt, deadline_ms, resolver, tunnel)| Flow { id, attempt, deadline_ms, resolver, tunnel })
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -125,6 +130,7 @@ prop_compose! {
     ) -> Answer {
         Answer {
             id, line, outcome, detail, peer,
+            inner: None,
             phase: Phase::Response,
             errno: Some("ECONNREFUSED".to_owned()),
             refusal: Some(Refusal::PortUnreachable),

@@ -8,4 +8,5 @@ mod guests;
 mod job;
 mod role;
 mod run;
+mod snapshot;
 mod stage;

@@ -20,7 +20,7 @@ use super::objects;
 use crate::answer;
 use crate::options::Options;
 use crate::origin::Origin;
-use crate::session::{Jobs, round};
+use crate::session::{Job, Jobs, round};
 
 /// How many outcomes in a row must agree.
 const STABLE: usize = 2;
@@ -144,7 +144,7 @@ impl Stage<'_> {
 
     fn dial(&self, client: &Container, server: IpAddr) -> Outcome {
         let attempt = get(server);
-        let jobs = Jobs::from([(Origin::Pod(client.clone()), vec![(0, attempt)])]);
+        let jobs = Jobs::from([(Origin::Pod(client.clone()), vec![Job::plain(0, attempt)])]);
         match round(self.cluster, self.options, &jobs).remove(&0) {
             Some(Ok(answered)) => answer::outcome(&answered.answer),
             Some(Err(why)) => Outcome::ProbeError(why),

@@ -19,6 +19,9 @@ pub struct Attempt {
     pub captured: bool,
     /// The address and port that was dialled; none if the flow did not come so far.
     pub to: Option<SocketAddr>,
+    /// The end of the tunnel of the mesh that the client opened by itself, with its port; then `to` is what it wanted
+    /// through it.
+    pub tunnel: Option<SocketAddr>,
     /// The transport protocol.
     pub protocol: Protocol,
     /// Method and path (query included) of the HTTP request, if there is one.

@@ -34,6 +34,7 @@ pub(super) struct Leg {
     captured: bool,
     protocol: Protocol,
     targets: BTreeSet<SocketAddr>,
+    tunnel: Option<SocketAddr>,
     tunnels: BTreeSet<IpAddr>,
     resolvers: BTreeSet<SocketAddr>,
     names: BTreeSet<String>,
@@ -52,6 +53,7 @@ impl Leg {
             captured: attempt.captured,
             protocol: attempt.protocol,
             targets: attempt.to.map(|to| ways.targets(to)).unwrap_or_default(),
+            tunnel: attempt.tunnel,
             tunnels: attempt.to.map(|to| ways.tunnels(to)).unwrap_or_default(),
             resolvers: attempt.resolvers.iter().flat_map(|resolver| ways.targets(*resolver)).collect(),
             names: attempt.names.iter().map(|name| plain_name(name)).collect(),
@@ -74,6 +76,7 @@ impl Leg {
             captured: true,
             protocol: Protocol::Tcp,
             targets: BTreeSet::from([upstream]),
+            tunnel: None,
             tunnels: BTreeSet::from([upstream.ip()]),
             resolvers: BTreeSet::new(),
             names: BTreeSet::new(),
@@ -122,6 +125,9 @@ impl Leg {
         }
         if record.protocol.is_some_and(|protocol| protocol != self.protocol) {
             return None;
+        }
+        if let Some(tunnel) = self.tunnel {
+            return if wire == tunnel { self.by_port(record) } else { None };
         }
         if self.captured && wire.port() == HBONE && self.tunnels.contains(&wire.ip()) {
             return Some(Strength::Ends);
@@ -197,7 +203,11 @@ impl Leg {
         if is_tunnelled(record) {
             let there =
                 record.inner.map_or_else(|| self.tunnels.contains(&wire.ip()), |inner| self.targets.contains(&inner));
-            return (self.captured && there).then_some(Strength::Ends);
+            return match self.tunnel {
+                Some(tunnel) if there && wire == tunnel => self.by_port(record),
+                Some(_) => None,
+                None => (self.captured && there).then_some(Strength::Ends),
+            };
         }
         self.targets.contains(&wire).then(|| self.by_port(record)).flatten()
     }

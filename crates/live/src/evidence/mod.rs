@@ -27,4 +27,5 @@ pub use examine::{Examined, examine, examine_until};
 pub use proxy::ProxyPod;
 pub use record::{Client, HBONE, Line, Record, Says, SeenRequest, Span};
 pub use ways::Ways;
+pub(crate) use ways::endpoints;
 pub use witness::ClusterWitness;

@@ -109,7 +109,7 @@ fn port_of(port: &Value) -> Option<u16> {
 }
 
 /// Every endpoint, ready or not: a flow may go to one that has just ceased to be.
-fn endpoints<'a>(slice: &'a Value, port: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
+pub(crate) fn endpoints<'a>(slice: &'a Value, port: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
     let ports: Vec<u16> =
         items(slice, "/ports").iter().filter(|each| text(each, "/name") == port).filter_map(port_of).collect();
     items(slice, "/endpoints")

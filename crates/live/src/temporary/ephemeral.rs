@@ -9,10 +9,14 @@ use airtight_cluster::{ApiCall, Cluster, Verb};
 use airtight_manifest::Failure;
 use serde_json::{Value, json};
 
+use crate::mesh::CREDENTIALS;
 use crate::options::Options;
 
 /// The container's name; a further one in the same pod has a number behind it.
 pub const NAME: &str = "airtight-probe";
+
+/// The user as whom a probe runs that needs no other.
+const NOBODY: u64 = 65532;
 
 /// Words of those who refuse an object and not the user: webhooks (`k8s.io/apiserver`
 /// `pkg/admission/plugin/webhook/errors/statuserror.go`), policies of the API server's own, Pod Security
@@ -90,14 +94,16 @@ fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<Result<S
     let numbered = (2..).map(|number| format!("{NAME}-{number}"));
     let name = std::iter::once(NAME.to_owned()).chain(numbered).find(|name| !taken.contains(name.as_str()));
     let name = name.unwrap_or_else(|| NAME.to_owned());
+    let member = Credentials::of(pod);
     let container = json!({
         "name": name,
         "image": options.image,
         "command": [options.program, "pause"],
         "terminationMessagePolicy": "File",
+        "volumeMounts": member.mounts,
         "securityContext": {
             "runAsNonRoot": true,
-            "runAsUser": 65532,
+            "runAsUser": member.user,
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
             "capabilities": {"drop": ["ALL"]},
@@ -120,6 +126,27 @@ fn put(cluster: &dyn Cluster, options: &Options, pod: &Value) -> Result<Result<S
         403 => error.hint("`airtight rbac --as-deployed` prints the role that this takes"),
         _ => error.hint("the API server's words say what it did not like"),
     })
+}
+
+/// What a probe beside a proxy of Istio's needs to open tunnels in its stead: the proxy's credentials, and the user who
+/// may read them.
+struct Credentials {
+    mounts: Vec<Value>,
+    user: u64,
+}
+
+impl Credentials {
+    fn of(pod: &Value) -> Self {
+        let containers = items(pod, "/spec/containers").iter();
+        let mounts = |container: &&Value| {
+            let own = items(container, "/volumeMounts");
+            CREDENTIALS.iter().all(|(name, _)| own.iter().any(|mount| text(mount, "/name") == *name))
+        };
+        let Some(proxy) = containers.into_iter().find(mounts) else { return Self { mounts: Vec::new(), user: NOBODY } };
+        let mounts = CREDENTIALS.iter().map(|(name, path)| json!({"name": name, "mountPath": path, "readOnly": true}));
+        let user = proxy.pointer("/securityContext/runAsUser").and_then(Value::as_u64);
+        Self { mounts: mounts.collect(), user: user.filter(|user| *user > 0).unwrap_or(NOBODY) }
+    }
 }
 
 /// Waits until the containers (namespace, pod and name) run.

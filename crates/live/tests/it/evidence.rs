@@ -171,6 +171,7 @@ impl AttemptVector {
     fn attempt(&self) -> Attempt {
         let request = self.request.as_deref().map(|request| request.split_once(' ').unwrap());
         Attempt {
+            tunnel: None,
             ip: self.from.ip(),
             port: (self.from.port() != 0).then_some(self.from.port()),
             captured: self.captured,

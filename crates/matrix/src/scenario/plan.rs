@@ -43,13 +43,15 @@ pub struct Selection {
     pub filters: Vec<Filter>,
     /// A case must belong to one of them, if there are any.
     pub suites: Vec<String>,
+    /// A case must be one of them; none: it may be any.
+    pub ids: Option<BTreeSet<CaseId>>,
 }
 
 impl Selection {
     fn takes(&self, case: &PlannedCase) -> bool {
         let by_filter = self.filters.is_empty() || self.filters.iter().any(|filter| filter.matches(case));
         let by_suite = self.suites.is_empty() || case.suite.as_ref().is_some_and(|suite| self.suites.contains(suite));
-        by_filter && by_suite
+        by_filter && by_suite && self.ids.as_ref().is_none_or(|ids| ids.contains(&case.case.id))
     }
 }
 

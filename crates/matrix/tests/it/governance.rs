@@ -113,6 +113,6 @@ fn attempt(world: &World, text: &str) -> Trace {
 fn the_layer_of_attempts_can_be_selected() {
     let plan = plan(&worlds::reference("reference"));
     let filters = vec!["layer=admission".parse::<Filter>().unwrap()];
-    let selected = plan.select(&Selection { filters, suites: Vec::new() });
+    let selected = plan.select(&Selection { filters, ..Selection::default() });
     assert!(selected.cases.iter().filter(|case| !case.support).count() > 15);
 }

@@ -46,6 +46,7 @@ fn ids(plan: &Plan, filters: &[&str], suites: &[&str]) -> String {
     let selection = Selection {
         filters: filters.iter().map(|text| text.parse().unwrap()).collect(),
         suites: suites.iter().map(|suite| (*suite).to_owned()).collect(),
+        ids: None,
     };
     let ids = plan
         .select(&selection)
@@ -111,7 +112,7 @@ fn several_filters_mean_any_and_a_suite_narrows_them() {
     assert_eq!(ids(&plan, &[], &["none"]), "");
     assert_eq!(plan.suites().into_iter().collect::<Vec<_>>(), ["full", "smoke"]);
     assert_eq!(plan.case("E-2").unwrap().case.scenario, "egress");
-    let some = plan.select(&Selection { filters: vec!["M-1".parse().unwrap()], suites: Vec::new() });
+    let some = plan.select(&Selection { filters: vec!["M-1".parse().unwrap()], ..Selection::default() });
     assert_eq!(some.titles().into_keys().collect::<Vec<_>>(), ["mcp"]);
 }
 
@@ -196,7 +197,7 @@ proptest! {
 fn every_selected_denial_comes_with_its_twin() {
     let plan = plan();
     for filter in ["expect=deny", "severity=critical", "M-3", "layer=cni"] {
-        let chosen = plan.select(&Selection { filters: vec![filter.parse().unwrap()], suites: Vec::new() });
+        let chosen = plan.select(&Selection { filters: vec![filter.parse().unwrap()], ..Selection::default() });
         for planned in &chosen.cases {
             let twin = planned.case.twin.as_ref();
             assert!(twin.is_none_or(|twin| chosen.case(twin).is_some()), "{filter}: {}", planned.case.id);

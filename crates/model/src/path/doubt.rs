@@ -3,15 +3,23 @@
 use airtight_manifest::RuleRef;
 
 use super::trace::{End, Hop, Trace};
-use crate::world::{Reach, World};
+use crate::world::{Reach, UNREAD, World};
 
 /// Leaves open how a flow ends that an object of an unmodelled kind could touch on its way.
 pub(super) fn admit_doubt(world: &World, mut trace: Trace) -> Trace {
     if let Some(rule) = doubt_about(world, &trace.hops) {
-        trace.end = End::Unknown(format!("{rule} is of a kind that airtight does not model"));
+        trace.end = End::Unknown(why_open(rule));
         trace.answer = None;
     }
     trace
+}
+
+/// Why an object leaves a way open, in words.
+pub(super) fn why_open(rule: &RuleRef) -> String {
+    if rule.object.kind.as_ref() == UNREAD {
+        return format!("{} could not be read from the cluster ({})", rule.object.name, rule.at);
+    }
+    format!("{rule} is of a kind that airtight does not model")
 }
 
 /// The object that leaves a way open.

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::json;
 
 use super::intake::{Item, accepted};
+use super::ownership::is_live;
 
 /// Where they say that they were written.
 const FILE: &str = "built-in/assumed-workloads.yaml";
@@ -32,7 +33,8 @@ struct Spoken(BTreeSet<(String, Labels)>);
 
 /// The pods of which the policies among `items` speak; none if there are workloads.
 pub(super) fn of(items: &[Item]) -> Vec<Item> {
-    if items.iter().any(|item| runs_pods(&item.resource)) {
+    // Where nothing runs in a cluster, nothing does.
+    if items.iter().any(|item| runs_pods(&item.resource) || is_live(&item.document)) {
         return Vec::new();
     }
     let mut spoken = Spoken::default();

@@ -15,16 +15,17 @@ use super::environment::Environment;
 use super::expose;
 use super::intake::{Intake, Item};
 use super::objects::Objects;
-use super::ownership::{Owners, has_ended, is_live};
+use super::ownership::{Owners, gateway_of, has_ended, is_live, is_ready};
 use super::place::Placement;
 use super::platform::{self, Resolver};
 use super::pod::{Pod, PodId};
 use super::proxy::{Proxy, proxies};
+use super::proxy_labels::GATEWAY_NAME;
 use super::service::Service;
 use super::touched::{self, touched};
 use super::workload;
 use super::{Namespace, World};
-use super::{assumed_namespaces, assumed_workloads};
+use super::{assumed_namespaces, assumed_workloads, uninstalled};
 use super::{kubernetes_service, listening, mentioned};
 
 /// A world and what was noticed while it was built.
@@ -63,7 +64,9 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(intake: Intake, environment: &'a Environment, stack: Stack) -> Self {
-        Self { items: intake.items, environment, stack, events: intake.events, findings: Vec::new() }
+        let mut items = intake.items;
+        let findings = uninstalled::leave_out(&mut items, &stack);
+        Self { items, environment, stack, events: intake.events, findings }
     }
 
     fn build(mut self) -> Built {
@@ -159,9 +162,33 @@ pub(super) struct AdmittedPod {
     pod: Object<kubernetes::Pod>,
     /// The node that its controller names, for a DaemonSet.
     node: Option<Arc<str>>,
-    /// Its addresses, if it was read from a cluster where it runs.
-    addresses: Vec<IpAddr>,
+    /// What is known of it already, if it was read from a cluster where it runs.
+    running: Running,
     origin: RuleRef,
+}
+
+/// What is known of a pod that runs already.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) ready: bool,
+    /// The Gateway whose proxy it is, in its own namespace.
+    pub(super) gateway: Option<String>,
+}
+
+impl Running {
+    /// Nothing: it is yet to be placed.
+    pub(super) fn not_yet() -> Self {
+        Self { addresses: Vec::new(), ready: true, gateway: None }
+    }
+
+    fn of(item: &Item) -> Self {
+        if !matches!(item.resource, Resource::Pod(_)) {
+            return Self::not_yet();
+        }
+        let gateway = gateway_of(&item.document).map(str::to_owned);
+        Self { addresses: running_at(item), ready: is_ready(&item.document), gateway }
+    }
 }
 
 /// The pods that controllers make of `workloads`, admitted among the stored `items`; those that would never start are
@@ -177,8 +204,11 @@ pub(super) fn admit_pods(
     let owners = Owners::of(items);
     let none = Labels::new();
     let (mut pods, mut findings) = (Vec::new(), Vec::new());
-    for item in workloads.iter().filter(|item| owners.makes_pods(item.resource.object()) && !has_ended(&item.document))
-    {
+    let gateways = gateways(items);
+    let makes_pods = |item: &&&Item| {
+        owners.makes_pods(item.resource.object()) && !has_ended(&item.document) && !is_of_proxy(item, &gateways)
+    };
+    for item in workloads.iter().filter(makes_pods) {
         for mut request in
             workload::pods(&item.resource, &item.document, &nodes, &|name| mentioned::ordinals(name, items))
         {
@@ -198,7 +228,7 @@ pub(super) fn admit_pods(
                 workload: request.workload,
                 pod,
                 node: request.node,
-                addresses: running_at(item),
+                running: Running::of(item),
                 origin: origin(item),
             });
         }
@@ -206,11 +236,24 @@ pub(super) fn admit_pods(
     (pods, findings)
 }
 
+/// Gateways among `items`, as namespace and name.
+fn gateways(items: &[Item]) -> BTreeSet<(&str, &str)> {
+    let gateways = items.iter().filter_map(|item| match &item.resource {
+        Resource::Gateway(object) => Some((object.meta.namespace(), object.meta.name())),
+        _ => None,
+    });
+    gateways.collect()
+}
+
+/// Whether a workload was made for the proxy of a Gateway, which has pods of its own in any world.
+fn is_of_proxy(item: &Item, gateways: &BTreeSet<(&str, &str)>) -> bool {
+    let home = item.resource.object().namespace.as_deref().unwrap_or_default();
+    let is_pod = matches!(item.resource, Resource::Pod(_));
+    !is_pod && gateway_of(&item.document).is_some_and(|gateway| gateways.contains(&(home, gateway)))
+}
+
 /// The addresses of a pod that runs already (`status.podIPs`).
 fn running_at(item: &Item) -> Vec<IpAddr> {
-    if !matches!(item.resource, Resource::Pod(_)) {
-        return Vec::new();
-    }
     let status = &item.json["status"];
     let listed = status["podIPs"].as_array().into_iter().flatten().map(|entry| &entry["ip"]);
     let mut addresses: Vec<IpAddr> =
@@ -227,7 +270,7 @@ fn admitted(
     admission: &mut Admission,
 ) -> Option<Object<kubernetes::Pod>> {
     match &item.resource {
-        Resource::Pod(pod) if item.assumed => Some(pod.clone()),
+        Resource::Pod(pod) if item.assumed || is_live(&item.document) => Some(pod.clone()),
         _ => admission.admit_pod(document, labels),
     }
 }
@@ -237,14 +280,18 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     let (environment, stack) = (&server.environment, &server.admission.stack);
     let mut world = empty_world(server);
     let mut placement = Placement::new(environment, stack.clone());
-    placement.reserve(server.pods.iter().flat_map(|pod| &pod.addresses));
-    for AdmittedPod { workload, pod, node, addresses, origin, .. } in &server.pods {
-        let home = world.namespaces.get(pod.meta.namespace());
-        placement.place(Arc::clone(workload), pod, (node.as_deref(), addresses), home, origin.clone());
-    }
+    placement.reserve(server.pods.iter().flat_map(|pod| &pod.running.addresses));
     let mut sorted = Sorted::of(server.items.clone());
     let mut made = proxies(&sorted.objects, stack);
-    placement.of_proxies(&made.proxies, &world);
+    let is_proxy = |pod: &&AdmittedPod| proxy_of(pod, &made.proxies).is_some();
+    for AdmittedPod { workload, pod, node, running, origin, .. } in server.pods.iter().filter(|pod| !is_proxy(pod)) {
+        let home = world.namespaces.get(pod.meta.namespace());
+        placement.place(Arc::clone(workload), pod, (node.as_deref(), running), home, origin.clone());
+    }
+    for proxy in &made.proxies {
+        let there = server.pods.iter().filter(|pod| proxy_of(pod, &made.proxies) == Some(proxy));
+        placement.of_proxy(proxy, &there.map(|pod| (&pod.pod, &pod.running)).collect::<Vec<_>>(), &world);
+    }
     made.findings.extend(add_resolver(&world, &mut sorted, &mut placement, &server.admission.events));
     kubernetes_service::add(&mut sorted.services, &mut sorted.slices, environment);
     let mut pods = placement.pods;
@@ -257,6 +304,13 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     world.touched = touched(&world, &server.items, &server.admission.doubts).into();
     world.admission = server.admission.events.as_slice().into();
     Built { world, findings: made.findings }
+}
+
+/// The proxy that a pod is which was read from a cluster.
+fn proxy_of<'p>(pod: &AdmittedPod, proxies: &'p [Proxy]) -> Option<&'p Proxy> {
+    let gateway = pod.running.gateway.as_deref()?;
+    let label = |proxy: &Proxy| proxy.labels.get(GATEWAY_NAME).is_some_and(|name| name == gateway);
+    proxies.iter().find(|proxy| &*proxy.key.0 == pod.pod.meta.namespace() && label(proxy))
 }
 
 /// The resolver was there before any policy, so that admission has no say in it.
@@ -272,7 +326,8 @@ fn add_resolver(
     let missing = Resolver::missing(&sorted.services, &placement.pods, events);
     if let Some(pod) = &missing.pod {
         let home = world.namespaces.get(pod.meta.namespace());
-        placement.place(Arc::clone(&pod.meta.object.name), pod, (None, &[]), home, platform::origin(pod));
+        let running = Running::not_yet();
+        placement.place(Arc::clone(&pod.meta.object.name), pod, (None, &running), home, platform::origin(pod));
     }
     // Installers give it the tenth address of the range, which is the first that is given out.
     sorted.services.splice(0..0, missing.service);
@@ -349,7 +404,11 @@ fn services(sorted: &Sorted, proxies: &[Proxy], pods: &[Pod], environment: &Envi
     }
     let written = sorted.services.iter().map(|object| expose::service(object, pods, &sorted.slices, &mut addresses));
     let mut services: Vec<Service> = written.collect();
-    services.extend(proxies.iter().map(|proxy| expose::proxy_service(proxy, pods, &mut addresses)));
+    // One that was read from a cluster is the controller's own.
+    let is_there =
+        |proxy: &&Proxy| services.iter().any(|service| service.namespace == proxy.key.0 && service.name == proxy.name);
+    let missing: Vec<&Proxy> = proxies.iter().filter(|proxy| !is_there(proxy)).collect();
+    services.extend(missing.into_iter().map(|proxy| expose::proxy_service(proxy, pods, &mut addresses)));
     services
 }
 

@@ -3,7 +3,7 @@
 
 use airtight_manifest::Labels;
 use airtight_manifest::istio::go_bool;
-use airtight_manifest::stack::{Stack, at_least};
+use airtight_manifest::stack::{Component, Stack, at_least};
 
 use super::Enrolment;
 
@@ -32,7 +32,7 @@ pub fn enrolment(
     host_network: bool,
     stack: &Stack,
 ) -> Enrolment {
-    if host_network {
+    if host_network || stack.lacks(Component::Istio) {
         return Enrolment::None;
     }
     if pod_annotations.contains_key(SIDECAR_STATUS)

@@ -13,7 +13,9 @@ use super::endpoint::{Host, Node};
 pub struct Environment {
     /// The cluster's nodes; pods without `nodeName` are spread over those that are no control plane.
     pub nodes: Vec<Node>,
-    /// Hosts outside the cluster, the metadata service among them.
+    /// Hosts outside the cluster, the metadata service among them; where they are not written, those that policies
+    /// name are assumed.
+    #[serde(default)]
     pub hosts: Vec<Host>,
     /// Where a user on the Internet comes from.
     pub outside: std::net::IpAddr,

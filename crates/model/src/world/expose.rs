@@ -23,7 +23,10 @@ pub(super) fn service(
     let spec = &object.body.spec;
     let selector: Option<Labels> = spec.selector.clone().filter(|selector| !selector.is_empty());
     let (backends, external_endpoints) = match &selector {
-        Some(selector) => (selected(object.meta.namespace(), selector, pods), Vec::new()),
+        Some(selector) => {
+            let selected = selected(object.meta.namespace(), selector, pods, spec.publish_not_ready_addresses);
+            (selected, Vec::new())
+        }
         None => sliced(object, pods, slices),
     };
     Service {
@@ -49,7 +52,7 @@ pub(super) fn proxy_service(proxy: &Proxy, pods: &[Pod], addresses: &mut Allocat
         name: proxy.name.clone(),
         labels: Labels::new(),
         annotations: Labels::new(),
-        backends: selected(&proxy.key.0, &selector, pods),
+        backends: selected(&proxy.key.0, &selector, pods, None),
         selector: Some(selector),
         cluster_ips: addresses.next(),
         ports: proxy.service_ports.clone(),
@@ -85,8 +88,10 @@ fn cluster_ips(spec: &ServiceSpec, addresses: &mut Allocator) -> Vec<IpAddr> {
     if written.is_empty() { addresses.next() } else { written }
 }
 
-fn selected(namespace: &str, selector: &Labels, pods: &[Pod]) -> Vec<PodId> {
+/// Pods of a selector to which a Service sends: ready ones, unless it publishes all.
+fn selected(namespace: &str, selector: &Labels, pods: &[Pod], all: Option<bool>) -> Vec<PodId> {
     pods.iter()
+        .filter(|pod| pod.ready || all == Some(true))
         .filter(|pod| {
             &*pod.namespace == namespace && selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         })

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use airtight_manifest::gateway_api::{GatewayClass, ParametersReference};
-use airtight_manifest::stack::{Stack, at_least};
+use airtight_manifest::stack::{Component, Stack, at_least};
 use airtight_manifest::{Labels, Located, Object, RuleRef};
 use serde::Serialize;
 
@@ -119,13 +119,14 @@ pub fn gateway_classes(written: &[Object<GatewayClass>], stack: &Stack) -> BTree
 fn made_by_controllers(stack: &Stack) -> Vec<Class> {
     let versions = &stack.versions;
     let class = |name: &str, controller: &str| made(name, controller, stack);
-    let mut classes = vec![
-        class("kgateway", "kgateway.dev/kgateway"),
-        class("istio", "istio.io/gateway-controller"),
-        class("istio-remote", "istio.io/unmanaged-gateway"),
-        class("istio-waypoint", "istio.io/mesh-controller"),
-    ];
-    if at_least(&versions.istio, 1, 26) {
+    let mut classes = vec![class("kgateway", "kgateway.dev/kgateway")];
+    let has_istio = !stack.lacks(Component::Istio);
+    if has_istio {
+        classes.push(class("istio", "istio.io/gateway-controller"));
+        classes.push(class("istio-remote", "istio.io/unmanaged-gateway"));
+        classes.push(class("istio-waypoint", "istio.io/mesh-controller"));
+    }
+    if has_istio && at_least(&versions.istio, 1, 26) {
         classes.push(class("istio-east-west", "istio.io/eastwest-controller"));
     }
     if !at_least(&versions.kgateway, 2, 1) {
@@ -166,6 +167,7 @@ fn from_manifest(object: &Object<GatewayClass>, stack: &Stack) -> Class {
 fn implementation(name: &str, controller: &str, stack: &Stack) -> Option<Implementation> {
     let versions = &stack.versions;
     match controller {
+        istio if istio.starts_with("istio.io/") && stack.lacks(Component::Istio) => None,
         "kgateway.dev/kgateway" if name == "kgateway-waypoint" => Some(Implementation::KgatewayWaypoint),
         "kgateway.dev/kgateway" => Some(Implementation::Kgateway),
         "kgateway.dev/agentgateway" if !at_least(&versions.kgateway, 2, 2) => Some(Implementation::Agentgateway),

@@ -86,7 +86,7 @@ impl Intake {
 }
 
 /// Kinds of one name in two groups are two kinds.
-fn group(document: &Document) -> &str {
+pub(super) fn group(document: &Document) -> &str {
     let api = document.root.get("apiVersion").and_then(Node::as_str).unwrap_or_default();
     api.rsplit_once('/').map_or("", |(group, _)| group)
 }

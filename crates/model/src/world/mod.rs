@@ -33,6 +33,8 @@ mod service;
 mod state;
 mod succession;
 mod touched;
+mod uninstalled;
+mod unread;
 mod unseen;
 mod workload;
 
@@ -56,3 +58,4 @@ pub use service::{
 pub use state::{Namespace, World};
 pub use succession::Unmet;
 pub use touched::{Reach, Touched};
+pub(crate) use unread::UNREAD;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use airtight_manifest::{Document, Node, NodeValue, ObjectRef};
 
 use super::intake::Item;
+use super::proxy_labels::GATEWAY_NAME;
 
 /// The label by which a Deployment tells its ReplicaSets apart; their names end in its value.
 const HASH: &str = "pod-template-hash";
@@ -69,10 +70,32 @@ impl Owners {
     }
 }
 
-/// Whether a pod has done its work: it has no network any more.
+/// Whether a pod or a Job has done its work: it has no network any more.
 pub(super) fn has_ended(document: &Document) -> bool {
     let phase = document.root.get("status").and_then(|status| status.get("phase")).and_then(Node::as_str);
     matches!(phase, Some("Succeeded" | "Failed"))
+        || ["Complete", "Failed"].iter().any(|end| condition(document, end) == Some("True"))
+}
+
+/// Whether a Service may send to a pod: one that was read from a cluster says so itself, and is going if it is being
+/// deleted (Kubernetes `staging/src/k8s.io/endpointslice/utils.go`); any other will be ready.
+pub(super) fn is_ready(document: &Document) -> bool {
+    let is_going = document.root.get("metadata").is_some_and(|metadata| metadata.get("deletionTimestamp").is_some());
+    let runs = document.root.get("status").is_some_and(|status| status.get("phase").is_some());
+    !is_live(document) || !runs || (condition(document, "Ready") == Some("True") && !is_going)
+}
+
+/// The `status` of a condition.
+fn condition<'d>(document: &'d Document, kind: &str) -> Option<&'d str> {
+    let conditions = document.root.get("status")?.get("conditions")?.as_list()?;
+    let text = |condition: &'d Node, key: &str| condition.get(key).and_then(Node::as_str);
+    conditions.iter().find(|each| text(each, "type") == Some(kind)).and_then(|each| text(each, "status"))
+}
+
+/// The Gateway for whose proxy a controller made an object that was read from a cluster, by the label that every
+/// controller sets on all that it makes.
+pub(super) fn gateway_of(document: &Document) -> Option<&str> {
+    label(document, GATEWAY_NAME).filter(|_| is_live(document))
 }
 
 /// Whether an object was read from a cluster, where all that it needs was there.

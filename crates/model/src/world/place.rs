@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerPort as ApiPort, PodSpec, P
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::addresses::Allocator;
+use super::build::Running;
 use super::endpoint::{Node, NodeId};
 use super::enrolment::enrolment;
 use super::pod::{ContainerPort, Enrolment, Pod, PodId, Probe, ProbeKind, Role};
@@ -41,7 +42,7 @@ impl<'a> Placement<'a> {
         &mut self,
         workload: Arc<str>,
         pod: &Object<kubernetes::Pod>,
-        (node, addresses): (Option<&str>, &[IpAddr]),
+        (node, running): (Option<&str>, &Running),
         namespace: Option<&Namespace>,
         origin: RuleRef,
     ) {
@@ -56,12 +57,9 @@ impl<'a> Placement<'a> {
             labels: pod.meta.labels.clone(),
             annotations: pod.meta.annotations.clone(),
             service_account: Arc::from(spec.service_account_name.as_deref().unwrap_or("default")),
-            addresses: if host_network || addresses.is_empty() {
-                self.address(host_network, node)
-            } else {
-                addresses.to_vec()
-            },
+            addresses: self.addresses(running, host_network, node),
             node,
+            ready: running.ready,
             host_network,
             ports: ports(spec),
             lists_not_all_ports: serving(spec).any(|container| container.ports.iter().flatten().next().is_none()),
@@ -73,40 +71,54 @@ impl<'a> Placement<'a> {
         self.pods.push(placed);
     }
 
-    /// Adds the pods of proxies, one for each.
-    pub(super) fn of_proxies(&mut self, proxies: &[Proxy], world: &World) {
-        for proxy in proxies {
-            // Wherever it is put: neither its name nor the other proxies may decide.
-            let node = NodeId(number(self.workers().first().copied().unwrap_or(0)));
-            let namespace = world.namespaces.get(&proxy.key.0);
-            let enrolment = match proxy.enrolment {
-                EnrolmentHint::ByLabels => self.enrolment(&proxy.labels, &proxy.annotations, namespace, false),
-                EnrolmentHint::Native => Enrolment::Native,
-                EnrolmentHint::NativeOutbound => Enrolment::NativeOutbound,
-            };
-            let placed = Pod {
-                id: PodId(number(self.pods.len())),
-                namespace: Arc::clone(&proxy.key.0),
-                name: Arc::from(format!("{}-0", proxy.name)),
-                workload: Arc::clone(&proxy.key.1),
-                labels: proxy.labels.clone(),
-                annotations: proxy.annotations.clone(),
-                service_account: Arc::clone(&proxy.service_account),
-                addresses: self.address(false, node),
-                node,
-                host_network: false,
-                ports: proxy.ports.clone(),
-                lists_not_all_ports: false,
-                probes: Vec::new(),
-                enrolment,
-                role: if proxy.is_waypoint {
-                    Role::Waypoint(proxy.key.clone())
-                } else {
-                    Role::Gateway(proxy.key.clone())
-                },
-                origin: proxy.origin.clone(),
-            };
-            self.pods.push(placed);
+    /// Adds the pods of a proxy: those that run already, else one.
+    pub(super) fn of_proxy(&mut self, proxy: &Proxy, there: &[(&Object<kubernetes::Pod>, &Running)], world: &World) {
+        // Wherever it is put: neither its name nor the other proxies may decide.
+        let node = NodeId(number(self.workers().first().copied().unwrap_or(0)));
+        let namespace = world.namespaces.get(&proxy.key.0);
+        if there.is_empty() {
+            let addresses = self.address(false, node);
+            let pod = self.proxy_pod(proxy, namespace, (&proxy.labels, &proxy.annotations));
+            let name = Arc::from(format!("{}-0", proxy.name));
+            return self.pods.push(Pod { name, node, addresses, ..pod });
+        }
+        for (pod, running) in there {
+            let node = self.node(pod.body.spec.node_name.as_deref());
+            let addresses = self.addresses(running, false, node);
+            let made = self.proxy_pod(proxy, namespace, (&pod.meta.labels, &pod.meta.annotations));
+            let account = pod.body.spec.service_account_name.as_deref().map(Arc::from);
+            let service_account = account.unwrap_or_else(|| Arc::clone(&made.service_account));
+            let (name, ready) = (Arc::from(pod.meta.name()), running.ready);
+            self.pods.push(Pod { name, node, addresses, ready, service_account, ..made });
+        }
+    }
+
+    /// A proxy's pod, whose name, node and addresses are yet to be given.
+    fn proxy_pod(&self, proxy: &Proxy, home: Option<&Namespace>, (labels, annotations): (&Labels, &Labels)) -> Pod {
+        let enrolment = match proxy.enrolment {
+            EnrolmentHint::ByLabels => self.enrolment(labels, annotations, home, false),
+            EnrolmentHint::Native => Enrolment::Native,
+            EnrolmentHint::NativeOutbound => Enrolment::NativeOutbound,
+        };
+        let key = proxy.key.clone();
+        Pod {
+            id: PodId(number(self.pods.len())),
+            namespace: Arc::clone(&proxy.key.0),
+            name: Arc::clone(&proxy.name),
+            workload: Arc::clone(&proxy.key.1),
+            labels: labels.clone(),
+            annotations: annotations.clone(),
+            service_account: Arc::clone(&proxy.service_account),
+            addresses: Vec::new(),
+            node: NodeId(0),
+            ready: true,
+            host_network: false,
+            ports: proxy.ports.clone(),
+            lists_not_all_ports: false,
+            probes: Vec::new(),
+            enrolment,
+            role: if proxy.is_waypoint { Role::Waypoint(key) } else { Role::Gateway(key) },
+            origin: proxy.origin.clone(),
         }
     }
 
@@ -136,6 +148,13 @@ impl<'a> Placement<'a> {
         let index = workers.get(self.next_node % workers.len().max(1)).copied().unwrap_or(0);
         self.next_node += 1;
         NodeId(number(index))
+    }
+
+    fn addresses(&mut self, running: &Running, host_network: bool, node: NodeId) -> Vec<IpAddr> {
+        if host_network || running.addresses.is_empty() {
+            return self.address(host_network, node);
+        }
+        running.addresses.clone()
     }
 
     fn address(&mut self, host_network: bool, node: NodeId) -> Vec<IpAddr> {

@@ -32,6 +32,8 @@ pub struct Pod {
     pub service_account: Arc<str>,
     /// The node it runs on.
     pub node: NodeId,
+    /// Whether Services send to it; one that was read from a cluster may have told otherwise.
+    pub ready: bool,
     /// Its addresses; a host-network pod has its node's.
     pub addresses: Vec<IpAddr>,
     /// Whether it shares its node's network namespace.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::admit::Doubts;
 use super::intake::Item;
-use super::{Enrolment, Pod, Proxy, Service, World};
+use super::{Enrolment, Pod, Proxy, Service, World, unread};
 
 /// An object of a kind that is not modelled, and what it can touch in its world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +127,10 @@ impl View<'_> {
             Touches::TargetGateways => vec![Reach::Ends(self.proxies(|proxy| self.is_target(proxy)))],
             Touches::KgatewayProxies => vec![Reach::Ends(self.proxies(|proxy| !is_istio(proxy)))],
             Touches::Gateways => vec![Reach::Ends(self.proxies(|_| true))],
+            Touches::Unread if text(self.spec, "kind") == unread::API_SERVER => {
+                vec![Reach::To(self.behind("default", "kubernetes"))]
+            }
+            Touches::Unread => unread::reach(self.world, self.spec, Some(self.home).filter(|home| !home.is_empty())),
         }
     }
 
@@ -309,7 +313,8 @@ const EACH: usize = 3;
 pub(super) fn findings(touched: &[Touched], items: &[Item], doubts: &Doubts) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = items.iter().filter_map(|item| admitting(item, doubts)).collect();
     let mut idle: Vec<(&str, Touches, Vec<&RuleRef>)> = Vec::new();
-    for one in touched.iter().filter(|one| one.by != Touches::MatchedObjects) {
+    findings.extend(unread::findings(touched, items));
+    for one in touched.iter().filter(|one| !matches!(one.by, Touches::MatchedObjects | Touches::Unread)) {
         if !one.reach.is_empty() {
             findings.push(open(one));
             continue;

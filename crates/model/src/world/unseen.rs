@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::intake::Item;
 use super::touched::satisfied;
+use super::unread;
 
 /// Webhooks whose work is modelled: istiod's validation, Kyverno's own, and those of the Gateway API.
 const MODELLED_WEBHOOKS: &[&str] =
@@ -70,7 +71,11 @@ impl Unseen {
 
     fn of(item: &Item, items: &[Item]) -> Option<Self> {
         let Resource::Unmodelled(rule) = &item.resource else { return None };
-        if touches(&item.document)? != Touches::MatchedObjects {
+        let by = touches(&item.document)?;
+        if by == Touches::Unread && unread::admits(&item.json["spec"]) {
+            return Some(Self { rule: rule.clone(), choices: vec![constrained(&[], &rule.object)] });
+        }
+        if by != Touches::MatchedObjects {
             return None;
         }
         Some(Self { rule: rule.clone(), choices: choices(&item.json, &rule.object, items) })

@@ -10,5 +10,6 @@ mod mesh_vectors;
 mod near_misses;
 mod platform;
 mod reach_agreement;
+mod running;
 mod touched_vectors;
 mod version_vectors;

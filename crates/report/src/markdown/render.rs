@@ -8,6 +8,7 @@ use airtight_model::policy::Effect;
 use super::document::{Document, code, escape};
 use crate::cause::groups;
 use crate::failure::FailureKind;
+use crate::skip::skips;
 use crate::standing::Standing;
 use crate::text::duration;
 use crate::wording::{counts, expectation, headline, is_uncovered, observed, severity_word, trace, uncovered_words};
@@ -27,9 +28,10 @@ pub fn render_within(record: &RunRecord, limit: usize) -> String {
     let mut document = Document::new(limit);
     head(&mut document, record);
     causes(&mut document, record);
-    for standing in [Standing::Failed, Standing::Inconclusive, Standing::Waived, Standing::Skipped] {
+    for standing in [Standing::Failed, Standing::Inconclusive, Standing::Waived] {
         attention(&mut document, record, standing);
     }
+    skipped(&mut document, record);
     flaky(&mut document, record);
     uncovered(&mut document, record);
     findings(&mut document, record);
@@ -82,11 +84,24 @@ fn attention(document: &mut Document, record: &RunRecord, standing: Standing) {
         Standing::Failed => "Failed",
         Standing::Inconclusive => "Inconclusive",
         Standing::Waived => "Waived",
-        Standing::Skipped => "Skipped",
-        Standing::Denied | Standing::Allowed => return,
+        Standing::Denied | Standing::Allowed | Standing::Skipped => return,
     };
     let header = ["Case", "Severity", "Expected", "Observed", "Why"];
     document.table(title, &header, cases.into_iter().map(row));
+}
+
+/// What was not tried, by reason.
+fn skipped(document: &mut Document, record: &RunRecord) {
+    let ids = |cases: &[&CaseRecord]| cases.iter().map(|case| code(&case.case.id)).collect::<Vec<_>>().join(", ");
+    let rows = skips(&record.cases).into_iter().map(|skips| {
+        let follow = if skips.followers.is_empty() {
+            String::new()
+        } else {
+            format!("<br>by their twin: {}", ids(&skips.followers))
+        };
+        vec![skips.count().to_string(), escape(skips.reason), format!("{}{follow}", ids(&skips.cases))]
+    });
+    document.table("Skipped, by reason", &["Count", "Why", "Cases"], rows);
 }
 
 fn row(record: &CaseRecord) -> Vec<String> {

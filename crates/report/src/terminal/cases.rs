@@ -7,6 +7,7 @@ use super::style::Style;
 use super::trace::push_turning_point;
 use crate::cause::Group;
 use crate::failure::FailureKind;
+use crate::skip::Skips;
 use crate::text::one_line;
 use crate::wording::{expectation, foreseen, list, observed, trace};
 
@@ -44,6 +45,19 @@ pub(super) fn tell_group(group: &Group<'_>, style: Style) -> String {
     }
     let verdict = if group.has_failed() { "failed" } else { "open" };
     for (name, cases) in [(verdict, listed), ("follow", group.followers.as_slice())] {
+        if !cases.is_empty() {
+            field(&mut out, style, name, &list(cases.iter().map(|case| &case.case.id)));
+        }
+    }
+    out
+}
+
+/// Cases that were not tried for one reason: which, and why.
+pub(super) fn tell_skips(skips: &Skips<'_>, style: Style) -> String {
+    let count = skips.count();
+    let counted = style.bold(&format!("{count} {}", if count == 1 { "case" } else { "cases" }));
+    let mut out = format!("  {counted}: {}\n", style.wrap(&one_line(skips.reason), 4));
+    for (name, cases) in [("cases", &skips.cases), ("follow", &skips.followers)] {
         if !cases.is_empty() {
             field(&mut out, style, name, &list(cases.iter().map(|case| &case.case.id)));
         }

@@ -10,6 +10,7 @@ use super::cases;
 use super::progress::Progress;
 use super::style::Style;
 use crate::cause::groups;
+use crate::skip::{Skips, skips};
 use crate::standing::Standing;
 use crate::text::{count, duration, one_line, visible};
 use crate::wording::{counts, headline, is_uncovered, list, status_word, uncovered, uncovered_words};
@@ -93,13 +94,25 @@ impl<W: Write> Terminal<W> {
 
     fn finished(&mut self, record: &RunRecord) -> io::Result<()> {
         self.progress.finish(&mut self.out, self.style)?;
-        for standing in [Standing::Skipped, Standing::Waived] {
-            self.cases(record, standing)?;
-        }
+        self.skipped(record)?;
+        self.cases(record, Standing::Waived)?;
         self.flaky(record)?;
         self.uncovered(record)?;
         self.causes(record)?;
         self.conclusion(record)
+    }
+
+    /// What was not tried, by reason.
+    fn skipped(&mut self, record: &RunRecord) -> io::Result<()> {
+        let all = skips(&record.cases);
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.section("skipped, by reason", all.iter().map(Skips::count).sum())?;
+        for skips in all {
+            self.out.write_all(cases::tell_skips(&skips, self.style).as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The cases of one standing, each told as its standing needs it.

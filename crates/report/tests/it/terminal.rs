@@ -69,9 +69,9 @@ note[inert] a ConfigMap has no bearing on traffic
   ~ user-ingress: 1 waived
   - tenant-isolation: 1 skipped
 
-skipped (1)
-  - ISO-03 SCTP between tenants is denied [medium]
-    why      the stack has no SCTP (sctp.enabled is false)
+skipped, by reason (1)
+  1 case: the stack has no SCTP (sctp.enabled is false)
+    cases    ISO-03
 
 waived (1)
   ~ IN-05 the legacy page is not served [medium]

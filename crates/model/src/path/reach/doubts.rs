@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use airtight_manifest::RuleRef;
 
 use super::basis::{Bases, BasisId};
-use crate::path::doubt::{doubt_from, doubt_to};
+use crate::path::doubt::{doubt_from, doubt_to, why_open};
 use crate::path::trace::{Check, Wire};
 use crate::policy::{Checkpoint, Decision};
 use crate::world::{Pod, Protocol, World};
@@ -40,7 +40,7 @@ impl Doubts {
 
 /// The basis of a doubt about an object.
 pub(super) fn unmodelled(rule: &RuleRef, bases: &mut Bases) -> BasisId {
-    let detail = format!("{rule} is of a kind that airtight does not model");
+    let detail = why_open(rule);
     let check = Check { checkpoint: Checkpoint::Admission, decision: Decision::unknown(vec![rule.clone()], detail) };
     bases.add(Wire::Plain { protocol: Protocol::Tcp, port: None }, check)
 }

@@ -61,7 +61,7 @@ impl ZtunnelPolicy {
         self.speak(world, destination, port, &caller, self.ruling(world, destination, port, &caller))
     }
 
-    /// The same in short: which rule decides.
+    /// The same in short: which rules decide.
     #[must_use]
     pub fn ruling(&self, world: &World, destination: PodId, port: u16, caller: &Caller) -> Ruling {
         let pod = world.pod(destination);
@@ -92,17 +92,20 @@ impl ZtunnelPolicy {
 
     fn judge(&self, pod: &Pod, workload: &Workload, connection: &InboundConnection<'_>) -> Ruling {
         let of = |action| self.applying(pod, workload).filter(move |(_, policy)| policy.action == action);
-        let matched = |(index, policy): (usize, &Authorization)| Some((index, policy.matched(connection)?));
-        if let Some((policy, rule)) = of(RbacAction::Deny).find_map(matched) {
-            return Ruling::Denied { policy, rule };
+        let matching = |action| -> Vec<RuleIndex> {
+            of(action)
+                .flat_map(|(policy, own)| own.matching(connection).map(move |rule| RuleIndex { policy, rule }))
+                .collect()
+        };
+        let denying = matching(RbacAction::Deny);
+        if !denying.is_empty() {
+            return Ruling::Denied(denying);
         }
         if of(RbacAction::Allow).next().is_none() {
             return Ruling::Unopposed;
         }
-        match of(RbacAction::Allow).find_map(matched) {
-            Some((policy, rule)) => Ruling::Allowed { policy, rule },
-            None => Ruling::Unmatched,
-        }
+        let allowing = matching(RbacAction::Allow);
+        if allowing.is_empty() { Ruling::Unmatched } else { Ruling::Allowed(allowing) }
     }
 
     /// A ruling in words.
@@ -125,21 +128,21 @@ impl ZtunnelPolicy {
                 Decision::deny(Reason::NotListening, Outcome::Reset, detail)
                     .logged("connection failed error=\"attempted recursive call to ourselves\"")
             }
-            Ruling::Denied { policy, .. } => {
-                let policy = &self.policies[policy];
+            Ruling::Denied(matching) => {
+                let policy = &self.policies[matching.first().map_or(0, |first| first.policy)];
                 let error = format!("explicitly denied by: {}", policy.key());
                 // ztunnel stops at the first; the others would each do the same.
-                let rules = self.matching(pod, workload, RbacAction::Deny, &connection);
+                let rules = self.written(&matching, workload);
                 denied(policy, &shown()).by(rules).logged(log(Some(&error)))
             }
             Ruling::Unopposed => {
                 let detail = format!("no ALLOW policy is in force for {}, and no DENY rule matches", shown());
                 Decision::allow(Reason::NoPolicy, detail).by(exceptions.to_vec()).logged(log(None))
             }
-            Ruling::Allowed { policy, .. } => {
-                let policy = &self.policies[policy];
+            Ruling::Allowed(matching) => {
+                let policy = &self.policies[matching.first().map_or(0, |first| first.policy)];
                 let detail = format!("AuthorizationPolicy {} allows {}", policy.key(), shown());
-                let mut rules = self.matching(pod, workload, RbacAction::Allow, &connection);
+                let mut rules = self.written(&matching, workload);
                 rules.extend_from_slice(exceptions);
                 Decision::allow(Reason::AllowRule, detail).by(rules).logged(log(None))
             }
@@ -162,16 +165,13 @@ impl ZtunnelPolicy {
         &self.workloads[pod.0 as usize]
     }
 
-    /// Where the rules that the connection matches were written, of every policy with this action.
-    fn matching(
-        &self,
-        pod: &Pod,
-        workload: &Workload,
-        action: RbacAction,
-        connection: &InboundConnection<'_>,
-    ) -> Vec<RuleRef> {
-        let policies = self.applying(pod, workload).map(|(_, policy)| policy).filter(|policy| policy.action == action);
-        policies.flat_map(|policy| origins(policy, policy.matching(connection), workload)).collect()
+    /// Where rules were written.
+    fn written(&self, rules: &[RuleIndex], workload: &Workload) -> Vec<RuleRef> {
+        let of_one = |own: &[RuleIndex]| {
+            let policy = &self.policies[own.first().map_or(0, |first| first.policy)];
+            origins(policy, own.iter().map(|index| &policy.rules[index.rule]), workload)
+        };
+        rules.chunk_by(|one, other| one.policy == other.policy).flat_map(of_one).collect()
     }
 
     /// Policies of the namespace, of the mesh, and of the workload, in ztunnel's order.
@@ -203,9 +203,16 @@ impl Caller {
     }
 }
 
-/// What decides about a connection; policies and rules are indices. Connections to one pod and port with equal
-/// rulings get decisions that are equal but for the names of their sources.
+/// A rule of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RuleIndex {
+    policy: usize,
+    rule: usize,
+}
+
+/// What decides about a connection. Connections to one pod and port with equal
+/// rulings get decisions that are equal but for the names of their sources.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Ruling {
     /// How the destination stands to the mesh, and whether the source shows a certificate.
     Enrolment {
@@ -216,22 +223,12 @@ pub enum Ruling {
     Uncertain,
     /// The connection aims at a port of ztunnel.
     OwnPort,
-    /// A DENY rule matches.
-    Denied {
-        /// The policy.
-        policy: usize,
-        /// Its rule.
-        rule: usize,
-    },
+    /// These DENY rules match, in ztunnel's order; one at least.
+    Denied(Vec<RuleIndex>),
     /// No ALLOW policy is in force.
     Unopposed,
-    /// An ALLOW rule matches.
-    Allowed {
-        /// The policy.
-        policy: usize,
-        /// Its rule.
-        rule: usize,
-    },
+    /// These ALLOW rules match, in ztunnel's order; one at least.
+    Allowed(Vec<RuleIndex>),
     /// ALLOW policies are in force, and none matches.
     Unmatched,
 }

@@ -93,14 +93,9 @@ impl Authorization {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The first rule that the connection matches, by index.
-    pub(super) fn matched(&self, connection: &InboundConnection<'_>) -> Option<usize> {
-        self.rules.iter().position(|rule| rule.matches(connection))
-    }
-
-    /// Every rule that the connection matches.
-    pub(super) fn matching(&self, connection: &InboundConnection<'_>) -> impl Iterator<Item = &RbacRule> {
-        self.rules.iter().filter(|rule| rule.matches(connection))
+    /// Every rule that the connection matches, by index.
+    pub(super) fn matching(&self, connection: &InboundConnection<'_>) -> impl Iterator<Item = usize> {
+        self.rules.iter().enumerate().filter(|(_, rule)| rule.matches(connection)).map(|(index, _)| index)
     }
 }
 
