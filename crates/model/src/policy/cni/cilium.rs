@@ -94,7 +94,7 @@ impl<'a> Rule<'a> {
         if let Some(why) = ambiguous.as_ref().or(subject_doubt.as_ref()) {
             compilation.warn("ambiguous-key", self.meta, section.at, why, "write the key once");
         }
-        let requires = section.requires.iter().map(|selector| self.peer(compilation, selector)).collect();
+        let requires = section.requires.iter().map(|selector| self.demand(compilation, selector)).collect();
         compilation.entries.push(Entry {
             precedence: Precedence::normal(verdict),
             direction: section.direction,
@@ -143,17 +143,27 @@ impl<'a> Rule<'a> {
         unresolved(section, followed.doubt)
     }
 
+    /// A selector of peers; one that names a reserved label is left as it is (`getEndpointSelector`).
     fn peer(&self, compilation: &mut Compilation<'_>, selector: &LabelSelector) -> SelectorId {
         let selector = Selector::read(selector, None, str::to_owned);
+        if selector.has(|key| key.source == Some(Source::Reserved)) {
+            return compilation.selectors.intern(selector);
+        }
+        self.intern_confined(compilation, selector)
+    }
+
+    /// A demand on peers, which is confined whatever it names (`getEndpointSelector`, without `addK8sPrefix`).
+    fn demand(&self, compilation: &mut Compilation<'_>, selector: &LabelSelector) -> SelectorId {
+        self.intern_confined(compilation, Selector::read(selector, None, str::to_owned))
+    }
+
+    fn intern_confined(&self, compilation: &mut Compilation<'_>, selector: Selector) -> SelectorId {
         let selector = self.confined(selector, compilation.dialect.local_cluster());
         compilation.selectors.intern(selector)
     }
 
     /// Adds what a peer's selector leaves open: namespace and cluster (`getEndpointSelector`).
     fn confined(&self, selector: Selector, cluster: Option<&str>) -> Selector {
-        if selector.has(|key| key.source == Some(Source::Reserved)) {
-            return selector;
-        }
         let names_namespace = selector.has(|key| key.is_k8s_or_any() && key.key == NAMESPACE);
         let names_labels = selector.has(|key| key.is_k8s_or_any() && key.key.starts_with(NAMESPACE_LABELS));
         let names_cluster = selector.has(|key| key.is_k8s_or_any() && key.key == CLUSTER);
