@@ -26,6 +26,9 @@ use super::live::Ownership;
 use super::output::{Output, OutputFormat};
 use super::render;
 
+/// Stands for the run whose reports are in the report folder.
+const LAST: &str = "last";
+
 /// How to run the matrix.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -42,8 +45,8 @@ pub struct RunArgs {
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
     /// Take the cases that failed or stayed inconclusive in an earlier run [default: the last one, in the report folder]
-    #[arg(long, value_name = "RUN.JSON", num_args = 0..=1)]
-    only_failed: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "RUN.JSON", num_args = 0..=1, default_missing_value = LAST)]
+    only_failed: Option<PathBuf>,
     /// Folder for the reports; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "airtight-report", env = "AIRTIGHT_REPORT_DIR")]
     report_dir: PathBuf,
@@ -122,8 +125,8 @@ impl RunArgs {
     /// The cases that an earlier run left failed or inconclusive, if only those are wanted.
     fn unsettled(&self) -> Result<Option<BTreeSet<CaseId>>, CliError> {
         let Some(path) = &self.only_failed else { return Ok(None) };
-        let last = || self.report_dir.join(Format::Json.file_name());
-        let record = render::read(&path.clone().unwrap_or_else(last))?;
+        let last = self.report_dir.join(Format::Json.file_name());
+        let record = render::read(if path.as_os_str() == LAST { &last } else { path })?;
         let is_open = |record: &&CaseRecord| match record.judgement.verdict {
             Verdict::Fail | Verdict::Inconclusive => true,
             Verdict::Pass | Verdict::Skipped { .. } | Verdict::Waived { .. } => false,

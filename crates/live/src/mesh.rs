@@ -80,7 +80,7 @@ impl Mesh {
         }
         let slices = list(cluster, "/apis/discovery.k8s.io/v1/endpointslices").ok();
         let fronts = services.zip(slices).map(|(services, slices)| fronts(services, &slices, &addresses));
-        Self { captured, entered_straight, fronts, proxies }
+        Self { proxies, captured, entered_straight, fronts }
     }
 
     /// Whether ztunnel takes what goes to a workload's pods.
