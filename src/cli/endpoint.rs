@@ -45,19 +45,15 @@ pub(super) fn destination(text: &str, world: &World) -> Result<(Destination, Opt
             Destination::Service((*namespace).to_owned(), (*name).to_owned())
         }
         ["pod", namespace, name] | [namespace, name] => Destination::Pod((*namespace).to_owned(), (*name).to_owned()),
-        [host] => outside(host).ok_or_else(|| argument(text, "a destination", TARGETS))?,
+        [""] => return Err(argument(text, "a destination", TARGETS)),
+        [host] => address(host).map_or_else(|| Destination::Host((*host).to_owned()), Destination::Address),
         _ => return Err(argument(text, "a destination", TARGETS)),
     };
     Ok((destination, port))
 }
 
-/// A name or an address that is no object of the cluster.
-fn outside(host: &str) -> Option<Destination> {
-    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) => Some(Destination::Address(address)),
-        Err(_) if host.is_empty() || host.contains('/') => None,
-        Err(_) => Some(Destination::Host(host.to_owned())),
-    }
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
 }
 
 /// Lets what `text` aims at exist, if it is outside and nobody has written down what is there: whoever asks whether it
@@ -65,11 +61,11 @@ fn outside(host: &str) -> Option<Destination> {
 pub(super) fn assume(text: &str, environment: &mut Environment, namespaces: &BTreeSet<&str>) {
     let Ok((place, port)) = split_port(text) else { return };
     let port = port.unwrap_or(443);
-    let is_service = |name: &str| name.split('.').nth(1).is_some_and(|label| namespaces.contains(label));
-    match outside(place) {
-        Some(Destination::Address(address)) => environment.assume_address(address, port),
-        Some(Destination::Host(name)) if !is_service(&name) => environment.assume_name(&name, port),
-        _ => {}
+    let is_service = place.contains('/') || place.split('.').nth(1).is_some_and(|label| namespaces.contains(label));
+    match address(place) {
+        Some(address) => environment.assume_address(address, port),
+        None if is_service => {}
+        None => environment.assume_name(place, port),
     }
 }
 

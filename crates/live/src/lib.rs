@@ -40,6 +40,7 @@ mod options;
 mod origin;
 mod outside;
 mod places;
+mod probe_pod;
 pub mod raw;
 #[cfg(test)]
 mod scripted;

@@ -43,9 +43,13 @@ pub(super) struct Mesh {
     captured: BTreeSet<Name>,
     /// Those of them to whose pods traffic comes past ztunnel.
     entered_straight: BTreeSet<Name>,
-    /// Services, and the pods of the mesh behind each of their ports; none if nobody may know.
-    fronts: Option<BTreeMap<Name, BTreeMap<u16, SocketAddr>>>,
+    /// Services with pods of the mesh behind them; none if nobody may know.
+    fronts: Option<BTreeMap<Name, Front>>,
 }
+
+/// By port of a Service: a pod of the mesh behind it; none where pods outside of the mesh stand there as well, one of
+/// which the proxy may choose.
+type Front = BTreeMap<u16, Option<SocketAddr>>;
 
 /// How a workload's proxy carries a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,11 +119,11 @@ impl Mesh {
         }
     }
 
-    /// The pod of the mesh that stands behind a Service's port. A proxy of Istio's goes there straight, past the waypoint
+    /// The pod of the mesh that stands behind a Service's port, if all do that stand there. A proxy of Istio's goes there straight, past the waypoint
     /// of the Service (Istio `pilot/pkg/xds/endpoints/endpoint_builder.go`, `findServiceWaypoint`).
     pub(super) fn backend(&self, to: &Destination, port: u16) -> Option<SocketAddr> {
         let Destination::Service(namespace, name) = to else { return None };
-        self.fronts.as_ref()?.get(&(namespace.clone(), name.clone()))?.get(&port).copied()
+        self.fronts.as_ref()?.get(&(namespace.clone(), name.clone()))?.get(&port).copied().flatten()
     }
 }
 
@@ -147,25 +151,20 @@ fn member(object: &Value, pod: &Pod) -> Option<Member> {
 }
 
 /// The Services with pods of the mesh behind them.
-fn fronts(
-    services: &[Value],
-    slices: &[Value],
-    members: &BTreeSet<IpAddr>,
-) -> BTreeMap<Name, BTreeMap<u16, SocketAddr>> {
-    let ports_of = |service: &Value| -> Option<(Name, BTreeMap<u16, SocketAddr>)> {
+fn fronts(services: &[Value], slices: &[Value], members: &BTreeSet<IpAddr>) -> BTreeMap<Name, Front> {
+    let front = |service: &Value| -> Option<(Name, Front)> {
         let own = (text(service, "/metadata/namespace").to_owned(), text(service, "/metadata/name").to_owned());
         let behind: Vec<&Value> = slices.iter().filter(|slice| service_of(slice).as_ref() == Some(&own)).collect();
-        let ports: BTreeMap<u16, SocketAddr> = items(service, "/spec/ports")
-            .iter()
-            .filter_map(|port| {
-                let number = u16::try_from(port.get("port")?.as_u64()?).ok()?;
-                let mut at = behind.iter().flat_map(|slice| endpoints(slice, text(port, "/name")));
-                Some((number, at.find(|at| members.contains(&at.ip()))?))
-            })
-            .collect();
+        let at_port = |port: &Value| {
+            let number = u16::try_from(port.get("port")?.as_u64()?).ok()?;
+            let at = behind.iter().flat_map(|slice| endpoints(slice, text(port, "/name")));
+            let (inside, outside): (Vec<_>, Vec<_>) = at.partition(|at| members.contains(&at.ip()));
+            Some((number, inside.first().copied().filter(|_| outside.is_empty()))).filter(|_| !inside.is_empty())
+        };
+        let ports: Front = items(service, "/spec/ports").iter().filter_map(at_port).collect();
         (!ports.is_empty()).then_some((own, ports))
     };
-    services.iter().filter_map(ports_of).collect()
+    services.iter().filter_map(front).collect()
 }
 
 fn entry<'a>(object: &'a Value, map: &str, key: &str) -> Option<&'a str> {
@@ -193,9 +192,13 @@ mod tests {
 
     impl Cluster for Slices {
         fn send(&self, _: &ApiCall<'_>) -> Result<ApiAnswer, Failure> {
-            let slice = json!({"metadata": {"namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
-                "ports": [{"name": "http", "port": 8080}], "endpoints": [{"addresses": ["10.0.0.3"]}]});
-            Ok(ApiAnswer { status: self.0, body: json!({"items": [slice]}) })
+            let slice = |service: &str, addresses: &[&str]| {
+                let endpoints: Vec<Value> = addresses.iter().map(|address| json!({"addresses": [address]})).collect();
+                json!({"metadata": {"namespace": "shop", "labels": {"kubernetes.io/service-name": service}},
+                    "ports": [{"name": "http", "port": 8080}], "endpoints": endpoints})
+            };
+            let slices = [slice("web", &["10.0.0.3"]), slice("mixed", &["10.0.0.3", "10.0.0.4"])];
+            Ok(ApiAnswer { status: self.0, body: json!({"items": slices}) })
         }
 
         fn exec(&self, _: &Container, _: &[&str], _: &[u8], _: Duration) -> Result<Execution, Failure> {
@@ -235,8 +238,9 @@ mod tests {
             pod("web", "10.0.0.3", &none, &captured, &none),
             pod("plain", "10.0.0.4", &none, &none, &none),
         ];
-        let service = |name: &str| json!({"metadata": {"namespace": "shop", "name": name}, "spec": {"ports": [{"name": "http", "port": 80}]}});
-        Mesh::read(&Slices(status), &pods, Some(&[service("web"), service("plain")]))
+        let ports = json!([{"name": "http", "port": 80}]);
+        let service = |name: &str| json!({"metadata": {"namespace": "shop", "name": name}, "spec": {"ports": ports}});
+        Mesh::read(&Slices(status), &pods, Some(&["web", "mixed", "plain"].map(service)))
     }
 
     fn service(name: &str) -> Destination {
@@ -270,6 +274,9 @@ mod tests {
         assert_eq!(member.cluster.as_deref(), Some("east"));
         assert_eq!(mesh.backend(&service("web"), 80), Some("10.0.0.3:8080".parse().unwrap()));
         assert_eq!(mesh.backend(&service("web"), 81), None);
+        // The proxy may choose the pod that is outside of the mesh, which the probe would never try.
+        assert!(matches!(mesh.carries("shop", "waypoint", &service("mixed")), Carries::Tunnel(Some(_))));
+        assert_eq!(mesh.backend(&service("mixed"), 80), None);
         assert_eq!(mesh.carries("shop", "ingress", &service("web")), Carries::Tunnel(None));
     }
 }

@@ -112,7 +112,7 @@ impl Places {
                 let to = match to {
                     Destination::Pod(namespace, name) => SocketAddr::new(self.pod_address(namespace, name)?, port),
                     other => self.mesh.backend(other, port).ok_or_else(|| {
-                        Unavailable::Temporarily(format!("no pod of the mesh is behind port {port} of {other}"))
+                        Unavailable::Temporarily(format!("not every pod behind port {port} of {other} is in the mesh"))
                     })?,
                 };
                 Ok(Some(wire::Tunnel { to, port: HBONE, member: member.clone() }))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::probe_pod::probe_pod;
 use crate::temporary::RUN_LABEL;
 
 /// What the server listens on.
@@ -30,28 +31,8 @@ pub(super) fn server(namespace: &str, image: &str, program: &str) -> Value {
 }
 
 fn pod(namespace: &str, name: &str, image: &str, command: &Value) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "labels": {RUN_LABEL: namespace, "app": name}},
-        "spec": {
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "probe",
-                "image": image,
-                "command": command,
-                "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "readOnlyRootFilesystem": true,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }],
-        },
-    })
+    let labels = json!({RUN_LABEL: namespace, "app": name});
+    probe_pod(&json!({"name": name, "namespace": namespace, "labels": labels}), image, command)
 }
 
 /// The name of the policy that allows nothing.
