@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use airtight_manifest::decode::decode;
-use airtight_manifest::{Node, Position};
+use airtight_manifest::{Diagnostic, Node, Position};
 use airtight_model::path::{Destination, Source};
 use airtight_model::policy::{Request, Token};
 use airtight_model::world::{Environment, World};
@@ -57,14 +57,14 @@ fn address(host: &str) -> Option<IpAddr> {
 }
 
 /// Lets what `text` aims at exist, if it is outside and nobody has written down what is there: whoever asks whether it
-/// can be reached asks after the policies on the way. `namespaces` tell a Service's name from a host's.
-pub(super) fn assume(text: &str, environment: &mut Environment, namespaces: &BTreeSet<&str>) {
-    let Ok((place, port)) = split_port(text) else { return };
+/// can be reached asks after the policies on the way. The note says so. `namespaces` tell a Service's name from a host's.
+pub(super) fn assume(text: &str, environment: &mut Environment, namespaces: &BTreeSet<&str>) -> Option<Diagnostic> {
+    let (place, port) = split_port(text).ok()?;
     let port = port.unwrap_or(443);
     let is_service = place.contains('/') || place.split('.').nth(1).is_some_and(|label| namespaces.contains(label));
     match address(place) {
         Some(address) => environment.assume_address(address, port),
-        None if is_service => {}
+        None if is_service => None,
         None => environment.assume_name(place, port),
     }
 }

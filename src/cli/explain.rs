@@ -73,7 +73,8 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
     let mut inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     if !inputs.environment_is_written {
         let namespaces = inputs.manifests.namespaces();
-        endpoint::assume(&args.to, &mut inputs.environment, &namespaces);
+        let assumed = endpoint::assume(&args.to, &mut inputs.environment, &namespaces);
+        inputs.manifests.findings.extend(assumed);
     }
     let built = inputs.world()?;
     let flow = args.flow(&built.world)?;

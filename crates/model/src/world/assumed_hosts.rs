@@ -56,34 +56,38 @@ impl Environment {
         note(&assumed)
     }
 
-    /// Adds the host `name`, listening on `port`, for somebody who asks after it, unless it has the form of a Service's.
-    pub fn assume_name(&mut self, name: &str, port: u16) {
+    /// Adds the host `name`, listening on `port`, for somebody who asks after it, unless it has the form of a Service's; the
+    /// note says so.
+    pub fn assume_name(&mut self, name: &str, port: u16) -> Option<Diagnostic> {
         if !is_outside(name) {
-            return;
+            return None;
         }
         let known = |host: &Host| host.names.iter().any(|known| known.eq_ignore_ascii_case(name));
         let at = next_address(&self.hosts);
-        self.assume(known, port, || named_host(name, at));
+        self.assume(known, port, || named_host(name, at)).then(|| asked(name, port))
     }
 
-    /// Adds the host at `address`, listening on `port`, for somebody who asks after it; nothing where the address is
-    /// inside the cluster, or the host is there already.
-    pub fn assume_address(&mut self, address: IpAddr, port: u16) {
-        if !self.is_inside(&address) {
-            self.assume(|host| host.addresses.contains(&address), port, || host_at(address));
-        }
+    /// Adds the host at `address`, listening on `port`, for somebody who asks after it, unless the address is inside the
+    /// cluster; the note says so.
+    pub fn assume_address(&mut self, address: IpAddr, port: u16) -> Option<Diagnostic> {
+        let is_new = !self.is_inside(&address)
+            && self.assume(|host| host.addresses.contains(&address), port, || host_at(address));
+        is_new.then(|| asked(&address.to_string(), port))
     }
 
-    fn assume(&mut self, known: impl Fn(&Host) -> bool, port: u16, new: impl FnOnce() -> Host) {
+    /// Whether anything had to be added.
+    fn assume(&mut self, known: impl Fn(&Host) -> bool, port: u16, new: impl FnOnce() -> Host) -> bool {
         let at = self.hosts.iter().position(known).unwrap_or_else(|| {
             self.hosts.push(new());
             self.hosts.len() - 1
         });
         let host = &mut self.hosts[at];
-        if !host.ports.contains(&port) && !host.tls_ports.contains(&port) {
+        let is_new = !host.ports.contains(&port) && !host.tls_ports.contains(&port);
+        if is_new {
             let ports = if TLS.contains(&port) { &mut host.tls_ports } else { &mut host.ports };
             ports.push(port);
         }
+        is_new
     }
 
     fn is_inside(&self, address: &IpAddr) -> bool {
@@ -120,9 +124,16 @@ fn note(assumed: &[String]) -> Option<Diagnostic> {
         more => format!(" and {more} more"),
     };
     let message = format!("policies name hosts outside, which are assumed to answer: {}{more}", first.join(", "));
-    let note = Diagnostic::new(Severity::Note, "assumed-hosts", message);
+    (!assumed.is_empty()).then(|| assumption(message))
+}
+
+fn asked(host: &str, port: u16) -> Diagnostic {
+    assumption(format!("{host} is assumed to be there and to answer on port {port}"))
+}
+
+fn assumption(message: String) -> Diagnostic {
     let hint = "add a document of kind Environment to say which hosts there are, and what they listen on";
-    (!assumed.is_empty()).then(|| note.hint(hint))
+    Diagnostic::new(Severity::Note, "assumed-hosts", message).hint(hint)
 }
 
 fn next_address(hosts: &[Host]) -> IpAddr {
