@@ -309,43 +309,53 @@ fn is_istio(proxy: &Proxy) -> bool {
 /// Up to how many objects of a kind without bearing are told one by one.
 const EACH: usize = 3;
 
+/// Objects that leave every flow as it is, by kind and by what they would touch.
+type Idle<'a> = Vec<(&'a str, Touches, Vec<&'a RuleRef>)>;
+
 /// What is said of unmodelled objects: a warning of each that leaves flows open, a note for the others of a kind.
 pub(super) fn findings(touched: &[Touched], items: &[Item], doubts: &Doubts) -> Vec<Diagnostic> {
-    let mut findings: Vec<Diagnostic> = items.iter().filter_map(|item| admitting(item, doubts)).collect();
-    let mut idle: Vec<(&str, Touches, Vec<&RuleRef>)> = Vec::new();
-    findings.extend(unread::findings(touched, items));
-    for one in touched.iter().filter(|one| !matches!(one.by, Touches::MatchedObjects | Touches::Unread)) {
-        if !one.reach.is_empty() {
-            findings.push(open(one));
-            continue;
-        }
-        let kind = &*one.rule.object.kind;
-        if touched
-            .iter()
-            .filter(|other| other.rule.object.kind == one.rule.object.kind && other.reach.is_empty())
-            .count()
-            <= EACH
-        {
-            findings.extend(without_bearing(one.by, &[&one.rule]));
-            continue;
-        }
-        match idle.iter_mut().find(|known| (known.0, known.1) == (kind, one.by)) {
-            Some((_, _, rules)) => rules.push(&one.rule),
-            None => idle.push((kind, one.by, vec![&one.rule])),
+    let (mut findings, mut idle) = (Vec::new(), Idle::new());
+    for rule in items.iter().filter_map(admitting) {
+        match refusing(rule, doubts) {
+            Some(finding) => findings.push(finding),
+            None => set_aside(&mut idle, Touches::MatchedObjects, rule),
         }
     }
-    findings.extend(idle.iter().filter_map(|(_, by, rules)| without_bearing(*by, rules)));
+    findings.extend(unread::findings(touched, items));
+    for one in touched.iter().filter(|one| !matches!(one.by, Touches::MatchedObjects | Touches::Unread)) {
+        if one.reach.is_empty() {
+            set_aside(&mut idle, one.by, &one.rule);
+        } else {
+            findings.push(open(one));
+        }
+    }
+    for (_, by, rules) in idle {
+        let together = if rules.len() > EACH { rules.len() } else { 1 };
+        findings.extend(rules.chunks(together).filter_map(|some| without_bearing(by, some)));
+    }
     findings
 }
 
-/// What an object that admits others leaves open: which of them it matches.
-fn admitting(item: &Item, doubts: &Doubts) -> Option<Diagnostic> {
-    let Resource::Unmodelled(rule) = &item.resource else { return None };
-    if touches(&item.document) != Some(Touches::MatchedObjects) {
-        return None;
+fn set_aside<'a>(idle: &mut Idle<'a>, by: Touches, rule: &'a RuleRef) {
+    let kind = &*rule.object.kind;
+    match idle.iter_mut().find(|known| (known.0, known.1) == (kind, by)) {
+        Some((_, _, rules)) => rules.push(rule),
+        None => idle.push((kind, by, vec![rule])),
     }
+}
+
+/// An object that admits others.
+fn admitting(item: &Item) -> Option<&RuleRef> {
+    match &item.resource {
+        Resource::Unmodelled(rule) if touches(&item.document) == Some(Touches::MatchedObjects) => Some(rule),
+        _ => None,
+    }
+}
+
+/// What an object that admits others leaves open: which of them it matches; nothing if it matches none.
+fn refusing(rule: &RuleRef, doubts: &Doubts) -> Option<Diagnostic> {
     let mut matched = doubts.iter().filter(|(_, rules)| rules.contains(rule)).map(|(object, _)| object);
-    let Some(first) = matched.next() else { return without_bearing(Touches::MatchedObjects, &[rule]) };
+    let first = matched.next()?;
     let others = match matched.count() {
         0 => String::new(),
         more => format!(" and {more} other objects"),
