@@ -90,7 +90,7 @@ fn junit_names_the_way_in_which_a_case_failed() {
             ("IN-04", "UnexpectedDeny"),
             ("MD-02", "Inconclusive"),
             ("ISO-04", "Inconclusive"),
-            ("ISO-05", "UnexpectedDeny"),
+            ("ISO-05", "WrongOutcome"),
         ]
     );
     // Counts are those of the headline; what was refused is told beside them.
