@@ -288,12 +288,11 @@ fn after(was: &str, becomes: &str) -> Output {
 fn a_policy_that_opens_too_much_breaks_the_draft() {
     let sabotages = [
         ("policyTypes: [Ingress, Egress]", "policyTypes: [Egress]"),
-        ("policyTypes: [Ingress, Egress]", "policyTypes: [Ingress]"),
         ("web}}\n      podSelector: {matchLabels: {app: frontend}}", "web}}"),
         ("ports: [{port: http}]", "ports: []"),
         ("ports: [{port: http}]", "ports: [{port: 1, endPort: 65535}]"),
-        ("shop}}\n    ports: [{port: 5432}]", "shop}}\n    ports: []"),
-        ("shop}}\n    ports: [{port: 5432}]", "shop}}\n    ports: [{port: 5432, endPort: 5433}]"),
+        ("backup}}\n    ports: [{port: 5432}]", "backup}}\n    ports: []"),
+        ("backup}}\n    ports: [{port: 5432}]", "backup}}\n    ports: [{port: 5432, endPort: 5433}]"),
         ("backup}}\n    ports: [{port: 5432}]", "backup}}\n    ports: [{port: 1, endPort: 65535}]"),
         ("ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]", "ports: []"),
         ("matchLabels: {kubernetes.io/metadata.name: shop}", "matchLabels: {}"),

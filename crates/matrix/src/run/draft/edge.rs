@@ -22,7 +22,7 @@ pub(super) fn complete(
     (rule, allowed): (&RuleRef, TriedId),
     choices: &mut Choices,
 ) {
-    if let Some(inside) = at_workload(survey, rule, allowed) {
+    if let Some(inside) = at_workload(survey, engine.world(), rule, allowed) {
         let found = listed(survey, inside).map(|denied| (inside, denied));
         let found = found.or_else(|| {
             let inside = behind(survey, engine, inside)?;
@@ -44,20 +44,38 @@ pub(super) fn complete(
     }
 }
 
-/// The example itself, if it aims at a workload, or else another flow to one that gets through because of the rule.
-/// Routes have no ports of their own.
-fn at_workload(survey: &Survey, rule: &RuleRef, allowed: TriedId) -> Option<TriedId> {
+/// A flow to a workload that gets through because of the rule: the example itself, or else one past every Service, since
+/// on the way to a Service the rule may have let through the lookup of its name alone. Routes have no ports of their own.
+fn at_workload(survey: &Survey, world: &World, rule: &RuleRef, allowed: TriedId) -> Option<TriedId> {
     if matches!(&*rule.object.kind, "HTTPRoute" | "GRPCRoute") {
         return None;
     }
-    let fits =
-        |id: &TriedId| is_of_workload(survey.aim(*id)) && matches!(survey.tried[*id].end, Ending::Through { .. });
+    let through = |id: &TriedId| matches!(survey.tried[*id].end, Ending::Through { .. });
     let by_rule = |id: &TriedId| survey.tried[*id].allowed_by.iter().any(|(by, _)| covers(rule, &survey.rules[*by]));
-    let others = || {
-        let plain = (0..survey.tried.len()).filter(|id| survey.aim(*id).request.is_none() && fits(id) && by_rule(id));
-        plain.min_by_key(|id| (survey.source(*id) != survey.source(allowed), survey.source_rank(*id), *id))
+    let governed = |id: &TriedId| match &survey.aim(*id).to {
+        Destination::Pod(..) => true,
+        Destination::Service(..) => {
+            let behind = pod_behind(world, survey.aim(*id)).map(|(to, port)| Aim {
+                to,
+                port: Some(port),
+                ..bare(survey.aim(*id))
+            });
+            let past = behind.and_then(|aim| survey.find(survey.tried[*id].source, |other| *other == aim).next());
+            &*rule.object.kind == "AuthorizationPolicy" || past.is_some_and(|past| through(&past) && by_rule(&past))
+        }
+        Destination::Host(_)
+        | Destination::Address(_)
+        | Destination::Gateway(..)
+        | Destination::Node(_)
+        | Destination::Name(_)
+        | Destination::Object(_) => false,
     };
-    Some(allowed).filter(fits).or_else(others)
+    let others = || {
+        let is_past = |id: &TriedId| is_bare(survey.aim(*id)) && matches!(survey.aim(*id).to, Destination::Pod(..));
+        let past = (0..survey.tried.len()).filter(|id| is_past(id) && through(id) && by_rule(id));
+        past.min_by_key(|id| (survey.source(*id) != survey.source(allowed), survey.source_rank(*id), *id))
+    };
+    Some(allowed).filter(|id| is_of_workload(survey.aim(*id)) && governed(id)).or_else(others)
 }
 
 fn is_of_workload(aim: &Aim) -> bool {

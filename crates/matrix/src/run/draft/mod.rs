@@ -13,10 +13,12 @@ mod drafted;
 mod edge;
 mod neighbour;
 mod notice;
+mod passing;
 mod range;
 mod sample;
 mod survey;
 mod wanted;
 mod write;
 
+pub use passing::PassingRequests;
 pub use write::{Draft, DraftError, draft};
