@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use airtight_matrix::run::ExitStatus;
+use airtight_matrix::run::draft::PassingRequests;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{Reachability, Scope, View};
 use airtight_model::world::World;
@@ -18,7 +19,8 @@ use super::output::{Output, OutputFormat};
 /// Which part of the matrix to show.
 #[derive(Debug, Args)]
 pub struct MatrixArgs {
-    /// What flows aim at: pods' own addresses, or the names of Services (so that waypoints are on the way)
+    /// What flows aim at: the names of Services (so that waypoints are on the way) and pods that none leads to, pods' own
+    /// addresses, or Services alone
     #[arg(long, value_enum, default_value_t)]
     by: By,
     /// Sources: NAMESPACE, NAMESPACE/WORKLOAD, node or outside; may be repeated
@@ -33,7 +35,7 @@ pub struct MatrixArgs {
     /// The destination's port
     #[arg(long)]
     port: Option<u16>,
-    /// List denied pairs as well
+    /// List denied pairs as well, and hosts outside that no policy names
     #[arg(long)]
     all: bool,
     /// Output format
@@ -53,8 +55,10 @@ pub struct MatrixArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum By {
-    /// Addresses of pods.
+    /// Names of Services, and addresses of pods at ports that no Service leads to.
     #[default]
+    Usual,
+    /// Addresses of pods.
     Pod,
     /// Names of Services.
     Service,
@@ -100,7 +104,7 @@ pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     if args.html.is_some() || args.svg.is_some() {
         return Ok(inputs.status(&built));
     }
-    args.show(&matrix, output)?;
+    args.show(&engine, &matrix, output)?;
     Ok(inputs.status(&built))
 }
 
@@ -108,6 +112,7 @@ impl MatrixArgs {
     fn scope(&self) -> Scope {
         Scope {
             view: match self.by {
+                By::Usual => View::Usual,
                 By::Pod => View::Pod,
                 By::Service => View::Service,
             },
@@ -115,6 +120,7 @@ impl MatrixArgs {
             to: self.to.clone(),
             namespace: self.namespace.clone(),
             port: self.port,
+            named_hosts: !self.all,
         }
     }
 
@@ -126,16 +132,21 @@ impl MatrixArgs {
         if homes.is_empty() { world.namespaces.keys().map(ToString::to_string).collect() } else { homes }
     }
 
-    fn show(&self, matrix: &Reachability<'_, '_>, output: &mut Output<'_>) -> Result<(), CliError> {
+    fn show(
+        &self,
+        engine: &Engine<'_>,
+        matrix: &Reachability<'_, '_>,
+        output: &mut Output<'_>,
+    ) -> Result<(), CliError> {
+        let requests = || PassingRequests::of(engine, matrix);
         match self.output {
-            Format::Table => {
-                reach::list(output.out, matrix, self.all, Style::of(&std::io::stdout())).map_err(CliError::Output)
-            }
+            Format::Table => reach::list(output.out, matrix, &requests(), self.all, Style::of(&std::io::stdout()))
+                .map_err(CliError::Output),
             Format::Csv => reach::csv(output.out, matrix).map_err(CliError::Output),
             Format::Dot => reach::dot(output.out, matrix).map_err(CliError::Output),
-            Format::Yaml => output.serialized(&reach::Document::of(matrix), OutputFormat::Yaml),
+            Format::Yaml => output.serialized(&reach::Document::of(matrix, &requests()), OutputFormat::Yaml),
             Format::Json => {
-                let written = serde_json::to_writer(&mut *output.out, &reach::Document::of(matrix));
+                let written = serde_json::to_writer(&mut *output.out, &reach::Document::of(matrix, &requests()));
                 written.map_err(|error| CliError::Output(error.into()))?;
                 writeln!(output.out).map_err(CliError::Output)
             }

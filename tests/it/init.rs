@@ -272,3 +272,101 @@ fn hosts_that_policies_name_are_assumed_to_answer() {
     assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
     assert!(stderr(&run).contains("assumed to answer: 172.30.5.1"), "{}", stderr(&run));
 }
+
+/// The draft of `examples/three-namespaces`, run against its policies with one text replaced.
+fn after(was: &str, becomes: &str) -> Output {
+    let folder = examples();
+    let here = folder.path().join("three-namespaces");
+    let policies = here.join("manifests/policies.yaml");
+    let text = fs::read_to_string(&policies).unwrap();
+    assert!(text.contains(was), "{was}");
+    fs::write(&policies, text.replacen(was, becomes, 1)).unwrap();
+    airtight(&here, &["run", "--manifests", "manifests", "--scenarios", "scenarios.yaml"])
+}
+
+#[test]
+fn a_policy_that_opens_too_much_breaks_the_draft() {
+    let sabotages = [
+        ("policyTypes: [Ingress, Egress]", "policyTypes: [Egress]"),
+        ("web}}\n      podSelector: {matchLabels: {app: frontend}}", "web}}"),
+        ("ports: [{port: http}]", "ports: []"),
+        ("ports: [{port: http}]", "ports: [{port: 1, endPort: 65535}]"),
+        ("backup}}\n    ports: [{port: 5432}]", "backup}}\n    ports: []"),
+        ("backup}}\n    ports: [{port: 5432}]", "backup}}\n    ports: [{port: 5432, endPort: 5433}]"),
+        ("backup}}\n    ports: [{port: 5432}]", "backup}}\n    ports: [{port: 1, endPort: 65535}]"),
+        ("ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]", "ports: []"),
+        ("matchLabels: {kubernetes.io/metadata.name: shop}", "matchLabels: {}"),
+        ("podSelector: {matchLabels: {app: backup}}", "podSelector: {}\n      namespaceSelector: {}"),
+    ];
+    for (was, becomes) in sabotages {
+        let run = after(was, becomes);
+        assert_eq!(run.status.code(), Some(1), "{was} → {becomes}\n{}{}", stdout(&run), stderr(&run));
+    }
+}
+
+#[test]
+fn a_draft_for_programs_has_the_scenarios_and_what_was_left_out() {
+    let folder = with_manifests(&[("odd.yaml", ODD)]);
+    let drafted = airtight(folder.path(), &["init", "--manifests", "k8s", "-o", "json"]);
+    assert_eq!(drafted.status.code(), Some(0), "{}", stderr(&drafted));
+    let told: serde_json::Value = serde_json::from_str(&stdout(&drafted)).unwrap();
+    assert_eq!(told["scenarios"][0]["kind"], "Scenario");
+    assert_eq!(told["undrafted"][0]["rule"]["rule"], "spec.ingress[1]");
+    assert!(told["allowed"].as_u64() > Some(0) && told["denied"].as_u64() > Some(0), "{told}");
+    assert!(!folder.path().join("scenarios.yaml").exists());
+    let both = airtight(folder.path(), &["init", "--manifests", "k8s", "-o", "json", "--out", "mine.yaml"]);
+    assert_eq!(stdout(&both), stdout(&drafted));
+    assert!(folder.path().join("mine.yaml").exists());
+}
+
+/// Names that YAML, or a reader of it, could take for something else.
+#[test]
+fn names_that_look_like_something_else_read_back() {
+    let world = |name: &str| {
+        ODD.replace("namespace: odd", &format!("namespace: {name:?}"))
+            .replace("{name: odd}", &format!("{{name: {name:?}}}"))
+    };
+    for name in ["123", "1e3", "0x10", "null", "on", "y", "no", "true", "2026-01-02", "1-2", "0o7", "12e03"] {
+        let folder = with_manifests(&[("odd.yaml", &world(name))]);
+        let drafted = airtight(folder.path(), &["init", "--manifests", "k8s"]);
+        assert_eq!(drafted.status.code(), Some(0), "{name}: {}", stderr(&drafted));
+        let run = airtight(folder.path(), &["run", "--manifests", "k8s", "--scenarios", "scenarios.yaml"]);
+        assert_eq!(run.status.code(), Some(0), "{name}: {}", stderr(&run));
+    }
+}
+
+const RANGES: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: shop, labels: {app: client}}
+spec: {containers: [{name: client, image: client}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: client, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 203.0.113.0/24, except: [203.0.113.128/25]}}]
+    ports: [{port: 443}]
+";
+
+#[test]
+fn ranges_are_drafted_with_the_addresses_beside_them() {
+    let folder = with_manifests(&[("ranges.yaml", RANGES)]);
+    let drafted = airtight(folder.path(), &["init", "--manifests", "k8s"]);
+    assert_eq!(drafted.status.code(), Some(0), "{}", stderr(&drafted));
+    let text = fs::read_to_string(folder.path().join("scenarios.yaml")).unwrap();
+    assert!(text.contains("203.0.113.129") && text.contains("203.0.114.0"), "{text}");
+    for (was, becomes) in [("203.0.113.0/24", "203.0.112.0/22"), (", except: [203.0.113.128/25]", "")] {
+        let changed = RANGES.replace(was, becomes);
+        fs::write(folder.path().join("k8s/ranges.yaml"), changed).unwrap();
+        let run = airtight(folder.path(), &["run", "--manifests", "k8s", "--scenarios", "scenarios.yaml"]);
+        assert_ne!(run.status.code(), Some(0), "{becomes}: {}", stdout(&run));
+    }
+}

@@ -110,7 +110,12 @@ fn vacuous(expect: &DenyExpectation, evidence: &Evidence) -> Option<Finding> {
         let is_application = *reason == Reason::NotListening && expect.by == Layer::Application;
         is_application || (*reason == Reason::InvalidObject && expect.reason == Some(Reason::InvalidObject))
     };
-    let reasons = evidence.trace.iter().flat_map(denials).chain(evidence.reason);
+    // Who names the reason of a layer before the workload says that the layer must end the flow, whoever listens; that
+    // nobody did is then what comes of a flow that the layer let on.
+    let named = matches!(expect.by, Layer::Cni | Layer::Ztunnel) && expect.reason.is_some();
+    let told = expect.reason == evidence.reason || evidence.denied_by == Some(Layer::Application);
+    let unheard = |reason: &Reason| named && told && *reason == Reason::NotListening;
+    let reasons = evidence.trace.iter().flat_map(denials).chain(evidence.reason).filter(|reason| !unheard(reason));
     let nothing = reasons.filter(|reason| !meant(reason)).find_map(nothing_there);
     nothing.map(|what| Finding::Unclear(format!("the flow would have ended without any policy: {what}")))
 }

@@ -35,8 +35,9 @@ pub(super) enum Finding {
 ///    itself or tells of another flow is `inconclusive`.
 /// 2. A denied flow that got through is a `fail`, whatever its twin did.
 /// 3. A denied case is `inconclusive` unless its twin, tried in the same round, is a `pass`.
-/// 4. A denial that would have happened without any policy (nothing listens there) is `inconclusive`, and so is one
-///    for a host that no listener or route takes, unless the case names that reason.
+/// 4. A denial that would have happened without any policy (nothing listens there) is `inconclusive`, unless the case
+///    names the reason for which the CNI or ztunnel must end it and this is the reason that was seen; so is one for a
+///    host that no listener or route takes, unless the case names that reason.
 /// 5. A denial is `inconclusive` if no observer names the layer, and a `fail` if it is another than expected.
 /// 6. The outcome must be one that the case accepts, and as many layers must deny as it demands.
 /// 7. An allowed flow must pass the layers, be answered by the workload and show the backend the headers that the

@@ -4,26 +4,29 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use airtight_manifest::RuleRef;
+use airtight_matrix::run::draft::PassingRequests;
 use airtight_model::path::reach::{Cell, Reachability};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
+use super::exposure::Exposure;
 use super::summary::Summary;
 use super::{layer, word};
 
-/// The matrix as data: `summary`, `classes`, `cells` and the `rules` to which cells refer by index.
+/// The matrix as data: `summary`, `exposure`, `classes`, `cells` and the `rules` to which cells refer by index.
 ///
 /// Cells are serialized one by one, so that a matrix of millions of them needs no second copy in memory.
 #[derive(Debug)]
 pub struct Document<'a> {
     reach: &'a Reachability<'a, 'a>,
+    requests: &'a PassingRequests,
 }
 
 impl<'a> Document<'a> {
     /// The document of a matrix.
     #[must_use]
-    pub fn of(reach: &'a Reachability<'a, 'a>) -> Self {
-        Self { reach }
+    pub fn of(reach: &'a Reachability<'a, 'a>, requests: &'a PassingRequests) -> Self {
+        Self { reach, requests }
     }
 }
 
@@ -51,11 +54,12 @@ impl<'a> Rules<'a> {
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let rules = Rules::default();
-        let mut document = serializer.serialize_struct("Document", 4)?;
+        let mut document = serializer.serialize_struct("Document", 5)?;
         document.serialize_field("summary", &Counts(Summary::of(self.reach)))?;
+        document.serialize_field("exposure", &Exposure::of(self.reach))?;
         let classes: Vec<ClassView<'_>> = self.reach.classes().iter().map(ClassView::of).collect();
         document.serialize_field("classes", &classes)?;
-        document.serialize_field("cells", &Cells { reach: self.reach, rules: &rules })?;
+        document.serialize_field("cells", &Cells { reach: self.reach, requests: self.requests, rules: &rules })?;
         document.serialize_field("rules", &rules.in_order())?;
         document.end()
     }
@@ -90,6 +94,7 @@ impl<'a> ClassView<'a> {
 
 struct Cells<'a> {
     reach: &'a Reachability<'a, 'a>,
+    requests: &'a PassingRequests,
     rules: &'a Rules<'a>,
 }
 
@@ -100,17 +105,20 @@ impl Serialize for Cells<'_> {
 }
 
 #[derive(Serialize)]
-struct CellView {
+struct CellView<'a> {
     from: String,
     to: String,
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     layer: Option<airtight_model::policy::Layer>,
     rules: Vec<usize>,
+    /// Requests that pass, where requests decide and some were tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<&'a [String]>,
 }
 
 impl<'a> Cells<'a> {
-    fn view(&self, cell: &Cell<'a>) -> CellView {
+    fn view(&self, cell: &Cell<'a>) -> CellView<'a> {
         let mut rules: Vec<usize> =
             cell.deciding().flat_map(|basis| &basis.rules).map(|rule| self.rules.id(rule)).collect();
         rules.sort_unstable();
@@ -121,6 +129,7 @@ impl<'a> Cells<'a> {
             verdict: word(cell.verdict),
             layer: layer(cell.verdict),
             rules,
+            requests: self.requests.at(cell.row, cell.target),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod csv;
 mod document;
 mod dot;
+mod exposure;
 mod list;
 mod page;
 mod picture;

@@ -1,6 +1,7 @@
 //! The matrix as text, data and picture says the same of every cell.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use airtight_matrix::run::draft::PassingRequests;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{CellVerdict, Reachability, Scope, View};
 use airtight_report::{Style, reach};
@@ -8,7 +9,7 @@ use airtight_testkit::worlds;
 
 fn text(matrix: &Reachability<'_, '_>, all: bool) -> String {
     let mut out = Vec::new();
-    reach::list(&mut out, matrix, all, Style::PLAIN).unwrap();
+    reach::list(&mut out, matrix, &PassingRequests::default(), all, Style::PLAIN).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -23,7 +24,7 @@ fn every_format_has_every_cell() {
     reach::csv(&mut csv, &matrix).unwrap();
     assert_eq!(String::from_utf8(csv).unwrap().lines().count(), cells + 1);
 
-    let document = serde_json::to_value(reach::Document::of(&matrix)).unwrap();
+    let document = serde_json::to_value(reach::Document::of(&matrix, &PassingRequests::default())).unwrap();
     assert_eq!(document["cells"].as_array().unwrap().len(), cells);
     assert_eq!(document["summary"]["cells"], cells);
     let rules = document["rules"].as_array().unwrap().len();

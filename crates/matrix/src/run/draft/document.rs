@@ -24,7 +24,7 @@ pub(super) fn write(drafted: &Drafted, world: &World) -> String {
             text,
             "apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata:\n  name: {}\nspec:\n  title: {}\n  severity: medium\n  \
              controls: []\n  cases:\n",
-            scenario.name,
+            scalar(&scenario.name),
             scalar(&scenario.title),
         );
         for case in &scenario.cases {
@@ -46,7 +46,7 @@ fn write_case(text: &mut String, case: &DraftedCase, world: &World) {
     if case.rules.is_empty() {
         comment(text, "  ", "No rule of its own: it shows that the target of a denied case answers.");
     }
-    let _ = writeln!(text, "  - id: {}\n    title: {}", case.id, scalar(&case.title));
+    let _ = writeln!(text, "  - id: {}\n    title: {}", scalar(&case.id), scalar(&case.title));
     let _ = writeln!(text, "    from: {}\n    to: {}", scalar(&case.flow.from.to_string()), target(&case.flow));
     if let Some(request) = &case.flow.request {
         write_request(text, request, &case.flow, world);
@@ -61,21 +61,23 @@ fn write_case(text: &mut String, case: &DraftedCase, world: &World) {
             let conditions: Vec<String> = status.into_iter().chain(by).collect();
             let _ = writeln!(text, "    expect: {{allow: {{{}}}}}", conditions.join(", "));
         }
-        Expected::Deny { by, outcome, twin } => {
+        Expected::Deny { by, outcome, because, twin } => {
             let unusual = !default_denials(*by, &case.flow).contains(outcome);
             let outcome = if unusual { format!(", outcome: {outcome}") } else { String::new() };
-            let _ = writeln!(text, "    expect: {{deny: {{by: {by}{outcome}}}}}\n    twin: {twin}");
+            let reason = because.iter().map(|reason| format!(", reason: {reason}")).collect::<String>();
+            let _ = writeln!(text, "    expect: {{deny: {{by: {by}{outcome}{reason}}}}}\n    twin: {}", scalar(twin));
         }
     }
 }
 
 fn target(flow: &Flow) -> String {
+    let placed = |namespace: &str, name: &str| scalar(&format!("{namespace}/{name}"));
     let mut fields = vec![match &flow.to {
-        Destination::Service(namespace, name) => format!("service: {namespace}/{name}"),
-        Destination::Pod(namespace, name) => format!("pod: {namespace}/{name}"),
+        Destination::Service(namespace, name) => format!("service: {}", placed(namespace, name)),
+        Destination::Pod(namespace, name) => format!("pod: {}", placed(namespace, name)),
         Destination::Host(name) => format!("host: {}", scalar(name)),
         Destination::Address(address) => format!("address: {}", scalar(&address.to_string())),
-        Destination::Gateway(namespace, name) => format!("gateway: {namespace}/{name}"),
+        Destination::Gateway(namespace, name) => format!("gateway: {}", placed(namespace, name)),
         Destination::Node(name) => format!("node: {}", scalar(name)),
         Destination::Name(name) => return format!("{{name: {}}}", scalar(name)),
         // Changes to objects are not drafted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use airtight_manifest::RuleRef;
 use airtight_model::path::{Destination, Flow, Source};
-use airtight_model::policy::{Layer, Outcome, TokenState};
+use airtight_model::policy::{Layer, Outcome, Reason, TokenState};
 use airtight_model::world::Protocol;
 
 use super::choose::Choices;
@@ -15,7 +15,7 @@ use crate::scenario::CaseId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expected {
     Allow { outcome: Outcome, by: Option<String> },
-    Deny { by: Layer, outcome: Outcome, twin: CaseId },
+    Deny { by: Layer, outcome: Outcome, because: Option<Reason>, twin: CaseId },
 }
 
 /// A case with its names.
@@ -92,9 +92,9 @@ fn drafted_case(
     let flow = survey.flow(id);
     let choice = &choices.cases[&id];
     let (expect, verb) = match (&survey.tried[id].end, choice.twin) {
-        (Ending::Denied { layer, outcome, .. }, Some(twin)) => {
+        (Ending::Denied { layer, outcome, because, .. }, Some(twin)) => {
             let twin = ids.get(&twin)?.clone();
-            (Expected::Deny { by: *layer, outcome: outcome.clone(), twin }, "does not reach")
+            (Expected::Deny { by: *layer, outcome: outcome.clone(), because: *because, twin }, "does not reach")
         }
         (Ending::Through { outcome, by }, None) => {
             // Of a gateway's routes another might take the request, and answer as well.

@@ -1,18 +1,24 @@
 //! Drafts: scenarios for a policy set that has none yet.
 //!
 //! Every workload is tried at everything that it could aim at. For each allow rule the smallest flow that gets through
-//! because of it becomes an allowed case, the nearest flow that is stopped a denied one, and for each policy that
-//! nothing would miss yet a flow is sought that does. The text is read back and run before anybody gets it.
+//! because of it becomes an allowed case, and the nearest flows that are stopped denied ones: those of neighbours, and
+//! those just outside of the rule. For each policy that nothing would miss yet a flow is sought that does. The text is
+//! read back and run before anybody gets it.
 
 mod aim;
 mod allow_rule;
 mod choose;
 mod document;
 mod drafted;
+mod edge;
+mod neighbour;
 mod notice;
+mod passing;
+mod range;
 mod sample;
 mod survey;
 mod wanted;
 mod write;
 
+pub use passing::PassingRequests;
 pub use write::{Draft, DraftError, draft};

@@ -54,7 +54,8 @@ enum Found {
 
 impl Ablated<'_> {
     fn differs(&self, id: TriedId) -> bool {
-        ending(&Model::new(self.engine).observe_one(&self.survey.flow(id))) != self.survey.tried[id].end
+        let tried = &self.survey.tried[id];
+        ending(&Model::new(self.engine).observe_one(&self.survey.flow(id)), tried.edge) != tried.end
     }
 
     /// Only flows in whose trace the policy has a say can notice that it is gone.

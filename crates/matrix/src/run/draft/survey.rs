@@ -9,7 +9,7 @@ use airtight_model::path::{Engine, Flow, Source};
 use airtight_model::policy::{Checkpoint, Effect, Layer, Outcome, Reason};
 
 use super::aim::{Aim, aims, sources};
-use crate::judge::Observation;
+use crate::judge::{Evidence, Observation};
 use crate::model::Model;
 use crate::scenario::got_through;
 
@@ -34,6 +34,8 @@ pub(super) struct Survey {
     proxies: BTreeSet<usize>,
     /// Aims by target and port, whatever the request.
     sites: BTreeMap<Site, Vec<usize>>,
+    /// The rules by what they are.
+    ids: BTreeMap<(Arc<ObjectRef>, Option<Arc<str>>), RuleId>,
 }
 
 type Site = (airtight_model::path::Destination, airtight_model::world::Protocol, Option<u16>);
@@ -43,6 +45,8 @@ pub(super) struct Tried {
     pub(super) source: usize,
     pub(super) aim: usize,
     pub(super) end: Ending,
+    /// Whether nothing need answer there.
+    pub(super) edge: bool,
     /// Rules that let it on somewhere, and whether each did so alone.
     pub(super) allowed_by: Vec<(RuleId, bool)>,
     /// Rules of the checkpoint that ended it.
@@ -67,6 +71,8 @@ pub(super) enum Ending {
         outcome: Outcome,
         /// What failed was the lookup before the flow itself.
         at_lookup: bool,
+        /// Where nothing would answer: why the layer ended it all the same, which its case has to say.
+        because: Option<Reason>,
     },
     /// It ended, and no policy is needed to explain why.
     Vacuous,
@@ -92,12 +98,34 @@ impl Survey {
             let first = tried.len();
             for (source_id, source) in sources.iter().enumerate().filter(|(_, source)| aim.suits(source, world)) {
                 let seen = Model::new(engine).observe_one(&aim.flow(source));
-                tried.push(ledger.tried(source_id, aim_id, &seen));
+                tried.push(ledger.tried((source_id, aim_id), &seen, false));
             }
             ranges.push(first..tried.len());
             sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim_id);
         }
-        Self { sources, aims, tried, rules: ledger.rules, ranges, proxies, sites }
+        Self { sources, aims, tried, rules: ledger.rules, ranges, proxies, sites, ids: ledger.ids }
+    }
+
+    /// How the same source fares at an edge: an aim of its own, at which nothing need answer.
+    pub(super) fn probe(&self, engine: &Engine<'_>, source: usize, aim: &Aim) -> Observation {
+        Model::new(engine).observe_one(&aim.flow(&self.sources[source]))
+    }
+
+    /// Adds what `probe` saw.
+    pub(super) fn add(&mut self, source: usize, aim: Aim, seen: &Observation) -> TriedId {
+        let mut ledger = Ledger { rules: std::mem::take(&mut self.rules), ids: std::mem::take(&mut self.ids) };
+        let id = self.tried.len();
+        self.tried.push(ledger.tried((source, self.aims.len()), seen, true));
+        self.ranges.push(id..id + 1);
+        self.aims.push(aim);
+        (self.rules, self.ids) = (ledger.rules, ledger.ids);
+        id
+    }
+
+    /// The flow of one source at an aim, if it was tried.
+    pub(super) fn find(&self, source: usize, wanted: impl Fn(&Aim) -> bool) -> impl Iterator<Item = TriedId> {
+        let aims = self.aims.iter().enumerate().filter(move |(_, aim)| wanted(aim));
+        aims.filter_map(move |(aim, _)| self.at(source, aim))
     }
 
     pub(super) fn flow(&self, id: TriedId) -> Flow {
@@ -133,6 +161,11 @@ impl Survey {
     /// Whether a rule of the object decided anywhere on the way of a flow.
     pub(super) fn meets(&self, id: TriedId, object: &ObjectRef) -> bool {
         self.tried[id].met.iter().any(|rule| *self.rules[*rule].object == *object)
+    }
+
+    /// The rules that ended a denied flow.
+    pub(super) fn stopping(&self, denied: TriedId) -> Vec<RuleRef> {
+        self.tried[denied].denied_by.iter().map(|rule| self.rules[*rule].clone()).collect()
     }
 
     /// The flow of one source at an aim.
@@ -208,10 +241,10 @@ impl Ledger {
         })
     }
 
-    fn tried(&mut self, source: usize, aim: usize, seen: &Observation) -> Tried {
-        let end = ending(seen);
-        let mut tried =
-            Tried { source, aim, end, allowed_by: Vec::new(), denied_by: Vec::new(), met: Vec::new(), hops: 0 };
+    fn tried(&mut self, (source, aim): (usize, usize), seen: &Observation, edge: bool) -> Tried {
+        let end = ending(seen, edge);
+        let (allowed_by, denied_by, met) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tried = Tried { source, aim, end, edge, allowed_by, denied_by, met, hops: 0 };
         let Some(trace) = &seen.evidence.trace else { return tried };
         tried.hops = trace.hops.len();
         for check in trace.checks() {
@@ -231,8 +264,8 @@ impl Ledger {
     }
 }
 
-/// How an observation of the model ended.
-pub(super) fn ending(seen: &Observation) -> Ending {
+/// How an observation of the model ended; `edge`: nothing need answer there.
+pub(super) fn ending(seen: &Observation, edge: bool) -> Ending {
     let Some(outcome) = &seen.outcome else {
         return Ending::Unknown(seen.undecided.clone().unwrap_or_default());
     };
@@ -240,23 +273,33 @@ pub(super) fn ending(seen: &Observation) -> Ending {
     if got_through(outcome) && evidence.denied_by.is_none() {
         return Ending::Through { outcome: outcome.clone(), by: evidence.answered_by.clone() };
     }
-    let vacuous = evidence.trace.iter().flat_map(airtight_model::path::Trace::checks).any(|check| {
-        let nothing_there = [
-            Reason::NotListening,
-            Reason::NoHealthyUpstream,
-            Reason::ProtocolMismatch,
-            Reason::NoSuchName,
-            Reason::L7Unparseable,
-        ];
-        check.decision.effect == Effect::Deny && nothing_there.contains(&check.decision.reason)
-    });
+    let because = match (nothing_there(evidence), edge) {
+        (None, _) => None,
+        (Some(Reason::NotListening), true) if evidence.reason != Some(Reason::NotListening) => evidence.reason,
+        (Some(_), _) => return Ending::Vacuous,
+    };
     match evidence.denied_by {
-        Some(layer @ (Layer::Cni | Layer::Ztunnel | Layer::Waypoint | Layer::Gateway)) if !vacuous => {
-            Ending::Denied { layer, outcome: outcome.clone(), at_lookup: matches!(outcome, Outcome::DnsFailure(_)) }
+        Some(layer @ (Layer::Cni | Layer::Ztunnel | Layer::Waypoint | Layer::Gateway)) => {
+            let at_lookup = matches!(outcome, Outcome::DnsFailure(_));
+            Ending::Denied { layer, outcome: outcome.clone(), at_lookup, because }
         }
-        Some(
-            Layer::Cni | Layer::Ztunnel | Layer::Waypoint | Layer::Gateway | Layer::Admission | Layer::Application,
-        )
-        | None => Ending::Vacuous,
+        Some(Layer::Admission | Layer::Application) | None => Ending::Vacuous,
     }
+}
+
+/// Why the flow would have ended without any policy.
+fn nothing_there(evidence: &Evidence) -> Option<Reason> {
+    let known = [
+        Reason::NotListening,
+        Reason::NoHealthyUpstream,
+        Reason::ProtocolMismatch,
+        Reason::NoSuchName,
+        Reason::L7Unparseable,
+    ];
+    let checks = evidence.trace.iter().flat_map(airtight_model::path::Trace::checks);
+    let denials = checks.filter(|check| check.decision.effect == Effect::Deny).map(|check| check.decision.reason);
+    let mut found: Vec<Reason> = denials.filter(|reason| known.contains(reason)).collect();
+    // That nothing listens weighs least.
+    found.sort_by_key(|reason| *reason == Reason::NotListening);
+    found.first().copied()
 }

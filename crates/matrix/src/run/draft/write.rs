@@ -11,7 +11,7 @@ use super::allow_rule::{allow_rules, covers};
 use super::choose::{Choices, Chooser};
 use super::drafted::Drafted;
 use super::survey::{Ending, Survey, TriedId};
-use super::{document, notice, survey};
+use super::{document, edge, neighbour, notice, survey};
 use crate::judge::Verdict;
 use crate::model::Model;
 use crate::run::judge_all;
@@ -85,9 +85,14 @@ pub fn draft(world: &World, namespace: Option<&str>, today: jiff::civil::Date) -
     }
     let rules: Vec<RuleRef> = allow_rules(world).into_iter().filter(|rule| is_wanted(&rule.object)).collect();
     let engine = Engine::compile(world);
-    let survey = Survey::of(&engine);
+    let mut survey = Survey::of(&engine);
     let mut choices = Choices::default();
-    let mut undrafted = choose_for_rules(world, &survey, &rules, &mut choices);
+    let (examples, mut undrafted) = choose_for_rules(world, &survey, &rules, &mut choices);
+    for (rule, allowed) in &examples {
+        edge::complete(&mut survey, &engine, (rule, *allowed), &mut choices);
+    }
+    let survey = survey;
+    neighbour::complete(&survey, &mut choices, is_wanted);
     let mut unnoticed = notice::complete(world, &survey, &mut choices, is_wanted);
     if rules.is_empty() && choices.cases.is_empty() {
         return Err(DraftError::NoRules(namespace.map(str::to_owned)));
@@ -122,29 +127,25 @@ fn choose_for_rules(
     survey: &Survey,
     rules: &[RuleRef],
     choices: &mut Choices,
-) -> Vec<(RuleRef, String)> {
+) -> (Vec<(RuleRef, TriedId)>, Vec<(RuleRef, String)>) {
     let mut chooser = Chooser::new(survey);
-    let mut undrafted = Vec::new();
+    let (mut examples, mut undrafted) = (Vec::new(), Vec::new());
     for rule in rules {
         let Some(allowed) = chooser.example(rule) else {
             undrafted.push((rule.clone(), why_not(world, survey, rule)));
             continue;
         };
         choices.allow(allowed, Some(rule.clone()));
+        examples.push((rule.clone(), allowed));
         if let Some((_, denied)) = chooser.boundary(allowed, rule) {
-            choices.deny(denied, allowed, stopping(survey, denied));
+            choices.deny(denied, allowed, survey.stopping(denied));
         }
         let around = chooser.neighbours(allowed, rule);
         for denied in around.into_iter().chain(chooser.side_boundaries(allowed, rule)) {
-            choices.deny(denied, allowed, stopping(survey, denied));
+            choices.deny(denied, allowed, survey.stopping(denied));
         }
     }
-    undrafted
-}
-
-/// The rules that ended a denied flow.
-fn stopping(survey: &Survey, denied: TriedId) -> Vec<RuleRef> {
-    survey.tried[denied].denied_by.iter().map(|rule| survey.rules[*rule].clone()).collect()
+    (examples, undrafted)
 }
 
 /// Why no flow gets through because of a rule.

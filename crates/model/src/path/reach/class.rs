@@ -130,7 +130,7 @@ fn seen(address: IpAddr, networks: &[IpNet]) -> (bool, Vec<u32>) {
 }
 
 /// Every prefix by which a rule could tell two pods apart.
-fn networks(policies: &Policies<'_>) -> Vec<IpNet> {
+pub(super) fn networks(policies: &Policies<'_>) -> Vec<IpNet> {
     let rules = policies.world.objects.authorization_policies.iter().flat_map(|policy| policy.body.spec.rules());
     let written = rules.flat_map(|rule| addresses_of(rule));
     let ranges = written.filter_map(|text| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)));

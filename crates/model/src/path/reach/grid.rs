@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::class::{Class, ClassId, classes};
+use super::class::{Class, ClassId, classes, networks};
 use super::scope::{Scope, View};
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
+use crate::path::target::target_port;
 use crate::world::{GatewayKey, HostId, NodeId, Pod, PodId, Protocol, Role, World};
 
 /// Where the ends of a cell run, if that makes a difference: one of them is in a node's network namespace.
@@ -97,7 +98,7 @@ impl Grid {
             std::iter::zip(std::mem::take(&mut grid.rows), std::mem::take(&mut grid.row_labels))
                 .filter(|(_, label)| scope.takes_source(label))
                 .unzip();
-        let targets = grid.all_targets(world);
+        let targets = grid.all_targets(policies);
         let labelled = targets.into_iter().map(|target| (grid.label_to(world, &target.place), target));
         (grid.target_labels, grid.targets) =
             labelled.filter(|(label, target)| scope.takes_target(label, target.port)).unzip();
@@ -123,14 +124,35 @@ impl Grid {
         (0_u32..).map(ClassId).zip(&self.classes)
     }
 
-    fn all_targets(&self, world: &World) -> Vec<GridTarget> {
+    fn all_targets(&self, policies: &Policies<'_>) -> Vec<GridTarget> {
+        let world = policies.world;
         let mut targets = match self.scope.view {
             View::Pod => self.pod_targets(),
             View::Service => service_targets(world),
+            View::Usual => {
+                let mut targets = service_targets(world);
+                targets.extend(self.pod_targets().into_iter().filter(|target| !self.is_served(world, target)));
+                targets
+            }
         };
         targets.extend(gateway_targets(world));
-        targets.extend(host_targets(world));
+        let mut hosts = host_targets(world);
+        if self.scope.named_hosts && self.scope.to.is_empty() {
+            hosts.retain(|target| is_named(policies, target));
+        }
+        targets.extend(hosts);
         targets
+    }
+
+    /// Whether a Service leads to a port of the pods of a target.
+    fn is_served(&self, world: &World, target: &GridTarget) -> bool {
+        let Place::Class(class) = target.place else { return false };
+        let pod = world.pod(self.class(class).pods[0]);
+        let mut services = world.services.iter().filter(|service| service.backends.contains(&pod.id));
+        services.any(|service| {
+            let ports = service.ports.iter().filter(|port| port.protocol == target.protocol);
+            ports.into_iter().any(|port| target_port(port, pod) == Some(target.port))
+        })
     }
 
     fn pod_targets(&self) -> Vec<GridTarget> {
@@ -284,6 +306,19 @@ fn gateway_targets(world: &World) -> Vec<GridTarget> {
         })
     });
     ports.collect()
+}
+
+/// Whether a policy speaks of a host: of its name, or of a range with its address that is not all there is.
+fn is_named(policies: &Policies<'_>, target: &GridTarget) -> bool {
+    let Place::Host(id) = target.place else { return true };
+    let host = policies.world.host(id);
+    let patterns = policies.cni.name_patterns();
+    let entries = policies.world.objects.service_entries.iter().flat_map(|object| &object.body.spec.hosts);
+    let by_name =
+        |name: &str| patterns.signature(name).contains(&true) || entries.clone().any(|entry| entry.as_str() == name);
+    let networks = networks(policies);
+    let in_range = |address| networks.iter().any(|network| network.prefix_len() > 0 && network.contains(address));
+    host.names.iter().any(|name| by_name(name)) || host.addresses.iter().any(in_range)
 }
 
 fn host_targets(world: &World) -> Vec<GridTarget> {

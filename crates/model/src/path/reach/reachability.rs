@@ -4,7 +4,7 @@ use super::basis::Basis;
 use super::cells::Cells;
 use super::class::Class;
 use super::grid::Grid;
-use super::grid::{GridTarget, Row};
+use super::grid::{GridTarget, Place, Row, Who};
 use super::scope::{Scope, View};
 use super::verdict::CellVerdict;
 use super::{direct, service, travel};
@@ -51,6 +51,10 @@ impl<'e, 'w> Reachability<'e, 'w> {
         match scope.view {
             View::Pod => direct::fill(policies, &grid, &mut cells),
             View::Service => service::fill(policies, &grid, &mut cells),
+            View::Usual => {
+                service::fill(policies, &grid, &mut cells);
+                direct::fill(policies, &grid, &mut cells);
+            }
         }
         travel::fill(policies, &grid, &mut cells);
         Self { engine, grid, cells }
@@ -72,6 +76,26 @@ impl<'e, 'w> Reachability<'e, 'w> {
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.grid.rows
+    }
+
+    /// The namespace of a source; none of what is no pod.
+    #[must_use]
+    pub fn row_namespace(&self, row: usize) -> Option<&str> {
+        match self.grid.rows[row].who {
+            Who::Class(class) => Some(&self.grid.class(class).namespace),
+            Who::Node { .. } | Who::Outside => None,
+        }
+    }
+
+    /// The namespace of a destination; none of a host outside.
+    #[must_use]
+    pub fn target_namespace(&self, target: usize) -> Option<&str> {
+        match &self.grid.targets[target].place {
+            Place::Class(class) => Some(&self.grid.class(*class).namespace),
+            Place::Service(index) => Some(&self.world().services[*index].namespace),
+            Place::Gateway((namespace, _)) => Some(namespace),
+            Place::Host(_) => None,
+        }
     }
 
     /// The destinations.

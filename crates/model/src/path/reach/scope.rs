@@ -8,6 +8,8 @@ pub enum View {
     Pod,
     /// The names of Services, so that waypoints are on the way.
     Service,
+    /// The names of Services, and the addresses of pods at ports that no Service leads to.
+    Usual,
 }
 
 /// Which cells are asked for; the default is all of them, by pod.
@@ -23,6 +25,8 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// The destination's port.
     pub port: Option<u16>,
+    /// Only hosts outside that policies name, unless `to` names others.
+    pub named_hosts: bool,
 }
 
 impl Scope {

@@ -126,19 +126,20 @@ impl<'w> Traveller<'_, 'w> {
             (
                 CellVerdict::ByRequest | CellVerdict::Denied(_),
                 CellVerdict::Denied(Layer::Waypoint) | CellVerdict::Allowed,
-            ) if self.reads_requests(service, aim.port) => (CellVerdict::ByRequest, with_request),
+            ) if self.reads_requests(from, service, aim.port) => (CellVerdict::ByRequest, with_request),
             (CellVerdict::ByRequest | CellVerdict::Denied(_), _) => (requested, with_request),
         }
     }
 
     /// Whether a Service's waypoint decides by more than who calls.
-    fn reads_requests(&self, service: &'w Service, port: u16) -> bool {
+    fn reads_requests(&self, from: &Peer<'w>, service: &'w Service, port: u16) -> bool {
         let Binding::Bound { gateway, .. } = self.policies.bindings.service(&service.namespace, &service.name) else {
             return true;
         };
         let Some(waypoint) = self.policies.waypoint(gateway) else { return true };
         let target = WaypointTarget::Service { service, port };
-        self.policies.waypoints.reads_requests(self.policies.world, waypoint, &target)
+        let sources = [from.mesh_source(self.policies.world), from.anonymous()];
+        self.policies.waypoints.reads_requests(self.policies.world, waypoint, &target, &sources)
     }
 
     /// A lookup, and on to what the name stands for.

@@ -130,10 +130,17 @@ impl WaypointPolicy {
         filters.run(protocol, target, source, payload)
     }
 
-    /// Whether what is said on a connection could change what the waypoint does with it: a rule reads requests,
-    /// tokens are verified, or a policy cannot be evaluated.
+    /// Whether what one of `sources` says on a connection could change what the waypoint does with it: a rule reads
+    /// requests, tokens are verified, or a policy cannot be evaluated; and neither is everything that the source says
+    /// denied, nor nothing of it allowed.
     #[must_use]
-    pub fn reads_requests(&self, world: &World, waypoint: &WaypointGateway, target: &WaypointTarget<'_>) -> bool {
+    pub fn reads_requests(
+        &self,
+        world: &World,
+        waypoint: &WaypointGateway,
+        target: &WaypointTarget<'_>,
+        sources: &[MeshSource],
+    ) -> bool {
         let (policies, class, root_namespace) = match WaypointImplementation::of_class(&waypoint.class) {
             WaypointImplementation::Istio => (&self.istio, "istio-waypoint", world.stack.istio.root_namespace.as_str()),
             WaypointImplementation::Kgateway => (&self.kgateway, "kgateway-waypoint", "istio-system"),
@@ -141,10 +148,13 @@ impl WaypointPolicy {
             WaypointImplementation::Other => return true,
         };
         let chain = Chain { waypoint: &waypoint.key, class, root_namespace, service: target.service() };
-        let mut attached = policies.iter().filter(|policy| policy.targets.attach(&chain));
-        !self.jwt_rules(&chain).is_empty()
-            || attached
-                .any(|policy| policy.unusable.is_some() || policy.rules.iter().any(|(_, rule, _)| rule.needs_http()))
+        let attached: Vec<&Policy> = policies.iter().filter(|policy| policy.targets.attach(&chain)).collect();
+        if attached.iter().any(|policy| policy.unusable.is_some()) {
+            return true;
+        }
+        let reads = !self.jwt_rules(&chain).is_empty()
+            || attached.iter().any(|policy| policy.rules.iter().any(|(_, rule, _)| rule.needs_http()));
+        reads && sources.iter().any(|source| may_pass(&attached, &target.input(source, "")))
     }
 
     /// The request as an Istio waypoint hands it on after [`Self::evaluate`] let it in: claims of a verified token
@@ -219,6 +229,18 @@ impl Policy {
             .filter(move |(_, rule, _)| exists(rule) && rule.matches(input))
             .map(|(index, _, origin)| Matched { policy: self, index: *index, origin })
     }
+}
+
+/// Whether some request of a peer could pass. Policies on trial count as in force, which keeps the answer open.
+fn may_pass(attached: &[&Policy], input: &Input<'_>) -> bool {
+    let of = |action: Action| attached.iter().filter(move |policy| policy.action == action);
+    let rules = |policy: &&&'_ Policy, test: fn(&Rule, &Input<'_>) -> bool| {
+        policy.rules.iter().any(|(_, rule, _)| test(rule, input))
+    };
+    let denied = of(Action::Deny).any(|policy| !policy.dry_run && rules(&policy, Rule::always_matches));
+    let in_force = || of(Action::Allow).filter(|policy| !policy.dry_run);
+    let allowed = in_force().next().is_none() || of(Action::Allow).any(|policy| rules(&policy, Rule::may_match));
+    allowed && !denied
 }
 
 /// A rule that matches.

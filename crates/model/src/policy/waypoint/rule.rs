@@ -104,11 +104,27 @@ impl Rule {
         self.when.iter().any(|field| field.attribute == Attribute::Unmodelled)
     }
 
+    /// Whether any request of this peer could match: what a client chooses to say is taken as said.
+    pub(super) fn may_match(&self, input: &Input<'_>) -> bool {
+        let free = |field: &Field| field.attribute.needs_http() || field.attribute == Attribute::RemoteIp;
+        self.holds(|field| free(field) || field.holds(input))
+    }
+
+    /// Whether every request of this peer matches: nothing that a client says is asked for.
+    pub(super) fn always_matches(&self, input: &Input<'_>) -> bool {
+        self.holds(|field| {
+            !field.attribute.needs_http() && field.attribute != Attribute::RemoteIp && field.holds(input)
+        })
+    }
+
     /// Whether the request or connection matches; fields that the filter chain does not have are left out.
     pub(super) fn matches(&self, input: &Input<'_>) -> bool {
-        let holds = |field: &Field| (!input.is_http() && field.attribute.needs_http()) || field.holds(input);
-        let one_of = |lists: &[Vec<Field>]| lists.is_empty() || lists.iter().any(|fields| fields.iter().all(holds));
-        one_of(&self.from) && one_of(&self.to) && self.when.iter().all(holds)
+        self.holds(|field| (!input.is_http() && field.attribute.needs_http()) || field.holds(input))
+    }
+
+    fn holds(&self, holds: impl Fn(&Field) -> bool) -> bool {
+        let one_of = |lists: &[Vec<Field>]| lists.is_empty() || lists.iter().any(|fields| fields.iter().all(&holds));
+        one_of(&self.from) && one_of(&self.to) && self.when.iter().all(&holds)
     }
 }
 
