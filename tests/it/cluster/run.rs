@@ -77,6 +77,24 @@ fn a_policy_that_somebody_deleted_is_named() {
     assert!(said.contains("error[drift] the cluster does not have NetworkPolicy shop/more of the manifests"), "{said}");
 }
 
+#[test]
+fn a_policy_that_no_manifest_has_is_named() {
+    let stage = Stage::enforcing();
+    let policy = |name: &str| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
+            "spec": {"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}})
+    };
+    for (namespace, name) in [("shop", "by-hand"), ("elsewhere", "not-ours")] {
+        stage.create(&format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"), &policy(name));
+    }
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let said = told(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = "warning[not-in-manifests] no manifest has these NetworkPolicy of the cluster, which act all the same: \
+                 shop/by-hand";
+    assert!(said.contains(named) && !said.contains("not-ours"), "{said}");
+}
+
 /// A policy about nobody, which no case notices.
 const MORE: &str = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: more, namespace: shop}, \
                     spec: {podSelector: {matchLabels: {app: nobody}}}}";
