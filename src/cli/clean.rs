@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use airtight_cluster::kube::{Access, KubeCluster, Limits};
 use airtight_live::temporary::{RUN_LABEL, leftovers};
-use airtight_manifest::Failure;
+use airtight_manifest::{Failure, printable};
 use airtight_matrix::run::ExitStatus;
 use clap::Args;
 
@@ -35,6 +35,9 @@ pub(super) struct CleanArgs {
 /// When the cluster does not answer, and when something could not be looked for or removed.
 pub(super) fn clean(args: &CleanArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let access = Access { kubeconfig: args.kubeconfig.clone(), context: args.context.clone() };
+    if let Some(program) = access.credential_program()? {
+        writeln!(output.err, "{}", printable(&program)).map_err(CliError::Output)?;
+    }
     let cluster = KubeCluster::connect(&access, Limits::default())?;
     let (found, unread) = leftovers(&cluster)?;
     let mut left = 0_usize;

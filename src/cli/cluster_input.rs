@@ -6,6 +6,7 @@ use airtight_cluster::Stopping;
 use airtight_cluster::kube::{Access, KubeCluster, Limits};
 use airtight_live::snapshot::{Asked, Snapshot, take};
 use airtight_manifest::stack::Stack;
+use airtight_manifest::{Diagnostic, Severity, printable};
 use clap::Args;
 
 use super::error::CliError;
@@ -43,11 +44,15 @@ impl ClusterArgs {
     pub(super) fn snapshot(&self, namespace: Option<&str>) -> Result<(String, Snapshot), CliError> {
         let access = self.access();
         let name = access.context_used()?.unwrap_or_else(|| IN_CLUSTER.to_owned());
+        let program = access.credential_program()?;
         let cluster = KubeCluster::connect(&access, Limits::default())?;
         let stop = stop()?;
         let stopped = || stop.interrupted();
         let base: Stack = stack("reference")?;
-        let snapshot = take(&Stopping::new(&cluster, &stopped), Asked { namespace, base: &base })?;
+        let mut snapshot = take(&Stopping::new(&cluster, &stopped), Asked { namespace, base: &base })?;
+        snapshot
+            .notes
+            .extend(program.map(|program| Diagnostic::new(Severity::Note, "credential-program", printable(&program))));
         Ok((name, snapshot))
     }
 }

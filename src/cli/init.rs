@@ -64,7 +64,7 @@ pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
     let mut findings = inputs.findings(&built);
     findings.extend(Engine::compile(&built.world).findings());
     output.diagnostics(&findings, &inputs.sources())?;
-    let drafted = draft(&built.world, args.namespace.as_deref(), jiff::Zoned::now().date())?;
+    let drafted = draft(&built.world, args.namespace.as_deref(), airtight_matrix::run::today())?;
     match &target {
         Some(Target::Screen) => output.out.write_all(drafted.text.as_bytes()).map_err(CliError::Output)?,
         Some(Target::File(path)) => {

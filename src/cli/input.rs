@@ -141,7 +141,7 @@ impl Inputs {
             return Err(CliError::NoScenarios(self.origin.clone()));
         }
         let catalogue = Catalogue::embedded().map_err(CliError::Input)?;
-        let today = jiff::Zoned::now().date();
+        let today = airtight_matrix::run::today();
         airtight_matrix::scenario::load(&self.scenarios.documents, world, &catalogue, today).map_err(CliError::Input)
     }
 

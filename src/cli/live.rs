@@ -8,7 +8,7 @@ use std::time::Duration;
 use airtight_cluster::kube::{Access, KubeCluster, Limits};
 use airtight_live::deploy::DeployOptions;
 use airtight_live::{Connected, Options, Outside, Ready, RunInput};
-use airtight_manifest::Failure;
+use airtight_manifest::{Failure, printable};
 use airtight_matrix::testbed::Testbed;
 use airtight_provision::{StepFailure, outside_of};
 use clap::Args;
@@ -96,6 +96,9 @@ impl LiveArgs {
         output: &mut Output<'_>,
         run: impl FnOnce(&mut dyn Testbed, Ready<'_>, GoOn<'_>, &mut Output<'_>) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
+        if let Some(program) = self.access(ownership, cluster)?.credential_program()? {
+            writeln!(output.err, "  {}", printable(&program)).map_err(CliError::Output)?;
+        }
         let connected = self.connect(ownership, cluster)?;
         let stop = connected.stop.clone();
         let go_on = || if stop.interrupted() { Err(StepFailure::interrupted().into()) } else { Ok(()) };

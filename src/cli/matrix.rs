@@ -55,7 +55,7 @@ pub struct MatrixArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum By {
-    /// Names of Services, and addresses of pods at ports that no Service leads to.
+    /// Names of Services, and addresses of pods at ports that no Service leads to; no waypoints.
     #[default]
     Usual,
     /// Addresses of pods.

@@ -62,7 +62,7 @@ fn put(out: &Path, name: &str, snapshot: &Snapshot) -> io::Result<()> {
     let beside = tempfile::Builder::new().prefix(".airtight-snapshot").tempdir_in(parent)?;
     let made = beside.path().join("new");
     fs::create_dir(&made)?;
-    let taken = jiff::Timestamp::now();
+    let taken = airtight_matrix::run::now();
     fs::write(made.join(MARK), format!("context {name}, {taken}\n"))?;
     for file in &snapshot.files {
         let path = made.join(&file.name);

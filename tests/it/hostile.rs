@@ -185,3 +185,46 @@ fn a_mistyped_host_is_no_denial() {
         assert!(code == 0 || said.contains("a mistyped host would end like this as well"), "{said}");
     }
 }
+
+/// A rule on namespaces with these fields.
+fn on_namespaces(fields: &str) -> String {
+    let rule = format!("{{name: r, match: {{any: [{{resources: {{kinds: [Namespace]}}}}]}}, {fields}}}");
+    format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\n\
+         metadata: {{name: p}}\nspec: {{rules: [{rule}]}}{POD}"
+    )
+}
+
+#[test]
+fn rules_that_double_what_they_have_are_ended_with_a_finding() {
+    let doubled = |from: &str, by: &str| {
+        let entries = (1..60).map(|number| {
+            let value = by.replace("LAST", &format!("v{}", number - 1));
+            format!("{{name: v{number}, variable: {{{value}}}}}")
+        });
+        format!("context: [{{name: v0, variable: {{{from}}}}}, {}]", entries.collect::<Vec<_>>().join(", "))
+    };
+    let generate = |data: &str| {
+        format!(
+            "generate: {{apiVersion: v1, kind: ConfigMap, name: made, namespace: shop, data: {{data: {{x: \"{data}\"}}}}}}"
+        )
+    };
+    let list = (0..40).fold("request.object.metadata.name".to_owned(), |inner, _| format!("[{inner}][].[@,@][]"));
+    let many = format!("[{}]", (0..1500).map(|number| format!("'{number}'")).collect::<Vec<_>>().join(","));
+    let each = |list: &str| {
+        format!(
+            "generate: {{foreach: [{{list: \"{list}\", apiVersion: v1, kind: ConfigMap, name: \"made-{{{{ elementIndex }}}}\", namespace: shop, data: {{data: {{x: y}}}}}}]}}"
+        )
+    };
+    let texts = doubled("value: abcdefgh", "value: \"{{ LAST }}{{ LAST }}\"");
+    let lists = doubled("value: [a]", "jmesPath: \"[LAST, LAST][]\"");
+    for (manifests, why) in [
+        (on_namespaces(&format!("{texts}, {}", generate("{{ v59 }}"))), "more than 3 MiB"),
+        (on_namespaces(&format!("{lists}, {}", generate("{{ v59 }}"))), "m"),
+        (on_namespaces(&each(&list)), "more values than can be evaluated"),
+        (on_namespaces(&each(&many)), "more than 1000 objects"),
+    ] {
+        let said = said(&manifests);
+        assert!(said.contains(why), "{why}: {said}");
+    }
+}

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::fault::Fault;
 use super::function::to_string;
 use super::request::{AdmissionRequest, Subject};
-use super::{api_call, default, image, jmespath};
+use super::{api_call, default, growth, image, jmespath};
 
 /// Variables: `{{ … }}` that no backslash precedes.
 static VARIABLE: LazyLock<Option<Regex>> =
@@ -98,6 +98,8 @@ pub(super) struct Context {
     opaque: BTreeMap<String, Fault>,
     is_delete: bool,
     shift: Shift,
+    /// About how many bytes the entries hold.
+    loaded: usize,
 }
 
 impl Context {
@@ -119,7 +121,7 @@ impl Context {
                 opaque.insert("images".to_owned(), fault);
             }
         }
-        Self { root, opaque, is_delete: request.operation.is_delete(), shift }
+        Self { root, opaque, is_delete: request.operation.is_delete(), shift, loaded: 0 }
     }
 
     /// The same with another object under admission.
@@ -154,7 +156,11 @@ impl Context {
     pub(super) fn load(&mut self, entries: Option<&[Located<ContextEntry>]>, existing: &[Arc<Value>]) {
         for entry in entries.unwrap_or_default() {
             let root = entry.name.split('.').next().unwrap_or_default().to_owned();
-            match self.entry(entry, existing) {
+            let value = self.entry(entry, existing).and_then(|value| {
+                self.loaded = self.loaded.saturating_add(growth::size(&value));
+                if growth::is_too_large(self.loaded) { Err(growth::too_large()) } else { Ok(value) }
+            });
+            match value {
                 Ok(value) => {
                     self.opaque.remove(&root);
                     self.insert(&entry.name, value);
@@ -252,6 +258,9 @@ impl Context {
     /// The elements of a loop; a single value is a list of one.
     pub(super) fn elements(&self, list: &str) -> Result<Vec<Value>, Fault> {
         Ok(match self.query(list)? {
+            Value::Array(items) if items.len() > growth::MOST_TURNS => {
+                return Err(growth::too_many("turns of a loop", growth::MOST_TURNS));
+            }
             Value::Array(items) => items,
             other => vec![other],
         })
@@ -302,6 +311,9 @@ impl Context {
             }
             let replacement = to_string(&replacement);
             let replacement = if shallow { replacement.replace("{{", "\\{{") } else { replacement };
+            if growth::is_too_large(value.len() + replacement.len()) {
+                return Err(growth::too_large());
+            }
             value.replace_range(found.range(), &replacement);
         }
         Err(Fault::error("variables that name each other without end"))

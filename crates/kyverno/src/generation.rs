@@ -14,7 +14,7 @@ use super::policy::{CompiledRule, Policy};
 use super::request::Subject;
 use super::selection::labelled;
 use super::version::Behaviour;
-use super::{kind, request};
+use super::{growth, kind, request};
 
 /// What a `generate` rule sees.
 pub(super) struct Generator<'a> {
@@ -65,6 +65,9 @@ impl Generator<'_> {
             let elements = context.elements(each.list.as_deref().unwrap_or_default())?;
             for (index, element) in elements.iter().enumerate().filter(|(_, element)| !element.is_null()) {
                 made.extend(self.element(each, element, index, context)?);
+                if made.len() > growth::MOST_OBJECTS {
+                    return Err(growth::too_many("objects of one", growth::MOST_OBJECTS));
+                }
             }
         }
         Ok(made)

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::function;
+use super::growth::Allowance;
 use super::shape::Shape;
 
 /// More commas than this lack in no expression that somebody wrote.
@@ -30,7 +31,7 @@ pub(super) fn search<'v>(expression: &str, data: &'v Value, opaque: Opaque<'_>) 
     }
     let (source, ast) = parse(expression)
         .map_err(|error| Fault::error(format!("incorrect query {expression}: {}", first_line(&error.to_string()))))?;
-    Interpreter { source: &source, root: data, opaque }.eval(&ast, Cow::Borrowed(data))
+    Interpreter { source: &source, root: data, opaque, allowance: Allowance::new() }.eval(&ast, Cow::Borrowed(data))
 }
 
 /// The expression with its tree. Kyverno's parser does without a comma in `{a: x b: y}`
@@ -74,6 +75,7 @@ pub(super) struct Interpreter<'e> {
     source: &'e str,
     root: &'e Value,
     opaque: Opaque<'e>,
+    allowance: Allowance,
 }
 
 impl Interpreter<'_> {
@@ -86,6 +88,32 @@ impl Interpreter<'_> {
     }
 
     fn eval<'v>(&self, ast: &Ast, value: Cow<'v, Value>) -> Found<'v> {
+        let found = self.step(ast, value)?;
+        match ast {
+            // Whatever else there is makes nothing larger than what it is given.
+            Ast::Literal { .. }
+            | Ast::Projection { .. }
+            | Ast::Flatten { .. }
+            | Ast::ObjectValues { .. }
+            | Ast::MultiList { .. }
+            | Ast::MultiHash { .. }
+            | Ast::Slice { .. }
+            | Ast::Function { .. } => self.allowance.spend(&found)?,
+            Ast::Identity { .. }
+            | Ast::Field { .. }
+            | Ast::Index { .. }
+            | Ast::Subexpr { .. }
+            | Ast::Comparison { .. }
+            | Ast::Or { .. }
+            | Ast::And { .. }
+            | Ast::Not { .. }
+            | Ast::Condition { .. }
+            | Ast::Expref { .. } => {}
+        }
+        Ok(found)
+    }
+
+    fn step<'v>(&self, ast: &Ast, value: Cow<'v, Value>) -> Found<'v> {
         match ast {
             Ast::Identity { .. } => Ok(value),
             Ast::Literal { value: literal, .. } => Ok(Cow::Owned(literal_value(literal)?)),

@@ -67,6 +67,7 @@ mod fault;
 mod finding;
 mod function;
 mod generation;
+mod growth;
 mod image;
 mod jmespath;
 mod json_patch;

@@ -57,7 +57,7 @@ impl<'c> Live<'c> {
     pub fn new(cluster: &'c dyn Cluster, options: Options, witness: Option<&'c dyn Witness>) -> Result<Self, Failure> {
         let places = Places::read(cluster, &options.image)?;
         let issuers = Issuers::read(cluster, &options.image)?;
-        let nonce = u64::from(std::process::id()) ^ jiff::Timestamp::now().as_microsecond().unsigned_abs();
+        let nonce = u64::from(std::process::id()) ^ airtight_matrix::run::now().as_microsecond().unsigned_abs();
         Ok(Self { cluster, options, witness, places, issuers, nonce, rounds: 0, stage: None, stale: false })
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use airtight_manifest::Failure;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedAuthInfo};
 
 /// Which cluster, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +24,27 @@ impl Access {
         self.context.clone().map_or_else(current, |named| Ok(Some(named)))
     }
 
+    /// The program that the kubeconfig has run for credentials, in words: whoever names a context has a right to know what
+    /// is run for it. Its arguments and environment, which may hold secrets, are not told.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read.
+    pub fn credential_program(&self) -> Result<Option<String>, Failure> {
+        let Some(kubeconfig) = self.kubeconfig()? else { return Ok(None) };
+        let user = self.user_of(&kubeconfig);
+        let command =
+            user.and_then(|user| Some((&user.name, user.auth_info.as_ref()?.exec.as_ref()?.command.as_ref()?)));
+        Ok(command.map(|(name, command)| format!("the kubeconfig's user {name} has `{command}` run for credentials")))
+    }
+
+    /// The user of the context that is used.
+    fn user_of<'a>(&self, kubeconfig: &'a Kubeconfig) -> Option<&'a NamedAuthInfo> {
+        let context = self.context.as_ref().or(kubeconfig.current_context.as_ref());
+        let named = kubeconfig.contexts.iter().find(|known| Some(&known.name) == context);
+        let user = named.and_then(|named| named.context.as_ref()?.user.as_deref())?;
+        kubeconfig.auth_infos.iter().find(|known| known.name == user)
+    }
+
     pub(super) async fn config(&self) -> Result<Config, Failure> {
         let Some(kubeconfig) = self.kubeconfig()? else { return in_cluster() };
         let named: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
@@ -42,12 +63,7 @@ impl Access {
 
     /// Refuses credentials that kubectl would not use either, or that no header can carry.
     fn usable_user(&self, kubeconfig: &Kubeconfig) -> Result<(), Failure> {
-        let context = self.context.as_ref().or(kubeconfig.current_context.as_ref());
-        let named = kubeconfig.contexts.iter().find(|known| Some(&known.name) == context);
-        let user = named.and_then(|named| named.context.as_ref()?.user.as_deref());
-        let Some(user) = user.and_then(|user| kubeconfig.auth_infos.iter().find(|known| known.name == user)) else {
-            return Ok(());
-        };
+        let Some(user) = self.user_of(kubeconfig) else { return Ok(()) };
         let Some(info) = &user.auth_info else { return Ok(()) };
         let refused = |what: String, hint: &str| {
             let message = format!("the kubeconfig's user {} {what}", user.name);

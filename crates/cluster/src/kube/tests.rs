@@ -116,3 +116,21 @@ fn no_wait_that_a_server_asks_for_goes_beyond_the_call() {
     assert_eq!((answer.status, answer.message()), (429, "busy"));
     assert!(begun.elapsed() < limits.overall, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn the_program_that_is_run_for_credentials_is_said_without_its_arguments() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("kubeconfig");
+    let said = |user: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: \"https://127.0.0.1:1\"}}}}]\nusers:\n- name: u\n  user: {user}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        Access { kubeconfig: Some(path.clone()), context: None }.credential_program().unwrap()
+    };
+    let plugin =
+        "{exec: {apiVersion: client.authentication.k8s.io/v1, command: aws, args: [hunter2], interactiveMode: Never}}";
+    assert_eq!(said(plugin).as_deref(), Some("the kubeconfig's user u has `aws` run for credentials"));
+    assert_eq!(said("{token: x}"), None);
+}

@@ -1,6 +1,6 @@
 //! Time, passed in, so that a run can be told twice in the same words.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
@@ -33,12 +33,30 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        now()
     }
 
     fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The machine's time of day. A clock past the year 9999 (or as far before our era) tells of the last moment that can be
+/// written: whatever runs out is then run out.
+#[must_use]
+pub fn now() -> Timestamp {
+    told(SystemTime::now())
+}
+
+/// The day in UTC.
+#[must_use]
+pub fn today() -> jiff::civil::Date {
+    now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+fn told(time: SystemTime) -> Timestamp {
+    let beyond = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(beyond)
 }
 
 /// A clock that stands still: every duration is zero.
@@ -52,5 +70,19 @@ impl Clock for FixedClock {
 
     fn elapsed(&self) -> Duration {
         Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_past_the_year_9999_stops_there() {
+        let year = Duration::from_hours(24 * 365);
+        assert_eq!(told(SystemTime::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
+        assert_eq!(told(SystemTime::UNIX_EPOCH + year * 20_000), Timestamp::MAX);
+        assert_eq!(told(SystemTime::UNIX_EPOCH - year * 20_000), Timestamp::MIN);
+        assert_eq!(Timestamp::MAX.to_zoned(jiff::tz::TimeZone::UTC).date().year(), 9999);
     }
 }

@@ -17,7 +17,7 @@ mod schema;
 mod subscribers;
 mod tally;
 
-pub use clock::{Clock, FixedClock, SystemClock};
+pub use clock::{Clock, FixedClock, SystemClock, now, today};
 pub use context::{Coverage, RunContext};
 pub use event::{Event, Subscriber};
 pub use predictions::Predictions;

@@ -9,6 +9,7 @@ use super::policies::Policies;
 use super::target::target_port;
 use super::trace::{Check, Wire};
 use crate::policy::cni::CniHop;
+use crate::policy::near::{Asked, Guarded, near_authorization, near_enrolment};
 use crate::policy::waypoint::DeclaredProtocol;
 use crate::policy::ztunnel::{Bypass, Capture, inbound_capture};
 use crate::policy::{Checkpoint, Decision, MeshSource, Outcome, Reason};
@@ -78,9 +79,17 @@ pub(super) fn ztunnel_check(dial: Dial<'_, '_>, to: &Pod, wire: Wire, port: Opti
     let port = port?;
     let (world, from) = (dial.world(), dial.from);
     let inbound = |source: &MeshSource| dial.policies.ztunnel.inbound(world, to.id, port, source);
+    let suggested = |source: MeshSource| {
+        let decision = inbound(&source);
+        if !dial.policies.suggests {
+            return decision;
+        }
+        let asked = Asked { source: &source, port, request: None };
+        near_enrolment(world, near_authorization(world, decision, Guarded::Pod(to), &asked), from.pod)
+    };
     let decision = match interception(world, from.endpoint, to, wire) {
-        Interception::Tunnel => inbound(&from.mesh_source(world)),
-        Interception::Plaintext => inbound(&from.anonymous()),
+        Interception::Tunnel => suggested(from.mesh_source(world)),
+        Interception::Plaintext => suggested(from.anonymous()),
         Interception::Bypassed(why) => Decision::allow(Reason::ProbeBypass, why.to_string()),
         Interception::Nothing => return None,
     };

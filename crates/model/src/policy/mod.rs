@@ -5,6 +5,7 @@ mod decision;
 pub mod gateway;
 mod hbone;
 mod istio;
+pub(crate) mod near;
 mod outcome;
 mod request;
 mod sendable;

@@ -101,3 +101,53 @@ fn pictures_stand_alone() {
         assert!(picture.contains("travel-api"));
     }
 }
+
+/// Flows go to Services where there are some, and past them to nobody that they lead to.
+#[test]
+fn the_usual_view_aims_at_services_first() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let names = |scope: &Scope| -> Vec<String> {
+        let matrix = Reachability::compute(&engine, scope);
+        (0..matrix.targets().len()).map(|target| matrix.target_name(target)).collect()
+    };
+    let usual = names(&Scope { view: View::Usual, named_hosts: true, ..Scope::default() });
+    let served = "app-travelexample/travel-api:8080".to_owned();
+    assert_eq!(usual.iter().filter(|name| **name == served).count(), 1);
+    assert!(!usual.iter().any(|name| name.contains("waypoint")), "{usual:?}");
+    assert!(usual.iter().any(|name| name == "api.openai.com:80"));
+    let hosts = world.hosts.len();
+    assert!(hosts > usual.iter().filter(|name| !name.contains('/')).count(), "{usual:?}");
+    let asked = names(&Scope {
+        view: View::Usual,
+        named_hosts: true,
+        to: vec!["exfil.example".to_owned()],
+        ..Scope::default()
+    });
+    assert!(!asked.is_empty() && asked.iter().all(|name| name.starts_with("exfil.example:")), "{asked:?}");
+}
+
+#[test]
+fn requests_that_pass_are_named_and_what_is_exposed_has_a_section() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let matrix = Reachability::compute(&engine, &Scope { view: View::Usual, ..Scope::default() });
+    let requests = PassingRequests::of(&engine, &matrix);
+    let document = serde_json::to_value(reach::Document::of(&matrix, &requests)).unwrap();
+    let find = |from: &str, to: &str| {
+        let cells = document["cells"].as_array().unwrap();
+        cells.iter().find(|cell| cell["from"] == from && cell["to"] == to).unwrap().clone()
+    };
+    let asked = find("app-travelexample/travel-api", "mcp-teamalpha/mcp-server:8080");
+    assert_eq!((&asked["verdict"], &asked["requests"][0]), (&"by request".into(), &"GET /mcp/teamalpha/x".into()));
+    // No rule of the waypoint names this workload, whatever it asks for.
+    let shut = find("app-travelexample/travel-web-ui", "mcp-teamalpha/mcp-server:8080");
+    assert_eq!(shut["verdict"], "denied", "{shut}");
+    let outside = document["exposure"]["fromOutside"].as_array().unwrap();
+    assert!(outside.iter().any(|name| name == "gateway kgateway-system/default-gateway:8080"), "{outside:?}");
+    let mut out = Vec::new();
+    reach::list(&mut out, &matrix, &requests, false, Style::PLAIN).unwrap();
+    let listed = String::from_utf8(out).unwrap();
+    assert!(listed.contains("by request, such as GET /mcp/teamalpha/x"), "{listed}");
+    assert!(listed.contains("\nexposed\n- from outside: gateway "), "{listed}");
+}

@@ -132,6 +132,7 @@ impl Grid {
             View::Usual => {
                 let mut targets = service_targets(world);
                 targets.extend(self.pod_targets().into_iter().filter(|target| !self.is_served(world, target)));
+                targets.retain(|target| !self.is_waypoint(world, target));
                 targets
             }
         };
@@ -142,6 +143,19 @@ impl Grid {
         }
         targets.extend(hosts);
         targets
+    }
+
+    /// Whether a target is a proxy that stands before others, or the Service that was made for it.
+    fn is_waypoint(&self, world: &World, target: &GridTarget) -> bool {
+        let is_waypoint = |pod: &PodId| matches!(world.pod(*pod).role, Role::Waypoint(_));
+        match &target.place {
+            Place::Class(class) => self.class(*class).pods.iter().all(is_waypoint),
+            Place::Service(index) => {
+                let backends = &world.services[*index].backends;
+                !backends.is_empty() && backends.iter().all(is_waypoint)
+            }
+            Place::Host(_) | Place::Gateway(_) => false,
+        }
     }
 
     /// Whether a Service leads to a port of the pods of a target.

@@ -8,7 +8,8 @@ pub enum View {
     Pod,
     /// The names of Services, so that waypoints are on the way.
     Service,
-    /// The names of Services, and the addresses of pods at ports that no Service leads to.
+    /// The names of Services, and the addresses of pods at ports that no Service leads to; no waypoints, which are on the
+    /// way and nobody's destination.
     Usual,
 }
 

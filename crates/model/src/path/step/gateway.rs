@@ -10,6 +10,7 @@ use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::trace::{Answer, Check, Wire};
 use crate::policy::gateway::Routed;
+use crate::policy::near::near_routes;
 use crate::policy::{Checkpoint, Decision, Effect};
 use crate::world::GatewayKey;
 
@@ -29,7 +30,10 @@ pub(super) fn steps<'w>(
     if proxy.is_some() && listeners.is_empty() {
         return vec![Step::Ends(dial.answered(here, wire, checks))];
     }
-    let routed = route(dial, key, port, &listeners);
+    let mut routed = route(dial, key, port, &listeners);
+    if policies.suggests {
+        routed.decision = near_routes(policies.world, routed.decision, (&key.0, &key.1), connection.request.as_ref());
+    }
     let success = match (&connection.request, &routed.decision.symptom) {
         (None, None) => connection.success(),
         (_, _) => backend::own_answer(&routed.decision),

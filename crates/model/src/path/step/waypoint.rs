@@ -16,6 +16,7 @@ use crate::path::service_entry::{service_entry, service_entry_target_port};
 use crate::path::target::DialTarget;
 use crate::path::trace::{Check, Hop, Wire};
 use crate::policy::gateway::Routed;
+use crate::policy::near::{Asked, Guarded, near_authorization, near_routes};
 use crate::policy::waypoint::{WaypointPayload, WaypointTarget, originates_tls, reads_server_names};
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
 use crate::world::{GatewayKey, Pod, Proxy, Role, World};
@@ -44,7 +45,15 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, key: &GatewayKey, to: &DialTarget<'w
         }
         payload => payload,
     };
-    let decision = policies.waypoints.evaluate(world, gateway, &target, &source, payload);
+    let mut decision = policies.waypoints.evaluate(world, gateway, &target, &source, payload);
+    if policies.suggests {
+        let request = match payload {
+            WaypointPayload::Http(request) => Some(request),
+            WaypointPayload::Tls { .. } | WaypointPayload::Tcp => None,
+        };
+        let asked = Asked { source: &source, port: service_port, request };
+        decision = near_authorization(world, decision, Guarded::Behind(target.namespace()), &asked);
+    }
     checks.push(check(Checkpoint::Waypoint, decision));
     let relay =
         if connection.request.is_some() && connection.tls.is_none() { Relay::HttpProxy } else { Relay::TcpProxy };
@@ -120,7 +129,10 @@ fn route(
     let client = from.pod.map_or("", |pod| &pod.namespace);
     let key = here.pod.and_then(gateway_key);
     let parent = (&*service.namespace, &*service.name);
-    let routed = policies.gateways.route_service(policies.world, parent, *port, client, key, request);
+    let mut routed = policies.gateways.route_service(policies.world, parent, *port, client, key, request);
+    if policies.suggests {
+        routed.decision = near_routes(policies.world, routed.decision, parent, Some(request));
+    }
     (routed.decision.reason != Reason::NoPolicy).then_some(routed)
 }
 

@@ -74,7 +74,7 @@ impl<'a> WaypointTarget<'a> {
         }
     }
 
-    pub(super) fn namespace(&self) -> &'a str {
+    pub(crate) fn namespace(&self) -> &'a str {
         match self {
             Self::Service { service, .. } => &service.namespace,
             Self::ServiceEntry { entry, .. } => entry.meta.namespace(),
