@@ -30,7 +30,7 @@ pub(super) const REMEDY: &str = "run `probe/build-static.sh`, and give the path 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ProbeArgs {
     /// The static program `airtight-probe`, of which the image `airtight-probe:dev` is made [default: the one beside
-    /// this program]; without it, stand-ins and workloads are left out
+    /// this program, otherwise this program with its libraries]
     #[arg(long, value_name = "PATH", env = "AIRTIGHT_PROBE")]
     probe: Option<PathBuf>,
 }
@@ -84,24 +84,42 @@ pub(super) fn beside(container: &str) -> Option<Dialler> {
 #[cfg(feature = "live")]
 pub(super) fn agent() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1).peekable();
-    let asked = arguments.peek().is_some_and(|first| first == ROLE);
-    asked.then(|| airtight_probe::program::main(arguments))
+    if arguments.peek().is_some_and(|first| first == ROLE) {
+        return Some(airtight_probe::program::main(arguments));
+    }
+    // In the image of the probe it has the probe's name.
+    let name = std::env::args_os().next()?;
+    let is_probe = std::path::Path::new(&name).file_name().is_some_and(|name| name == NAME);
+    is_probe.then(|| airtight_probe::program::main(std::env::args_os()))
 }
 
 fn neighbour() -> PathBuf {
     std::env::current_exe().map_or_else(|_| NAME.into(), |own| own.with_file_name(NAME))
 }
 
-/// The image of the program beside this one.
+/// The image of the program beside this one; where there is none, or one that does not start by itself, of this one.
 fn image_beside(archive: PathBuf) -> ProbeImage {
-    let program = neighbour();
-    if !program.exists() {
-        return ProbeImage::Missing(format!("there is no {}; {REMEDY}", program.display()));
-    }
-    match ProbeProgram::new(program, archive) {
+    let beside = neighbour();
+    let made = match ProbeProgram::new(beside, archive.clone()) {
+        Ok(program) => Ok(program),
+        Err(_) => own(archive),
+    };
+    match made {
         Ok(program) => ProbeImage::Program(program),
         Err(error) => ProbeImage::Missing(format!("{error}; {REMEDY}")),
     }
+}
+
+/// This program, which is a probe where it can reach clusters.
+#[cfg(feature = "live")]
+fn own(archive: PathBuf) -> Result<ProbeProgram, ProbeProgramError> {
+    ProbeProgram::own(archive)
+}
+
+/// A program without the probe in it makes none.
+#[cfg(not(feature = "live"))]
+fn own(archive: PathBuf) -> Result<ProbeProgram, ProbeProgramError> {
+    ProbeProgram::new(neighbour(), archive)
 }
 
 /// A program makes no image.

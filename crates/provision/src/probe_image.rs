@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use airtight_probe::image::{Image, ImageError, NameError};
+use airtight_probe::image::{Image, ImageError, Libraries, NameError};
 use serde::Serialize;
 
 use super::image::ImageRef;
@@ -23,16 +23,28 @@ pub enum ProbeImage {
     Missing(String),
 }
 
-/// A static program, and the archive of its image.
+/// A program, and the archive of its image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeProgram {
     /// The program.
     pub program: PathBuf,
+    /// How it comes by what it needs beside itself.
+    pub libraries: Beside,
     /// Where the archive is written.
     pub archive: PathBuf,
     /// The image's id, `sha256:…`, which follows from the program.
     pub id: String,
+}
+
+/// What a program needs beside itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beside {
+    /// Nothing: it is static.
+    Nothing,
+    /// What this process has loaded, whose program it is.
+    OwnLibraries,
 }
 
 /// Why a program makes no image of the probe.
@@ -86,13 +98,26 @@ impl ProbeImage {
 }
 
 impl ProbeProgram {
-    /// The program of which `archive` is to be made.
+    /// The static program of which `archive` is to be made.
     ///
     /// # Errors
     /// When it cannot be read, or is no static program.
     pub fn new(program: PathBuf, archive: PathBuf) -> Result<Self, ProbeProgramError> {
-        let id = image(&program)?.id();
-        Ok(Self { program, archive, id })
+        Self::with(program, Beside::Nothing, archive)
+    }
+
+    /// The program that runs this, with its libraries: it must be the probe where it is called by the probe's name.
+    ///
+    /// # Errors
+    /// When it cannot be read: it is no Linux program, or was replaced meanwhile.
+    pub fn own(archive: PathBuf) -> Result<Self, ProbeProgramError> {
+        let unknown = |source| ProbeProgramError::Read { path: "this program".into(), source };
+        Self::with(std::env::current_exe().map_err(unknown)?, Beside::OwnLibraries, archive)
+    }
+
+    fn with(program: PathBuf, libraries: Beside, archive: PathBuf) -> Result<Self, ProbeProgramError> {
+        let id = image(&program, libraries)?.id();
+        Ok(Self { program, libraries, archive, id })
     }
 
     /// The archive's content: the same for the same program.
@@ -100,7 +125,7 @@ impl ProbeProgram {
     /// # Errors
     /// When the program cannot be read or was changed.
     pub fn pack(&self) -> Result<Vec<u8>, ProbeProgramError> {
-        let image = image(&self.program)?;
+        let image = image(&self.program, self.libraries)?;
         if image.id() != self.id {
             return Err(ProbeProgramError::Changed(self.program.clone()));
         }
@@ -111,9 +136,14 @@ impl ProbeProgram {
     }
 }
 
-fn image(program: &Path) -> Result<Image, ProbeProgramError> {
+fn image(program: &Path, beside: Beside) -> Result<Image, ProbeProgramError> {
     let path = || program.to_owned();
-    let bytes = std::fs::read(program).map_err(|source| ProbeProgramError::Read { path: path(), source })?;
-    Image::of_program(PROBE_IMAGE.parse()?, &bytes, BTreeMap::new())
+    let unread = |source| ProbeProgramError::Read { path: path(), source };
+    let bytes = std::fs::read(program).map_err(unread)?;
+    let libraries = match beside {
+        Beside::Nothing => Libraries::default(),
+        Beside::OwnLibraries => Libraries::of_this_process(&bytes).map_err(unread)?,
+    };
+    Image::with_libraries(PROBE_IMAGE.parse()?, &bytes, &libraries, BTreeMap::new())
         .map_err(|source| ProbeProgramError::Image { path: path(), source })
 }

@@ -1,16 +1,18 @@
-//! The layer: one file, always packed the same.
+//! The layer: the program and its libraries, always packed the same.
 
 use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder};
 use tar::{Builder, EntryType, Header};
 
-use super::PROGRAM;
+use super::{Libraries, PROGRAM};
 
-/// A tar with the program, which everybody may run and nobody change.
-pub(super) fn of_program(program: &[u8]) -> io::Result<Vec<u8>> {
+/// A tar with the program and its libraries, which everybody may run and nobody change.
+pub(super) fn of_program(program: &[u8], libraries: &Libraries) -> io::Result<Vec<u8>> {
     let mut layer = Builder::new(Vec::new());
-    append(&mut layer, PROGRAM.trim_start_matches('/'), 0o555, program)?;
+    for (path, bytes) in std::iter::once((PROGRAM, program)).chain(libraries.iter()) {
+        append(&mut layer, path.trim_start_matches('/'), 0o555, bytes)?;
+    }
     layer.into_inner()
 }
 

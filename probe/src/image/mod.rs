@@ -1,4 +1,4 @@
-//! Images of one static program, written without a container engine.
+//! Images of one program, written without a container engine: a static one, or one with its libraries beside it.
 //!
 //! The same image is written in two formats: an OCI image layout, which containerd (and so `kind load image-archive`)
 //! and Docker from version 25 read, and a docker-archive, which every Docker reads. Its bytes depend on the program,
@@ -16,10 +16,12 @@
 
 mod archive;
 mod layer;
+mod libraries;
 mod name;
 mod program;
 mod schema;
 
+pub use self::libraries::Libraries;
 pub use self::name::{ImageName, NameError};
 
 use std::collections::BTreeMap;
@@ -33,7 +35,7 @@ pub const USER: &str = "65532:65532";
 /// Where the program stands in the image.
 pub const PROGRAM: &str = "/airtight-probe";
 
-/// An image of one program and nothing else.
+/// An image of one program, with its libraries if it has any, and nothing else.
 #[derive(Debug, Clone)]
 pub struct Image {
     name: ImageName,
@@ -70,8 +72,21 @@ impl Image {
     /// # Errors
     /// When the program is not static, or for a machine that is not known here.
     pub fn of_program(name: ImageName, program: &[u8], labels: BTreeMap<String, String>) -> Result<Self, ImageError> {
-        let architecture = program::architecture(program)?;
-        let layer = layer::of_program(program)?;
+        Self::with_libraries(name, program, &Libraries::default(), labels)
+    }
+
+    /// The same of a program that asks for a dynamic linker and libraries, with these beside it.
+    ///
+    /// # Errors
+    /// When the program asks for a linker that is not among them, or is for a machine that is not known here.
+    pub fn with_libraries(
+        name: ImageName,
+        program: &[u8],
+        libraries: &Libraries,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Self, ImageError> {
+        let architecture = program::architecture(program, libraries)?;
+        let layer = layer::of_program(program, libraries)?;
         let config = serde_json::to_vec(&Config {
             architecture: architecture.to_owned(),
             os: "linux".to_owned(),

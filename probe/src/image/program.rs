@@ -1,12 +1,13 @@
 //! What an ELF header tells of a program (System V ABI, "ELF Header", "Program Header").
 
-use super::ImageError;
+use super::{ImageError, Libraries};
 
 /// A segment that names the program's interpreter, which is the dynamic linker.
 const PT_INTERP: u32 = 3;
 
-/// The architecture that images name (OCI image specification, `GOARCH` of Go) of a program that starts by itself.
-pub(super) fn architecture(program: &[u8]) -> Result<&'static str, ImageError> {
+/// The architecture that images name (OCI image specification, `GOARCH` of Go) of a program that starts with these
+/// libraries alone.
+pub(super) fn architecture(program: &[u8], libraries: &Libraries) -> Result<&'static str, ImageError> {
     // 64 bits, little-endian, version 1.
     if !program.starts_with(b"\x7fELF\x02\x01\x01") {
         return Err(ImageError::NoElf);
@@ -18,13 +19,13 @@ pub(super) fn architecture(program: &[u8]) -> Result<&'static str, ImageError> {
         other => return Err(ImageError::Machine(other)),
     };
     match interpreter(program)? {
-        Some(interpreter) => Err(ImageError::NotStatic(interpreter)),
-        None => Ok(architecture),
+        Some(interpreter) if !libraries.has(&interpreter) => Err(ImageError::NotStatic(interpreter)),
+        Some(_) | None => Ok(architecture),
     }
 }
 
 /// The interpreter that the program headers name.
-fn interpreter(program: &[u8]) -> Result<Option<String>, ImageError> {
+pub(super) fn interpreter(program: &[u8]) -> Result<Option<String>, ImageError> {
     let table = offset(u64::from_le_bytes(bytes(program, 32)?))?;
     let size = usize::from(u16::from_le_bytes(bytes(program, 54)?));
     let count = usize::from(u16::from_le_bytes(bytes(program, 56)?));

@@ -9,8 +9,8 @@ use airtight_model::world;
 use airtight_probe::wire::Serving;
 use airtight_provision::preflight::{Host, Need, judge};
 use airtight_provision::{
-    Action, DockerCall, Folder, Gate, GateState, HostName, ImageRef, Invocation, Manifest, Options, Payload, Plan,
-    ProbeImage, ProbeProgram, Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
+    Action, Beside, DockerCall, Folder, Gate, GateState, HostName, ImageRef, Invocation, Manifest, Options, Payload,
+    Plan, ProbeImage, ProbeProgram, Recipe, SYMPTOMS, Site, Speaker, Step, fetches, recognise, with_names,
 };
 use airtight_testkit::{repository, stack, vectors};
 use proptest::prelude::*;
@@ -65,9 +65,12 @@ impl Chosen {
     fn probe(&self) -> ProbeImage {
         match (&self.probe_image, &self.probe_program) {
             (Some(archive), _) => ProbeImage::Archive(archive.into()),
-            (None, Some([program, archive, id])) => {
-                ProbeImage::Program(ProbeProgram { program: program.into(), archive: archive.into(), id: id.clone() })
-            }
+            (None, Some([program, archive, id])) => ProbeImage::Program(ProbeProgram {
+                program: program.into(),
+                libraries: Beside::Nothing,
+                archive: archive.into(),
+                id: id.clone(),
+            }),
             (None, None) => ProbeImage::default(),
         }
     }
@@ -305,7 +308,12 @@ fn another_probe_is_another_image_and_other_stand_ins() {
     .unwrap();
     let payload = Payload { hosts: vec![host], ..Payload::default() };
     let digests = |id: &str| {
-        let program = ProbeProgram { program: "/probe".into(), archive: "/probe.tar".into(), id: id.to_owned() };
+        let program = ProbeProgram {
+            program: "/probe".into(),
+            libraries: Beside::Nothing,
+            archive: "/probe.tar".into(),
+            id: id.to_owned(),
+        };
         let options = Options { probe_image: ProbeImage::Program(program), ..Options::default() };
         let plan = Plan::new(&recipe("reference"), &options, &site(), &payload);
         let digests = plan.digests();
