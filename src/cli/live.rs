@@ -50,6 +50,9 @@ pub(super) struct LiveArgs {
     /// beside this program, otherwise this program itself]
     #[arg(long, value_name = "PATH", env = "AIRTIGHT_PROBE", help_heading = "Clusters")]
     probe: Option<PathBuf>,
+    /// Try the cluster although objects on it are not as the manifests say: each is a warning then, and no error
+    #[arg(long, help_heading = "Clusters")]
+    accept_drift: bool,
     /// How often a case that did not pass is tried again
     #[arg(long, value_name = "COUNT", default_value_t = 2, help_heading = "Clusters")]
     retries: u32,
@@ -154,6 +157,7 @@ impl LiveArgs {
             canary_labels: self.canary_labels(),
             outside: self.outside(ownership),
             image: self.deploy.probe_image.clone(),
+            accepts_drift: self.accept_drift,
             ..Options::default()
         }
     }

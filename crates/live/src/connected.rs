@@ -5,13 +5,14 @@ use std::time::Duration;
 use airtight_cluster::wait::{Patience, wait};
 use airtight_cluster::{Cluster, Stop, Stopping};
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Diagnostic, Document, Failure};
+use airtight_manifest::{Diagnostic, Document, Failure, Severity};
 use airtight_matrix::scenario::Plan;
 use airtight_matrix::testbed::Testbed;
 use airtight_model::world::Built;
 
 use crate::deploy::{DeployOptions, DeployPlan, admitted, deploy, node_namespace};
 use crate::detect::{Installed, findings, outcomes};
+use crate::drift::drift;
 use crate::evidence::ClusterWitness;
 use crate::guard::guard;
 use crate::in_force::{awaited, not_in_force};
@@ -133,7 +134,19 @@ impl Connected {
         say(&format!("waiting until {} objects are in force", awaited.len()));
         let took = wait(cluster, &awaited, patience).map_err(|error| not_in_force(&error))?;
         say(&format!("they are ({} s)", took.as_secs()));
+        findings.extend(self.drift(cluster, &input.built.documents)?);
         Ok(Prepared { installed, findings, options })
+    }
+
+    /// What stands on the cluster otherwise than in the manifests: an error, unless the user accepts it.
+    fn drift(&self, cluster: &dyn Cluster, documents: &[Document]) -> Result<Vec<Diagnostic>, Failure> {
+        let mut found = drift(cluster, documents)?;
+        if self.options.accepts_drift {
+            for finding in &mut found {
+                finding.severity = Severity::Warning;
+            }
+        }
+        Ok(found)
     }
 
     /// Has cases tried, and keeps what is seen.

@@ -25,6 +25,7 @@ mod changes;
 mod connected;
 pub mod deploy;
 pub mod detect;
+mod drift;
 mod elimination;
 mod entrance;
 pub mod evidence;

@@ -37,6 +37,8 @@ pub struct Options {
     pub denials: Option<BTreeSet<Outcome>>,
     /// What the CNI does to denied packets where it alone stands between pods and no observer tells of it.
     pub unobserved: Option<BTreeSet<Denial>>,
+    /// Whether the cluster is tried although objects on it are not as the manifests say.
+    pub accepts_drift: bool,
     /// Layers that nobody enforces on the cluster, each with the sentence for the cases that need it.
     pub lacks: BTreeMap<Layer, String>,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             canary_labels: BTreeMap::new(),
             denials: None,
             unobserved: None,
+            accepts_drift: false,
             lacks: BTreeMap::new(),
         }
     }

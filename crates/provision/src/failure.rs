@@ -63,7 +63,8 @@ impl StepFailure {
     pub(super) fn timed_out(what: &str, after: Duration) -> Self {
         Self::new(
             "timed-out",
-            format!("{what} did not end within {} s", after.as_secs()),
+            // What was begun late has a part of a second left, and that is not none.
+            format!("{what} did not end within {} s", after.as_secs_f64().round().max(1.0)),
             "run `airtight up` again: it goes on from this step; a slow line needs --registry-mirror or --image-archive",
         )
     }

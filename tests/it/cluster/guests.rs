@@ -312,8 +312,13 @@ fn what_cannot_be_removed_is_said() {
 fn real_workloads_are_entered_by_ephemeral_containers() {
     let stage = empty();
     deploy(&stage);
-    let policy = |name: &str, spec: Value| json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec});
-    stage.create("/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies", &policy("web", json!({})));
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "shop"}}});
+    stage.create("/api/v1/namespaces", &namespace);
+    stage.create_policy();
+    let nothing = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "nothing"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}});
+    stage.create("/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies", &nothing);
     let output = stage.run(&["--as-deployed"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     assert!(whys(&stage)[1].starts_with("Pass: denied by cni"), "{:?}", whys(&stage));

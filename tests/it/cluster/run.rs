@@ -51,6 +51,55 @@ fn a_policy_that_is_not_in_force_is_the_clusters_fault() {
 }
 
 #[test]
+fn what_somebody_loosened_by_hand_is_named_field_by_field() {
+    let stage = Stage::enforcing();
+    stage.create_policy_for(&json!([{"podSelector": {"matchLabels": {"app": "client"}}}, {"podSelector": {}}]));
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let said = told(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = "error[drift] NetworkPolicy shop/web is not as the manifests say: spec.ingress[0].from is \
+                 [{\"podSelector\":{\"matchLabels\":{\"app\":\"client\"}}}] in the manifest and";
+    assert!(said.contains(named), "{said}");
+    // At the field, not at the object.
+    assert!(said.contains("manifests/shop.yaml:34:14"), "{said}");
+    let output = stage.run(&["--accept-drift"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert!(told(&output).contains("warning[drift]"), "{}", told(&output));
+}
+
+#[test]
+fn a_policy_that_somebody_deleted_is_named() {
+    let stage = Stage::enforcing();
+    stage.write("manifests/more.yaml", MORE);
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let said = told(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("error[drift] the cluster does not have NetworkPolicy shop/more of the manifests"), "{said}");
+}
+
+#[test]
+fn a_policy_that_no_manifest_has_is_named() {
+    let stage = Stage::enforcing();
+    let policy = |name: &str| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
+            "spec": {"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}})
+    };
+    for (namespace, name) in [("shop", "by-hand"), ("elsewhere", "not-ours")] {
+        stage.create(&format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"), &policy(name));
+    }
+    let output = stage.run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let said = told(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = "warning[not-in-manifests] no manifest has these NetworkPolicy of the cluster, which act all the same: \
+                 shop/by-hand";
+    assert!(said.contains(named) && !said.contains("not-ours"), "{said}");
+}
+
+/// A policy about nobody, which no case notices.
+const MORE: &str = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: more, namespace: shop}, \
+                    spec: {podSelector: {matchLabels: {app: nobody}}}}";
+
+#[test]
 fn a_cluster_that_enforces_nothing_gets_no_verdicts() {
     let stage = Stage::enforcing();
     stage.server.state().ignore_policies();
@@ -104,9 +153,10 @@ fn whoever_interrupts_a_run_finds_nothing_left_of_it() {
     let stage = Stage::enforcing();
     // A policy that never bites keeps the canary waiting.
     stage.server.state().ignore_policies();
+    let before = stage.server.state().count("networkpolicies");
     let mut child = stage.command(&["--wait", "60"]).stderr(Stdio::null()).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(20);
-    while stage.server.state().count("networkpolicies") == 0 {
+    while stage.server.state().count("networkpolicies") == before {
         assert!(Instant::now() < until, "the canary's policy was never applied");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -115,7 +115,27 @@ impl Stage {
     pub(crate) fn enforcing() -> Self {
         let stage = Self::new();
         stage.server.state().deny(Denial { namespace: "shop".into(), workload: "intruder".into(), port: 8080 });
+        stage.create_policy();
         stage
+    }
+
+    /// The policy of the manifests, as the API server stores it.
+    pub(crate) fn create_policy(&self) {
+        self.create_policy_for(&json!([{"podSelector": {"matchLabels": {"app": "client"}}}]));
+    }
+
+    /// The same policy for other peers.
+    pub(crate) fn create_policy_for(&self, peers: &Value) {
+        let spec = json!({
+            "podSelector": {"matchLabels": {"app": "web"}},
+            "ingress": [{"from": peers, "ports": [{"port": 8080, "protocol": "TCP"}]}],
+            "policyTypes": ["Ingress"],
+        });
+        let policy = json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "web", "namespace": "shop"}, "spec": spec,
+        });
+        self.create("/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies", &policy);
     }
 
     pub(crate) fn create(&self, path: &str, object: &Value) {

@@ -15,3 +15,4 @@ mod stand_ins;
 pub use admitted::admitted;
 pub(crate) use nodes::node_namespace;
 pub use plan::{DeployOptions, DeployPlan, Deployed, Place, deploy};
+pub(crate) use policies::is_policy;

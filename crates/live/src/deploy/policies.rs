@@ -46,7 +46,8 @@ pub(super) fn policies(
     Ok(all)
 }
 
-fn is_policy(object: &Value) -> bool {
+/// Whether an object decides about traffic or objects.
+pub(crate) fn is_policy(object: &Value) -> bool {
     let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
     GROUPS.contains(&group) || (group == "networking.k8s.io" && text(object, "/kind") == "NetworkPolicy")
 }

@@ -55,7 +55,7 @@ impl World {
         }
         let server = &self.api_server;
         let next = server.with(server.items_without(object), server.admission.clone());
-        let world = assemble(&Arc::new(next)).world;
+        let world = assemble(&Arc::new(next)).0;
         Some(Self { admission: Arc::clone(&self.admission), ..world })
     }
 }

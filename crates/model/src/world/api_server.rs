@@ -258,7 +258,7 @@ impl ApiServer {
         for request in rest {
             server = server.succeed(request)?;
         }
-        Ok(Arc::new(assemble(&Arc::new(server)).world))
+        Ok(Arc::new(assemble(&Arc::new(server)).0))
     }
 }
 
@@ -296,7 +296,7 @@ impl World {
         }
         let server = &self.api_server;
         let server = ApiServer { named_ports: named, ..server.with(server.items.clone(), server.admission.clone()) };
-        let world = assemble(&Arc::new(server)).world;
+        let world = assemble(&Arc::new(server)).0;
         Self { admission: self.admission, ..world }
     }
 

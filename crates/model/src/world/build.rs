@@ -35,6 +35,8 @@ pub struct Built {
     pub world: World,
     /// Findings; an error among them means that an object does not exist or has no effect.
     pub findings: Vec<Diagnostic>,
+    /// The objects that exist after admission, as rules changed or made them; without the pods of workloads.
+    pub documents: Vec<Document>,
 }
 
 /// Namespaces that every cluster has.
@@ -83,13 +85,14 @@ impl<'a> Builder<'a> {
         self.findings.extend(findings);
         self.events.extend(admission.events.iter().cloned());
         let refused = std::mem::take(&mut admission.findings);
+        let documents = self.items.iter().filter(|item| !item.assumed).map(|item| item.document.clone()).collect();
         let server = Arc::new(self.server(admission, pods));
-        let built = assemble(&server);
-        self.findings.extend(touched::findings(&built.world.touched, &server.items, &server.admission.doubts));
-        self.findings.extend(built.findings);
+        let (world, findings) = assemble(&server);
+        self.findings.extend(touched::findings(&world.touched, &server.items, &server.admission.doubts));
+        self.findings.extend(findings);
         self.findings.extend(refused);
         self.report_refusals();
-        Built { world: World { admission: self.events.into(), ..built.world }, findings: self.findings }
+        Built { world: World { admission: self.events.into(), ..world }, findings: self.findings, documents }
     }
 
     fn server(&mut self, mut admission: Admission, pods: Vec<AdmittedPod>) -> ApiServer {
@@ -276,7 +279,7 @@ fn admitted(
 }
 
 /// The world of what an API server stores: controllers place pods, make proxies and give addresses.
-pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
+pub(super) fn assemble(server: &Arc<ApiServer>) -> (World, Vec<Diagnostic>) {
     let (environment, stack) = (&server.environment, &server.admission.stack);
     let mut world = empty_world(server);
     let mut placement = Placement::new(environment, stack.clone());
@@ -303,7 +306,7 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> Built {
     world.doubts = Arc::new(doubts(&world, &server.admission.doubts));
     world.touched = touched(&world, &server.items, &server.admission.doubts).into();
     world.admission = server.admission.events.as_slice().into();
-    Built { world, findings: made.findings }
+    (world, made.findings)
 }
 
 /// The proxy that a pod is which was read from a cluster.

@@ -1,0 +1,193 @@
+//! What stands on the cluster otherwise than in the manifests, field by field: a policy that somebody loosened by hand
+//! may leave every case green.
+
+mod compare;
+mod defaulted;
+mod expected;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use airtight_cluster::Cluster;
+use airtight_cluster::discovery::{Kinds, Served};
+use airtight_cluster::read::{self, text};
+use airtight_manifest::{Diagnostic, Document, Failure, Location, Node};
+use serde_json::Value;
+
+use self::compare::{Extent, Field, Part, differences};
+use self::expected::Compared;
+use self::schema::Stored;
+use crate::temporary::{RUN_LABEL, reference};
+
+/// How many fields of an object are named.
+const NAMED: usize = 5;
+
+/// How an object differs.
+enum Difference {
+    Missing,
+    Fields(Vec<Field>),
+}
+
+/// Policies that bear on any pod of their namespace, or on all: one that no manifest has may open what all others close.
+const ADDABLE: [(&str, &str); 5] = [
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("cilium.io/v2", "CiliumNetworkPolicy"),
+    ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+    ("security.istio.io/v1", "AuthorizationPolicy"),
+    ("security.istio.io/v1", "PeerAuthentication"),
+];
+
+/// `apiVersion` and kind.
+type Kind = (String, String);
+
+/// Namespace and name.
+type Key = (String, String);
+
+/// An object of the manifests.
+struct Ours<'d> {
+    document: &'d Document,
+    object: Value,
+    compared: Compared,
+}
+
+/// An error for each object of the manifests that the cluster lacks or has otherwise, at the field's place in its file;
+/// a warning for policies that no manifest has, and for each kind that cannot be read. Documents are compared as they are
+/// after admission.
+///
+/// # Errors
+/// When the API server does not answer.
+pub(crate) fn drift(cluster: &dyn Cluster, documents: &[Document]) -> Result<Vec<Diagnostic>, Failure> {
+    let addable = ADDABLE.iter().map(|(version, kind)| ((*version).to_owned(), (*kind).to_owned()));
+    let mut by_kind: BTreeMap<Kind, Vec<Ours<'_>>> = addable.map(|kind| (kind, Vec::new())).collect();
+    let mut homes = BTreeSet::new();
+    for document in documents {
+        let object = document.root.to_json();
+        homes.insert(text(&object, "/metadata/namespace").to_owned());
+        if let Some(compared) = Compared::of(&object) {
+            let kind = (text(&object, "/apiVersion").to_owned(), text(&object, "/kind").to_owned());
+            by_kind.entry(kind).or_default().push(Ours { document, object, compared });
+        }
+    }
+    // What reaches over all namespaces is in none.
+    homes.insert(String::new());
+    let mut found = Vec::new();
+    for ((version, kind), objects) in &by_kind {
+        // What is not served is told elsewhere.
+        let Some(served) = Kinds::new(cluster).find(version, kind).ok().flatten() else { continue };
+        found.extend(of_kind(cluster, &served, objects, &homes)?);
+    }
+    Ok(found)
+}
+
+fn of_kind(
+    cluster: &dyn Cluster,
+    served: &Served,
+    objects: &[Ours<'_>],
+    homes: &BTreeSet<String>,
+) -> Result<Vec<Diagnostic>, Failure> {
+    let there = match read::list(cluster, &served.collection(None)) {
+        Ok(there) => there,
+        Err(failure) if failure.code == "forbidden" => return Ok(vec![unread(served, &failure)]),
+        Err(failure) => return Err(failure),
+    };
+    // What a run made is as the run wants it.
+    let there = there.iter().map(|object| (key(object), object));
+    let mut there: BTreeMap<Key, Option<&Value>> =
+        there.map(|(key, object)| (key, Some(object).filter(|object| !is_of_a_run(object)))).collect();
+    let stored = Stored::of(cluster, served);
+    let compare = |ours: &Ours<'_>| finding(ours, &difference(ours, there.remove(&key(&ours.object)), &stored)?);
+    let mut found: Vec<Diagnostic> = objects.iter().filter_map(compare).collect();
+    if ADDABLE.iter().any(|(_, kind)| *kind == served.kind()) {
+        let more = there.into_iter().filter(|((home, _), object)| object.is_some() && homes.contains(home));
+        found.extend(added(served, &more.map(|(key, _)| key).collect::<Vec<_>>()));
+    }
+    Ok(found)
+}
+
+fn key(object: &Value) -> Key {
+    (text(object, "/metadata/namespace").to_owned(), text(object, "/metadata/name").to_owned())
+}
+
+fn is_of_a_run(object: &Value) -> bool {
+    object.pointer("/metadata/labels").is_some_and(|labels| labels.get(RUN_LABEL).is_some())
+}
+
+/// Without its namespace or Service nothing can be tried, and that is told with each case.
+fn difference(ours: &Ours<'_>, there: Option<Option<&Value>>, stored: &Stored) -> Option<Difference> {
+    match there {
+        None => (ours.compared == Compared::Policy).then_some(Difference::Missing),
+        Some(None) => None,
+        Some(Some(there)) => Some(Difference::Fields(fields(&ours.object, there, ours.compared, stored))),
+    }
+}
+
+fn added(served: &Served, more: &[Key]) -> Option<Diagnostic> {
+    let named = more.iter().take(NAMED).map(|(home, name)| match home.as_str() {
+        "" => name.clone(),
+        home => format!("{home}/{name}"),
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let rest = match more.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    let message =
+        format!("no manifest has these {} of the cluster, which act all the same: {named}{rest}", served.kind());
+    let hint = "add them to the manifests (`airtight snapshot` writes them), or delete them";
+    (!more.is_empty()).then(|| Diagnostic::warning("not-in-manifests", message).hint(hint))
+}
+
+fn fields(object: &Value, there: &Value, compared: Compared, stored: &Stored) -> Vec<Field> {
+    // What is stored has its defaults, unless it was stored before the schema had them.
+    let ((ours, extent), (theirs, _)) = (stored.as_stored(object.clone()), stored.as_stored(there.clone()));
+    let mut found = differences(&compared.whole(&ours), &compared.whole(&theirs), extent);
+    for field in differences(&compared.written(object), &compared.written(there), Extent::Written) {
+        if found.iter().all(|each| each.path != field.path) {
+            found.push(field);
+        }
+    }
+    found
+}
+
+fn finding(ours: &Ours<'_>, difference: &Difference) -> Option<Diagnostic> {
+    let (document, name) = (ours.document, reference(&ours.object));
+    let (message, at) = match difference {
+        Difference::Missing => (format!("the cluster does not have {name} of the manifests"), document.root.at),
+        Difference::Fields(fields) => {
+            let first = fields.first()?;
+            let named: Vec<String> = fields.iter().take(NAMED).map(Field::to_string).collect();
+            let more = match fields.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                count => format!("; and {count} more"),
+            };
+            (format!("{name} is not as the manifests say: {}{more}", named.join("; ")), place(&document.root, first))
+        }
+    };
+    let location = Location::new(&document.file, at);
+    let hint = "apply the manifests again, or write into them what is meant; --accept-drift tries the cluster as it is";
+    Some(Diagnostic::error("drift", message).at(location).hint(hint))
+}
+
+/// Where a field stands, or the innermost field around it that is written.
+fn place(root: &Node, field: &Field) -> airtight_manifest::Position {
+    let mut node = root;
+    let mut at = root.at;
+    for part in &field.path {
+        let inner = match part {
+            Part::Name(name) => node.entry(name).map(|(key, inner)| (key.at, inner)),
+            Part::Index(index) => node.as_list().and_then(|items| items.get(*index)).map(|inner| (inner.at, inner)),
+        };
+        let Some((place, inner)) = inner else { break };
+        (at, node) = (place, inner);
+    }
+    at
+}
+
+fn unread(served: &Served, failure: &Failure) -> Diagnostic {
+    let message = format!("nobody can tell whether each {} is as the manifests say: {failure}", served.kind());
+    let finding = Diagnostic::warning("drift-unread", message);
+    match &failure.hint {
+        Some(hint) => finding.hint(hint.clone()),
+        None => finding,
+    }
+}
