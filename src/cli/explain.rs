@@ -81,7 +81,7 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
     let engine = Engine::compile(&built.world).suggesting();
     let trace = engine.trace(&flow).map_err(|error| suggest::instead(error, &flow, &built.world))?;
     let mut findings = inputs.findings(&built);
-    findings.extend(bearing(engine.findings(), &namespaces(&trace)));
+    findings.extend(bearing(engine.findings(), &namespaces(&trace), &built.world.stack));
     output.diagnostics(&findings, &inputs.sources())?;
     let shown = redacted_trace(trace.clone());
     match args.output {

@@ -88,7 +88,7 @@ pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     let built = inputs.world()?;
     let engine = Engine::compile(&built.world);
     let mut findings = inputs.findings(&built);
-    findings.extend(bearing(engine.findings(), &args.homes(&built.world)));
+    findings.extend(bearing(engine.findings(), &args.homes(&built.world), &built.world.stack));
     output.diagnostics(&findings, &inputs.sources())?;
     let matrix = Reachability::compute(&engine, &args.scope());
     if matrix.rows().is_empty() || matrix.targets().is_empty() {

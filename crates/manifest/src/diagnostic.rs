@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::object::ObjectRef;
 use super::source::Location;
 
 /// How much a diagnostic matters.
@@ -42,6 +43,9 @@ pub struct Diagnostic {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The objects that it is about; none for a finding about a whole input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<ObjectRef>,
 }
 
 impl Diagnostic {
@@ -60,7 +64,7 @@ impl Diagnostic {
     /// A finding of the given severity.
     #[must_use]
     pub fn new(severity: Severity, code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), severity, message: message.into(), location: None, hint: None }
+        Self { code: code.to_owned(), severity, message: message.into(), location: None, hint: None, about: Vec::new() }
     }
 
     /// The same finding at a place.
@@ -74,6 +78,13 @@ impl Diagnostic {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same finding, about one more object.
+    #[must_use]
+    pub fn about(mut self, object: &ObjectRef) -> Self {
+        self.about.push(object.clone());
         self
     }
 

@@ -165,7 +165,8 @@ impl Admission {
         if let Some(refusal) = &review.refused {
             let finding = Diagnostic::error("admission-refused", format!("{object} is refused: {}", refusal.message))
                 .at(refusal.rule.at.clone())
-                .hint(format!("{} refuses it", refusal.rule));
+                .hint(format!("{} refuses it", refusal.rule))
+                .about(object);
             let rule = Some(refusal.rule.clone());
             self.events.push(AdmissionEvent::Rejected { object: object.clone(), findings: vec![finding], rule });
             return true;
@@ -239,6 +240,8 @@ fn doubtful(object: &ObjectRef, unknown: &airtight_kyverno::Unknown) -> Diagnost
     Diagnostic::warning("unmodelled", format!("{} might {act} {object}: {}", unknown.rule.object, unknown.why))
         .at(unknown.rule.at.clone())
         .hint("every case that this could touch is inconclusive")
+        .about(object)
+        .about(&unknown.rule.object)
 }
 
 pub(super) fn labels_of(namespaces: &[Item]) -> BTreeMap<Arc<str>, Labels> {

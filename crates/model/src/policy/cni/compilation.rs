@@ -30,7 +30,8 @@ impl<'w> Compilation<'w> {
                 .hint(
                     "the API server accepts the object and every Cilium agent ignores it as a whole: \
                      what it should deny stays open; correct the field",
-                ),
+                )
+                .about(&meta.object),
         );
     }
 
@@ -39,7 +40,8 @@ impl<'w> Compilation<'w> {
         self.findings.push(
             Diagnostic::warning(code, format!("{}: {}", meta.object, message.as_ref()))
                 .at(Location::new(&meta.at.file, at))
-                .hint(hint),
+                .hint(hint)
+                .about(&meta.object),
         );
     }
 }

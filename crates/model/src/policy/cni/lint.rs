@@ -81,13 +81,18 @@ struct Lint<'a> {
 impl Lint<'_> {
     fn at(&mut self, code: &str, meta: &Meta, at: Position, message: &str, hint: &str) {
         let location = Location::new(&meta.at.file, at);
-        self.found.push(Diagnostic::warning(code, format!("{}: {message}", meta.object)).at(location).hint(hint));
+        self.found.push(
+            Diagnostic::warning(code, format!("{}: {message}", meta.object))
+                .at(location)
+                .hint(hint)
+                .about(&meta.object),
+        );
     }
 
     fn rule(&mut self, code: &str, rule: &RuleRef, message: &str, hint: &str) {
         let place = rule.rule.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
         let finding = Diagnostic::warning(code, format!("{}{place}: {message}", rule.object));
-        let finding = finding.at(rule.at.clone()).hint(hint);
+        let finding = finding.at(rule.at.clone()).hint(hint).about(&rule.object);
         if !self.found.contains(&finding) {
             self.found.push(finding);
         }

@@ -124,7 +124,8 @@ pub(super) fn refused(route: &Route, at: &RuleRef, target: &str, reason: Accepte
         "route-not-attached",
         format!("{} is not attached to {target}: Accepted=False, {reason}", route.meta.object),
     )
-    .at(at.at.clone());
+    .at(at.at.clone())
+    .about(&route.meta.object);
     finding.hint(match reason {
         AcceptedReason::NoMatchingParent => "no listener has this `sectionName` and `port`",
         AcceptedReason::NotAllowedByListeners => {
@@ -145,4 +146,5 @@ pub(super) fn no_parent(route: &Route, at: &RuleRef, target: &str) -> Diagnostic
     )
     .at(at.at.clone())
     .hint("check name and namespace of the parent; a parent without namespace is in the route's own")
+    .about(&route.meta.object)
 }

@@ -112,7 +112,8 @@ impl GatewayPolicy {
             self.findings.push(
                 Diagnostic::warning("no-backend", format!("{} has a rule without backends", route.meta.object))
                     .at(rule.at.at.clone())
-                    .hint("the proxy answers 500 (Istio since 1.30: 404) to every request of this rule"),
+                    .hint("the proxy answers 500 (Istio since 1.30: 404) to every request of this rule")
+                    .about(&route.meta.object),
             );
         }
         reason
@@ -161,6 +162,7 @@ fn listener_findings(gateway: &GatewayState) -> Vec<Diagnostic> {
             "listener-not-working",
             format!("listener `{}` of {} does not work: {fault}", listener.name, gateway.name()),
         );
+        let finding = finding.about(&listener.rule.object);
         Some(finding.at(listener.rule.at.clone()).hint("connections to it are not served"))
     });
     let invalid = gateway.listeners.iter().filter(|listener| !listener.invalid_kinds.is_empty()).map(|listener| {
@@ -170,6 +172,7 @@ fn listener_findings(gateway: &GatewayState) -> Vec<Diagnostic> {
             format!("listener `{}` of {} cannot take {kinds}: InvalidRouteKinds", listener.name, gateway.name()),
         )
         .at(listener.rule.at.clone())
+        .about(&listener.rule.object)
     });
     broken.chain(invalid).collect()
 }
@@ -186,7 +189,8 @@ fn unresolved(route: &Route, at: &RuleRef, backend: &super::route::OwnedBackend,
             route.meta.object, backend.kind, backend.namespace, backend.name
         ),
     )
-    .at(at.at.clone());
+    .at(at.at.clone())
+    .about(&route.meta.object);
     finding.hint(match reason {
         RefsReason::RefNotPermitted => {
             "a ReferenceGrant in the backend's namespace must allow it; the proxy answers 500"
@@ -207,7 +211,7 @@ fn without_effect(route: &Route, at: &RuleRef, gateway: &GatewayState, listeners
         Some(_) | None => return None,
     };
     let message = format!("{} has no effect on {}: {why}", route.meta.object, gateway.name());
-    Some(Diagnostic::error("route-without-effect", message).at(at.at.clone()))
+    Some(Diagnostic::error("route-without-effect", message).at(at.at.clone()).about(&route.meta.object))
 }
 
 /// Istio's gateways read no routes of another revision.
@@ -216,6 +220,7 @@ fn foreign(world: &World, route: &Route, at: &RuleRef, target: &str) -> Diagnost
     Diagnostic::error("route-not-attached", format!("{} is not attached to {target}: {why}", route.meta.object))
         .at(at.at.clone())
         .hint(FOREIGN_HINT)
+        .about(&route.meta.object)
 }
 
 fn unsettled(first: &RuleRef, second: &RuleRef) -> Diagnostic {
@@ -223,6 +228,8 @@ fn unsettled(first: &RuleRef, second: &RuleRef) -> Diagnostic {
         "unsettled-order",
         format!("{first} and {second} match the same requests; the older route wins, and manifests do not tell which"),
     )
+    .about(&first.object)
+    .about(&second.object)
     .at(second.at.clone())
     .hint("the model takes the first by `namespace/name`; make the matches differ")
 }

@@ -181,7 +181,7 @@ fn unattached(
     };
     let message = format!("{} is not attached to {target}: {why}", route.meta.object);
     let hint = "a listener of protocol TLS must have this `sectionName` and `port`, allow the namespace, and share a host name";
-    Some(Diagnostic::error("route-not-attached", message).at(at.at.clone()).hint(hint))
+    Some(Diagnostic::error("route-not-attached", message).at(at.at.clone()).hint(hint).about(&route.meta.object))
 }
 
 /// The same with host names.
@@ -223,7 +223,8 @@ fn unresolved(
         let message =
             format!("{} cannot use {kind} {namespace}/{name}: ResolvedRefs=False, {reason}", route.meta.object);
         let at = route.meta.rule("spec.rules", backend.at).at;
-        Diagnostic::error("backend-unresolved", message).at(at).hint("the proxy closes the connection")
+        let finding = Diagnostic::error("backend-unresolved", message).at(at).hint("the proxy closes the connection");
+        finding.about(&route.meta.object)
     };
     broken.map(finding).collect()
 }

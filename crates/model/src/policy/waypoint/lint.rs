@@ -32,7 +32,7 @@ struct Linter<'a> {
 impl Linter<'_> {
     fn warn(&mut self, meta: &Meta, at: Position, code: &str, message: impl std::fmt::Display, hint: &str) {
         let finding = Diagnostic::warning(code, format!("{}: {message}", meta.object));
-        self.found.push(finding.at(Location::new(&meta.at.file, at)).hint(hint));
+        self.found.push(finding.at(Location::new(&meta.at.file, at)).hint(hint).about(&meta.object));
     }
 
     fn authorization(&mut self, policy: &Object<AuthorizationPolicy>) {

@@ -40,7 +40,7 @@ impl Linter<'_> {
     fn warn<T>(&mut self, object: &Object<T>, at: Position, code: &str, message: &str, hint: &str) {
         let message = format!("{}: {message}", object.meta.object);
         let location = Location::new(&object.meta.at.file, at);
-        self.found.push(Diagnostic::warning(code, message).at(location).hint(hint));
+        self.found.push(Diagnostic::warning(code, message).at(location).hint(hint).about(&object.meta.object));
     }
 
     /// Whether the object is for another revision.
