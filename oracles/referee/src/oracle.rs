@@ -8,10 +8,11 @@ use airtight_manifest::Failure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A running oracle; it ends when it is dropped.
+/// A running oracle; it ends when it is dropped, and cleans up before it does.
 pub(crate) struct Oracle {
     process: Child,
-    questions: BufWriter<ChildStdin>,
+    /// Until no more are asked.
+    questions: Option<BufWriter<ChildStdin>>,
     answers: BufReader<ChildStdout>,
 }
 
@@ -32,7 +33,7 @@ impl Oracle {
         let (Some(questions), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(fail("it has no standard input or output".to_owned()));
         };
-        Ok(Self { process, questions: BufWriter::new(questions), answers: BufReader::new(answers) })
+        Ok(Self { process, questions: Some(BufWriter::new(questions)), answers: BufReader::new(answers) })
     }
 
     /// The answer to one question.
@@ -42,9 +43,8 @@ impl Oracle {
     pub(crate) fn ask<A: DeserializeOwned>(&mut self, question: &impl Serialize) -> Result<A, Failure> {
         let fail = |why: String| Failure::new("oracle-broke", format!("the oracle gives no answer: {why}"));
         let line = serde_json::to_string(question).map_err(|error| fail(error.to_string()))?;
-        writeln!(self.questions, "{line}")
-            .and_then(|()| self.questions.flush())
-            .map_err(|error| fail(error.to_string()))?;
+        let questions = self.questions.as_mut().ok_or_else(|| fail("it has ended".to_owned()))?;
+        writeln!(questions, "{line}").and_then(|()| questions.flush()).map_err(|error| fail(error.to_string()))?;
         let mut answer = String::new();
         self.answers.read_line(&mut answer).map_err(|error| fail(error.to_string()))?;
         serde_json::from_str(&answer).map_err(|error| fail(format!("{error}: {}", answer.trim())))
@@ -53,7 +53,7 @@ impl Oracle {
 
 impl Drop for Oracle {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        drop(self.questions.take());
         let _ = self.process.wait();
     }
 }

@@ -5,7 +5,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// Steps of shrinking after which the smallest world so far has to do.
-const STEPS: usize = 2_000;
+const STEPS: usize = 600;
 
 /// Worlds of a strategy, always the same for a seed.
 pub(crate) fn runner(seed: u64) -> TestRunner {

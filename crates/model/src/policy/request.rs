@@ -29,9 +29,11 @@ impl Request {
         self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Whether Envoy's HTTP/1 codec takes it for a request at all.
-    pub(crate) fn has_known_method(&self) -> bool {
-        METHODS.contains(&self.method.as_str())
+    /// Whether Envoy's HTTP/1 codec takes it for a request at all: it knows the method, and the path is printable ASCII
+    /// (Envoy `source/common/http/http1/balsa_parser.cc`, `isMethodValid`, `isUrlValid`).
+    pub(crate) fn is_understood(&self) -> bool {
+        let printable = |byte: u8| matches!(byte, b'\t' | b'\x0c' | b'!'..=b'~');
+        METHODS.contains(&self.method.as_str()) && self.path.bytes().all(printable)
     }
 
     /// The path without its query.

@@ -11,114 +11,51 @@ use airtight_model::policy::cni::CniPolicy;
 use airtight_model::policy::{Decision, Effect};
 use airtight_model::world::{AdmissionEvent, World};
 use airtight_testkit::stack;
-use proptest::strategy::ValueTree;
+use proptest::strategy::{BoxedStrategy, Strategy as _};
 use serde_json::Value;
 
 use self::sketch::Sketch;
-use crate::exceptions::{self, Exception};
+use crate::comparison::{Difference, Engine};
 use crate::oracle::Oracle;
 use crate::question::{Answer, Cell, Question};
 use crate::tally::Tally;
-use crate::{Comparison, say, search};
 
-/// What is not compared, and why.
-const OUT_OF_SCOPE: &[&str] = &[
-    "the datapath itself: what the agent would write into the policy map is looked up as `bpf/lib/policy.h` does",
-    "`toServices`, `toGroups`, `fromNodes`, host policies and ClusterNetworkPolicy",
-    "the DNS proxy's word on names, server names, and mutual authentication",
-    "IPv6, and clusters of two families",
-    "requests as Envoy decides them: the rules are the engine's, the match is the oracle's own regular expression",
-];
+/// Cilium's policy engine.
+pub(crate) struct Cilium;
 
-/// A cell, or a document, on which model and engine differ.
-#[derive(Debug)]
-struct Difference {
-    what: String,
-    model: String,
-    engine: String,
-}
+impl Engine for Cilium {
+    const NAME: &'static str = "Cilium";
+    const OUT_OF_SCOPE: &'static [&'static str] = &[
+        "the datapath itself: what the agent would write into the policy map is looked up as `bpf/lib/policy.h` does",
+        "`toServices`, `toGroups`, `fromNodes`, host policies and ClusterNetworkPolicy",
+        "the DNS proxy's word on names, server names, and mutual authentication",
+        "IPv6, and clusters of two families",
+        "requests as Envoy decides them: the rules are the engine's, the match is the oracle's own regular expression",
+    ];
+    type Sketch = Sketch;
 
-/// Compares as many worlds as are asked for.
-///
-/// # Errors
-/// The oracle does not answer, or the exceptions cannot be read.
-pub(crate) fn compare(comparison: &Comparison) -> Result<Tally, Failure> {
-    let exceptions = exceptions::read(&comparison.exceptions, "cilium", &comparison.engine)?;
-    let mut oracle = Oracle::start(&comparison.oracle)?;
-    let mut total = Tally {
-        name: "Cilium".to_owned(),
-        engine: comparison.engine.clone(),
-        stack: comparison.stack.clone(),
-        seed: comparison.seed,
-        out_of_scope: OUT_OF_SCOPE.iter().map(ToString::to_string).collect(),
-        ..Tally::default()
-    };
-    let (strategy, mut runner) = (sketch::sketch(), search::runner(comparison.seed));
-    let mut failed = 0;
-    for _ in 0..comparison.worlds {
-        let tree = search::next(&strategy, &mut runner)?;
-        let (mut tally, differences) = ask(&tree.current(), &comparison.stack, &mut oracle)?;
-        if !differences.is_empty() {
-            let name = settle(tree, &comparison.stack, &mut oracle, &exceptions)?;
-            match name {
-                Some(name) => {
-                    let count = std::mem::take(&mut tally.disagreed);
-                    tally.excepted.insert(name, count);
-                }
-                None => failed += 1,
-            }
+    fn sketches() -> BoxedStrategy<Sketch> {
+        sketch::sketch().boxed()
+    }
+
+    fn ask(sketch: &Sketch, stack: &str, oracle: &mut Oracle) -> Result<(Tally, Vec<Difference>), Failure> {
+        let mut stack = stack::shipped(stack);
+        // The engine, without a datapath, answers of SCTP as if it were switched on.
+        stack.cilium.sctp = true;
+        let world = sketch.world(stack);
+        let policy = CniPolicy::compile(&world);
+        let documents = accepted(&sketch.policies(), &world);
+        let cells = cells::of(&world, sketch);
+        let answer: Answer = oracle.ask(&Question::of(&world, &documents, &cells))?;
+        let mut tally = Tally::default();
+        let mut differences = refusals(&documents, &answer, &policy, &mut tally);
+        for (cell, engine) in cells.iter().zip(&answer.verdicts) {
+            let decision = cells::decide(cell, &world, &policy);
+            differences.extend(one(cell, &decision, engine, &mut tally));
         }
-        total.add(&tally);
-        if failed >= comparison.patience {
-            say("stopped: too many worlds disagree");
-            break;
-        }
+        tally.disagreed = differences.len() as u64;
+        Ok((tally, differences))
     }
-    Ok(total)
-}
-
-/// The exception that covers a disagreement; none, and the smallest world is shown, if there is none.
-fn settle(
-    tree: impl ValueTree<Value = Sketch>,
-    stack: &str,
-    oracle: &mut Oracle,
-    exceptions: &[Exception],
-) -> Result<Option<String>, Failure> {
-    let least = search::smallest(tree, |sketch| Ok(!ask(sketch, stack, oracle)?.1.is_empty()))?;
-    let (_, differences) = ask(&least, stack, oracle)?;
-    let text = format!("{least:?}");
-    let covering = |difference: &Difference| {
-        exceptions.iter().find(|one| one.covers(&text, &difference.model, &difference.engine))
-    };
-    let names: Option<Vec<&Exception>> = differences.iter().map(covering).collect();
-    if let Some(name) = names.and_then(|names| names.first().map(|one| one.name.clone())) {
-        return Ok(Some(name));
-    }
-    say(&format!("\nDISAGREEMENT, in the smallest world:\n{text}"));
-    for difference in differences.iter().take(8) {
-        say(&format!("# {}: the model says {}, the engine {}", difference.what, difference.model, difference.engine));
-    }
-    Ok(None)
-}
-
-/// What model and engine say of every cell of a world.
-fn ask(sketch: &Sketch, stack: &str, oracle: &mut Oracle) -> Result<(Tally, Vec<Difference>), Failure> {
-    let mut stack = stack::shipped(stack);
-    // The engine, without a datapath, answers of SCTP as if it were switched on.
-    stack.cilium.sctp = true;
-    let world = sketch.world(stack);
-    let policy = CniPolicy::compile(&world);
-    let documents = accepted(&sketch.policies(), &world);
-    let cells = cells::of(&world, sketch);
-    let answer: Answer = oracle.ask(&Question::of(&world, &documents, &cells))?;
-    let mut tally = Tally::default();
-    let mut differences = refusals(&documents, &answer, &policy, &mut tally);
-    for (cell, engine) in cells.iter().zip(&answer.verdicts) {
-        let decision = cells::decide(cell, &world, &policy);
-        differences.extend(one(cell, &decision, engine, &mut tally));
-    }
-    tally.disagreed = differences.len() as u64;
-    Ok((tally, differences))
 }
 
 /// Counts one cell.

@@ -15,7 +15,7 @@ use super::policies;
 
 /// A world before it is built.
 #[derive(Clone)]
-pub(super) struct Sketch {
+pub(crate) struct Sketch {
     namespaces: Vec<Value>,
     pods: Vec<Value>,
     policies: Vec<Value>,

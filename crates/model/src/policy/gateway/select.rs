@@ -248,8 +248,8 @@ impl Visit<'_> {
 
     fn http(&self, listeners: &[usize], host: &str) -> Routed {
         let Some(best) = listeners.first().copied() else { return self.no_route(listeners, &[], host) };
-        if !self.implementation.is_agentgateway() && !self.request.has_known_method() {
-            let detail = format!("the codec knows no method `{}`: 400", self.request.method);
+        if !self.implementation.is_agentgateway() && !self.request.is_understood() {
+            let detail = format!("the codec takes `{} {}` for no request: 400", self.request.method, self.request.path);
             let decision = Decision::deny(Reason::L7Unparseable, Outcome::Http(400), detail);
             return Routed::ended(decision.by(vec![self.state.listeners[best].rule.clone()]));
         }

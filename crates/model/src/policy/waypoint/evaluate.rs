@@ -11,6 +11,7 @@ use super::binding::WaypointGateway;
 use super::input::Input;
 use super::jwt::{self, JwtPolicy};
 use super::matcher::Dialect;
+use super::path::is_refused;
 use super::protocol::PortProtocol;
 use super::request::http_input;
 use super::rule::Rule;
@@ -282,7 +283,7 @@ impl<'a> Filters<'a> {
         let is_http = matches!(payload, WaypointPayload::Http(_));
         match (protocol, payload) {
             // What the inspector cannot take for HTTP goes to the chain of bytes.
-            (PortProtocol::Sniffed, WaypointPayload::Http(request)) if !request.has_known_method() => {
+            (PortProtocol::Sniffed, WaypointPayload::Http(request)) if !request.is_understood() => {
                 self.tcp(&target.input(source, ""), is_http)
             }
             (PortProtocol::Http | PortProtocol::Sniffed, WaypointPayload::Http(request)) => {
@@ -301,11 +302,8 @@ impl<'a> Filters<'a> {
     where
         'a: 'r,
     {
-        if !request.has_known_method() {
-            let detail = format!("{}: the codec knows no method `{}`", self.shown, request.method);
-            return Decision::deny(Reason::L7Unparseable, Outcome::Http(400), detail)
-                .by(vec![self.waypoint.clone()])
-                .logged("400 http1.codec_error");
+        if let Some(decision) = self.no_request(request) {
+            return decision;
         }
         let mut http = http_input(self.world, request);
         input.http = Some(http.clone());
@@ -321,6 +319,20 @@ impl<'a> Filters<'a> {
         // What a policy says of a token is said of one that this rule verified.
         decision.rules.extend(verifier.cloned());
         decision
+    }
+
+    /// What Envoy answers before any filter looks.
+    fn no_request(&self, request: &Request) -> Option<Decision> {
+        let (why, log) = if !request.is_understood() {
+            ("the codec takes it for no request", "400 http1.codec_error")
+        } else if is_refused(&request.path, self.world.stack.istio.path_normalization) {
+            ("its path cannot be normalized", "400 path_normalization_failed")
+        } else {
+            return None;
+        };
+        let detail = format!("{}: `{} {}`: {why}", self.shown, request.method, request.path);
+        let refused = Decision::deny(Reason::L7Unparseable, Outcome::Http(400), detail);
+        Some(refused.by(vec![self.waypoint.clone()]).logged(log))
     }
 
     fn tcp(&self, input: &Input<'_>, is_http: bool) -> Decision {

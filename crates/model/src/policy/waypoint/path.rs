@@ -26,6 +26,19 @@ pub fn normalize(path: &str, how: PathNormalization) -> String {
     path + query
 }
 
+/// Whether a path is none at all once it is normalized, which Envoy answers with 400: it escapes the character zero
+/// (Envoy `source/common/chromium_url/url_canon_path.cc`, `DoPartialPath`; `conn_manager_impl.cc`,
+/// `path_normalization_failed`).
+pub(super) fn is_refused(path: &str, how: PathNormalization) -> bool {
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    match how {
+        PathNormalization::None => false,
+        PathNormalization::Base | PathNormalization::MergeSlashes | PathNormalization::DecodeAndMergeSlashes => {
+            path[..end].contains("%00")
+        }
+    }
+}
+
 /// Backslashes become slashes, escaped unreserved characters are decoded, characters that no path may have are
 /// escaped, dot segments are resolved (Chromium `url/url_canon_path.cc`, which Envoy carries).
 fn canonical(path: &str) -> String {
