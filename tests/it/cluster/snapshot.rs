@@ -195,3 +195,33 @@ fn an_api_server_that_is_not_there_leaves_no_folder() {
     assert_eq!(command.output().unwrap().status.code(), Some(5));
     assert!(!stage.folder.path().join("airtight-snapshot").exists());
 }
+
+#[test]
+fn one_namespace_comes_with_what_its_flows_meet() {
+    let stage = shop();
+    let put = |path: &str, object: Value| stage.server.put(path, object);
+    put("/api/v1/namespaces/other", json!({"metadata": {}}));
+    put("/api/v1/namespaces/platform", json!({"metadata": {}}));
+    put(
+        "/api/v1/namespaces/other/services/db",
+        json!({"spec": {"selector": {"app": "db"}, "ports": [{"port": 5432}]}}),
+    );
+    put("/api/v1/namespaces/platform/configmaps/teams", json!({"data": {"shop": "blue"}}));
+    put("/api/v1/namespaces/platform/configmaps/unnamed", json!({"data": {"x": "s3cret"}}));
+    put(
+        "/apis/kyverno.io/v1/clusterpolicies/label",
+        json!({"spec": {"rules": [{"name": "r", "match": {"any": [{"resources": {"kinds": ["Service"]}}]},
+            "context": [{"name": "teams", "configMap": {"name": "teams", "namespace": "platform"}}],
+            "mutate": {"patchStrategicMerge": {"metadata": {"labels": {"team": "{{ teams.data.shop }}"}}}}}]}}),
+    );
+    let taken = airtight(&stage, &["snapshot", "-n", "shop"]);
+    assert_eq!(taken.status.code(), Some(0), "{}", told(&taken));
+    let folder = stage.folder.path().join("elsewhere/airtight-snapshot");
+    let names: Vec<String> = texts(&folder).into_iter().map(|(name, _)| name).collect();
+    let has = |end: &str| names.iter().any(|name| name.ends_with(end));
+    assert!(has("shop/services/web.yaml") && has("clusterpolicies.kyverno.io/label.yaml"), "{names:#?}");
+    assert!(!names.iter().any(|name| name.contains("/other/")), "{names:#?}");
+    assert!(has("platform/configmaps/teams.yaml") && !has("unnamed.yaml"), "{names:#?}");
+    let matrix = airtight(&stage, &["matrix", "-m", "airtight-snapshot", "-n", "shop"]);
+    assert_eq!(matrix.status.code(), Some(0), "{}", told(&matrix));
+}

@@ -203,3 +203,44 @@ fn provisioning_applies_definitions_before_what_they_define() {
     assert!(refused.message.contains("Widget made/first") && refused.message.contains("widgets.yaml"), "{refused:?}");
     assert!(begin.elapsed() < Duration::from_secs(20));
 }
+
+/// A real API server lists, pages and authorizes as the one in memory does not quite.
+#[test]
+fn a_snapshot_of_a_real_one_is_read_with_the_role_that_is_printed() {
+    let Some(real) = Real::start() else { return };
+    let cluster = real.cluster();
+    let printed = Command::new(env!("CARGO_BIN_EXE_airtight")).args(["rbac", "--snapshot"]).output().unwrap();
+    let text = String::from_utf8(printed.stdout).unwrap();
+    for document in yaml::parse(&Arc::from("role.yaml"), &text).unwrap() {
+        apply(&cluster, &document.root.to_json()).unwrap();
+    }
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": "runner"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "airtight-snapshot"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "runner"}]});
+    apply(&cluster, &binding).unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/three-namespaces/manifests");
+    let objects = documents(&example);
+    let (namespaces, rest): (Vec<&Value>, Vec<&Value>) =
+        objects.iter().partition(|object| object["kind"] == "Namespace");
+    for object in namespaces.into_iter().chain(rest) {
+        apply(&cluster, object).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let airtight = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
+        command.args(arguments).current_dir(folder.path()).env("KUBECONFIG", real.kubeconfig_of_runner());
+        command.output().unwrap()
+    };
+    let taken = airtight(&["snapshot"]);
+    let said = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert_eq!(taken.status.code(), Some(0), "{said}");
+    assert!(!said.contains("not read: networkpolicies"), "{said}");
+    let policy = folder.path().join("airtight-snapshot/shop/networkpolicies.networking.k8s.io/api.yaml");
+    assert!(policy.exists(), "{said}");
+    // Nobody makes the pods of its workloads there.
+    let listed = airtight(&["list", "--workloads", "-m", "airtight-snapshot"]);
+    let told = format!("{}{}", String::from_utf8_lossy(&listed.stderr), String::from_utf8_lossy(&listed.stdout));
+    assert_eq!(listed.status.code(), Some(0), "{told}");
+    assert!(told.contains("shop/api"), "{told}");
+}

@@ -2,6 +2,7 @@
 //! detected. It is read with `get` and `list` alone, and nothing of it is a secret.
 
 mod cleaned;
+mod config_maps;
 mod file;
 mod gap;
 mod reading;

@@ -11,6 +11,7 @@ use airtight_manifest::{Diagnostic, Failure, File, Reads};
 use serde_json::Value;
 
 use super::cleaned::cleaned;
+use super::config_maps::named_config_maps;
 use super::file::file;
 use super::gap::Gap;
 use super::served::{Wanted, passes_on, resource};
@@ -59,6 +60,8 @@ struct Reading<'c> {
     traces: Traces,
     /// Namespaces in which waypoints are that objects name.
     named_homes: BTreeSet<String>,
+    /// ConfigMaps that Kyverno's policies name.
+    config_maps: BTreeSet<(String, String)>,
 }
 
 /// Reads a cluster, with `get` and `list` alone.
@@ -76,6 +79,7 @@ pub fn take(cluster: &dyn Cluster, asked: Asked<'_>) -> Result<Snapshot, Failure
         around: Surroundings::default(),
         traces: Traces::default(),
         named_homes: BTreeSet::new(),
+        config_maps: BTreeSet::new(),
     };
     let installed = Installed::detect(cluster);
     match asked.namespace {
@@ -85,6 +89,7 @@ pub fn take(cluster: &dyn Cluster, asked: Asked<'_>) -> Result<Snapshot, Failure
     for served in &wanted.others {
         reading.other(served, asked.namespace)?;
     }
+    reading.config_maps()?;
     reading.nodes()?;
     reading.finish(&installed, asked.base)
 }
@@ -156,6 +161,9 @@ impl Reading<'_> {
         self.traces.cilium_policies |= is_cilium;
         self.traces.network_policies |= is_cilium || served.kind().ends_with("NetworkPolicy");
         let labels = object.pointer("/metadata/labels").and_then(|labels| labels.get(WAYPOINT_HOME));
+        if served.group().ends_with("kyverno.io") {
+            self.config_maps.extend(named_config_maps(object));
+        }
         self.named_homes.extend(labels.and_then(Value::as_str).map(str::to_owned));
     }
 
@@ -187,6 +195,24 @@ impl Reading<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// What Kyverno's policies read of ConfigMaps, one by one. One that is not there is for the model to say.
+    fn config_maps(&mut self) -> Result<(), Failure> {
+        for (namespace, name) in std::mem::take(&mut self.config_maps) {
+            let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+            match read::object(self.cluster, &path) {
+                Ok(Some(object)) => {
+                    let object = cleaned(object, ("v1", "ConfigMap"), Reads::Inert);
+                    self.snapshot.files.push(file(&[namespace.as_str(), "configmaps"], &name, &object)?);
+                    *self.snapshot.counts.entry("configmaps".to_owned()).or_default() += 1;
+                }
+                Ok(None) => {}
+                Err(failure) if passes_on(&failure) => return Err(failure),
+                Err(failure) => self.snapshot.unread.push(format!("configmap {namespace}/{name}: {failure}")),
+            }
+        }
+        Ok(())
     }
 
     fn nodes(&mut self) -> Result<(), Failure> {
@@ -238,6 +264,7 @@ impl Reading<'_> {
             let home = gap.namespace.as_deref().map(|home| format!(" of namespace {home}")).unwrap_or_default();
             format!("{}{home}: {}", gap.name, gap.why)
         });
-        Ok(Snapshot { files, notes: detected.notes, unread: unread.collect(), ..self.snapshot })
+        let unread = self.snapshot.unread.drain(..).chain(unread).collect();
+        Ok(Snapshot { files, notes: detected.notes, unread, ..self.snapshot })
     }
 }

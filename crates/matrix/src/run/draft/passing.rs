@@ -8,6 +8,7 @@ use airtight_model::world::Protocol;
 
 use super::aim::{Aim, aims};
 use super::survey::{Ending, ending};
+use super::wanted::UNLISTED;
 use crate::model::Model;
 
 /// How many requests are named for one cell.
@@ -41,8 +42,7 @@ impl PassingRequests {
                 tried += 1;
                 let end = ending(&Model::new(engine).observe_one(&aim.flow(&source)), false);
                 if matches!(end, Ending::Through { .. }) {
-                    passing.extend(shown(aim));
-                    passing.dedup();
+                    passing.extend(shown(aim).filter(|text| !passing.contains(text)).collect::<Vec<_>>());
                 }
                 if passing.len() == NAMED || tried >= PATIENCE {
                     break;
@@ -64,7 +64,9 @@ impl PassingRequests {
 
 fn by_site(engine: &Engine<'_>) -> BTreeMap<Site, Vec<Aim>> {
     let mut sites: BTreeMap<Site, Vec<Aim>> = BTreeMap::new();
-    for aim in aims(engine.world()).into_iter().filter(|aim| aim.request.is_some() || aim.tls.is_some()) {
+    // A path that no policy names stands for all others, and tells a reader nothing.
+    let is_named = |aim: &Aim| aim.request.as_ref().map_or(aim.tls.is_some(), |request| request.path != UNLISTED);
+    for aim in aims(engine.world()).into_iter().filter(is_named) {
         sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim);
     }
     sites

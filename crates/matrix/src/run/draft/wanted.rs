@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::sample;
 
 /// A path that no policy is likely to name.
-const UNLISTED: &str = "/airtight-unlisted";
+pub(super) const UNLISTED: &str = "/airtight-unlisted";
 
 /// A request whose host may be the target's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

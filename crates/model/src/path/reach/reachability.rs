@@ -140,9 +140,11 @@ impl<'a> Cell<'a> {
         self.cells.bases(self.row, self.target)
     }
 
-    /// What decided: for a flow that gets through every checkpoint with a rule, else the checkpoints that end it.
+    /// What decided: for a flow that gets through every checkpoint with a rule, else the checkpoints that end it. Where
+    /// requests decide and the one that was tried got through, it is every checkpoint too.
     pub fn deciding(&self) -> impl Iterator<Item = &'a Basis> + use<'a> {
-        let allowed = self.verdict.is_allowed();
+        let none_ended = self.verdict == CellVerdict::ByRequest && self.bases().all(Basis::allows);
+        let allowed = self.verdict.is_allowed() || none_ended;
         self.bases().filter(move |basis| basis.allows() == allowed)
     }
 }

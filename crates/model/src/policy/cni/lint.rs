@@ -11,7 +11,7 @@ use super::hop::{CniHop, Payload};
 use super::identity::reaches_identity;
 use super::l7::Layer7;
 use super::port::PortMatch;
-use super::selector::{Label, NAMESPACE, NAMESPACE_LABELS, SelectorId};
+use super::selector::{CLUSTER, Label, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, SelectorId};
 use super::{CniPolicy, identity::Class};
 use crate::policy::Reason;
 use crate::world::{Endpoint, Enrolment, Pod, PodId, Protocol, TargetPort, WITHOUT_EFFECT, World};
@@ -307,6 +307,8 @@ impl Lint<'_> {
             key.is_k8s_or_any()
                 && key.key != NAMESPACE
                 && !key.key.starts_with(NAMESPACE_LABELS)
+                // Pods cannot give themselves these labels, and the agent gives them to every one.
+                && ![CLUSTER, SERVICE_ACCOUNT].contains(&key.key.as_str())
                 && !reaches_identity(&key.key, &self.policy.dialect)
         });
         if let Some(key) = hidden {
