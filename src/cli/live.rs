@@ -96,6 +96,9 @@ impl LiveArgs {
         output: &mut Output<'_>,
         run: impl FnOnce(&mut dyn Testbed, Ready<'_>, GoOn<'_>, &mut Output<'_>) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
+        if ownership == Ownership::Ours {
+            self.deploy.refuse("kind")?;
+        }
         if let Some(program) = self.access(ownership, cluster)?.credential_program()? {
             writeln!(output.err, "  {}", printable(&program)).map_err(CliError::Output)?;
         }
@@ -116,9 +119,6 @@ impl LiveArgs {
     }
 
     fn connect(&self, ownership: Ownership, theirs: &ClusterArgs) -> Result<Connected, CliError> {
-        if ownership == Ownership::Ours {
-            self.deploy.refuse("kind")?;
-        }
         let access = self.access(ownership, theirs)?;
         let cluster = KubeCluster::connect(&access, Limits::default())?;
         let (name, context) = match ownership {
