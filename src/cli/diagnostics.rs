@@ -37,7 +37,7 @@ pub fn render(finding: &Diagnostic, sources: &Sources) -> String {
         (_, None) => Group::with_title(title),
     };
     let group = match &finding.hint {
-        Some(hint) => group.element(Level::HELP.message(hint)),
+        Some(hint) => group.element(Level::HELP.message(&**hint)),
         None => group,
     };
     Renderer::styled().render(&[group])

@@ -40,9 +40,8 @@ fn up_says_what_it_takes() {
                                    others unless an archive or a mirror does
           --api-port <PORT>        Port of the API server on this machine [default: a free one]
           --probe <PATH>           The static program `airtight-probe`, of which the image
-                                   `airtight-probe:dev` is made [default: the one beside this program];
-                                   without it, stand-ins and workloads are left out [env:
-                                   AIRTIGHT_PROBE=]
+                                   `airtight-probe:dev` is made [default: the one beside this program,
+                                   otherwise this program with its libraries] [env: AIRTIGHT_PROBE=]
           --probe-image <FILE>     Archive of the image `airtight-probe:dev`, which stand-ins and
                                    workloads run, in place of the program's [env: AIRTIGHT_PROBE_IMAGE=]
       -m, --manifests <PATH>       Folder with `policies` and `workloads` to put on the cluster, and the

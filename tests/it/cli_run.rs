@@ -122,6 +122,9 @@ fn a_failed_case_is_told_with_its_rule_and_ends_with_1() {
               waypoint shop/waypoint, cluster.local/ns/shop/sa/default to Service shop/api:8080: no rule
               of the ALLOW policies (shop/api-callers) matches
               AuthorizationPolicy shop/api-callers  manifests/policies.yaml:11:1
+              nearly allowed by AuthorizationPolicy shop/api-callers spec.rules[0]
+              (manifests/policies.yaml:17:5): it allows `principals` `cluster.local/ns/shop/sa/web`, and
+              this is `cluster.local/ns/shop/sa/default`
         end    the client sees http(403), denied by waypoint at waypoint
 
     1 of 2 cases failed (failed, exit code 1)

@@ -42,10 +42,15 @@ pub struct Diagnostic {
     pub location: Option<Location>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// The objects that it is about; none for a finding about a whole input.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub about: Vec<ObjectRef>,
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub about: Box<[ObjectRef]>,
+}
+
+/// Whether a finding is about no object.
+fn nothing(about: &[ObjectRef]) -> bool {
+    about.is_empty()
 }
 
 impl Diagnostic {
@@ -64,7 +69,14 @@ impl Diagnostic {
     /// A finding of the given severity.
     #[must_use]
     pub fn new(severity: Severity, code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), severity, message: message.into(), location: None, hint: None, about: Vec::new() }
+        Self {
+            code: code.to_owned(),
+            severity,
+            message: message.into(),
+            location: None,
+            hint: None,
+            about: Box::default(),
+        }
     }
 
     /// The same finding at a place.
@@ -77,14 +89,15 @@ impl Diagnostic {
     /// The same finding with a remedy.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into_boxed_str());
         self
     }
 
     /// The same finding, about one more object.
     #[must_use]
     pub fn about(mut self, object: &ObjectRef) -> Self {
-        self.about.push(object.clone());
+        let others = std::mem::take(&mut self.about).into_vec().into_iter();
+        self.about = others.chain([object.clone()]).collect();
         self
     }
 

@@ -209,6 +209,12 @@ fn one_namespace_comes_with_what_its_flows_meet() {
     put("/api/v1/namespaces/platform/configmaps/teams", json!({"data": {"shop": "blue"}}));
     put("/api/v1/namespaces/platform/configmaps/unnamed", json!({"data": {"x": "s3cret"}}));
     put(
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/clusterpolicies.kyverno.io",
+        json!({"spec": {"group": "kyverno.io", "names": {"kind": "ClusterPolicy", "plural": "clusterpolicies"},
+            "scope": "Cluster", "versions": [{"name": "v1", "served": true, "storage": true}]},
+            "status": {"conditions": [{"type": "Established", "status": "True"}]}}),
+    );
+    put(
         "/apis/kyverno.io/v1/clusterpolicies/label",
         json!({"spec": {"rules": [{"name": "r", "match": {"any": [{"resources": {"kinds": ["Service"]}}]},
             "context": [{"name": "teams", "configMap": {"name": "teams", "namespace": "platform"}}],

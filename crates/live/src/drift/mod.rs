@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use airtight_cluster::Cluster;
 use airtight_cluster::discovery::{Kinds, Served};
 use airtight_cluster::read::{self, text};
-use airtight_manifest::{Diagnostic, Document, Failure, Location, Node};
+use airtight_manifest::{Diagnostic, Document, Failure, Location, Node, ObjectRef};
 use serde_json::Value;
 
 use self::compare::{Extent, Field, Part, differences};
@@ -90,15 +90,12 @@ fn of_kind(
         Err(failure) if failure.code == "forbidden" => return Ok(vec![unread(served, &failure)]),
         Err(failure) => return Err(failure),
     };
-    // What a run made is as the run wants it.
-    let there = there.iter().map(|object| (key(object), object));
-    let mut there: BTreeMap<Key, Option<&Value>> =
-        there.map(|(key, object)| (key, Some(object).filter(|object| !is_of_a_run(object)))).collect();
+    let mut there: BTreeMap<Key, &Value> = there.iter().map(|object| (key(object), object)).collect();
     let stored = Stored::of(cluster, served);
     let compare = |ours: &Ours<'_>| finding(ours, &difference(ours, there.remove(&key(&ours.object)), &stored)?);
     let mut found: Vec<Diagnostic> = objects.iter().filter_map(compare).collect();
     if ADDABLE.iter().any(|(_, kind)| *kind == served.kind()) {
-        let more = there.into_iter().filter(|((home, _), object)| object.is_some() && homes.contains(home));
+        let more = there.into_iter().filter(|((home, _), object)| !is_of_a_run(object) && homes.contains(home));
         found.extend(added(served, &more.map(|(key, _)| key).collect::<Vec<_>>()));
     }
     Ok(found)
@@ -113,11 +110,12 @@ fn is_of_a_run(object: &Value) -> bool {
 }
 
 /// Without its namespace or Service nothing can be tried, and that is told with each case.
-fn difference(ours: &Ours<'_>, there: Option<Option<&Value>>, stored: &Stored) -> Option<Difference> {
+fn difference(ours: &Ours<'_>, there: Option<&Value>, stored: &Stored) -> Option<Difference> {
     match there {
         None => (ours.compared == Compared::Policy).then_some(Difference::Missing),
-        Some(None) => None,
-        Some(Some(there)) => Some(Difference::Fields(fields(&ours.object, there, ours.compared, stored))),
+        // What a run made is as the run wants it.
+        Some(there) if is_of_a_run(there) => None,
+        Some(there) => Some(Difference::Fields(fields(&ours.object, there, ours.compared, stored))),
     }
 }
 
@@ -165,7 +163,9 @@ fn finding(ours: &Ours<'_>, difference: &Difference) -> Option<Diagnostic> {
     };
     let location = Location::new(&document.file, at);
     let hint = "apply the manifests again, or write into them what is meant; --accept-drift tries the cluster as it is";
-    Some(Diagnostic::error("drift", message).at(location).hint(hint))
+    let namespace = Some(text(&ours.object, "/metadata/namespace")).filter(|namespace| !namespace.is_empty());
+    let about = ObjectRef::new(text(&ours.object, "/kind"), namespace, text(&ours.object, "/metadata/name"));
+    Some(Diagnostic::error("drift", message).at(location).hint(hint).about(&about))
 }
 
 /// Where a field stands, or the innermost field around it that is written.

@@ -1,5 +1,7 @@
 //! Vectors of near misses: what a default deny is nearly spared by, and what is found about such a policy.
 
+#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
+
 use std::sync::Arc;
 
 use airtight_manifest::{Severity, yaml};

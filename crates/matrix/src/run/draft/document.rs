@@ -64,7 +64,7 @@ fn write_case(text: &mut String, case: &DraftedCase, world: &World) {
         Expected::Deny { by, outcome, because, twin } => {
             let unusual = !default_denials(*by, &case.flow).contains(outcome);
             let outcome = if unusual { format!(", outcome: {outcome}") } else { String::new() };
-            let reason = because.iter().map(|reason| format!(", reason: {reason}")).collect::<String>();
+            let reason = because.map(|reason| format!(", reason: {reason}")).unwrap_or_default();
             let _ = writeln!(text, "    expect: {{deny: {{by: {by}{outcome}{reason}}}}}\n    twin: {}", scalar(twin));
         }
     }

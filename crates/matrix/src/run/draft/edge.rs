@@ -199,7 +199,7 @@ fn at_address(survey: &mut Survey, engine: &Engine<'_>, allowed: TriedId, addres
 
 /// Addresses of a range that the rule takes out of it.
 fn within(range: &Range) -> Vec<IpAddr> {
-    range.except.iter().map(|network| first_host(network)).collect()
+    range.except.iter().map(first_host).collect()
 }
 
 /// The first address that a machine could have.

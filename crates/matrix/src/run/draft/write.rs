@@ -122,12 +122,10 @@ fn is_stand_in(origin: &RuleRef) -> bool {
     origin.at.file.starts_with("built-in/")
 }
 
-fn choose_for_rules(
-    world: &World,
-    survey: &Survey,
-    rules: &[RuleRef],
-    choices: &mut Choices,
-) -> (Vec<(RuleRef, TriedId)>, Vec<(RuleRef, String)>) {
+/// Rules with the flow that shows each, and rules that no flow shows, with the reason.
+type ByRule = (Vec<(RuleRef, TriedId)>, Vec<(RuleRef, String)>);
+
+fn choose_for_rules(world: &World, survey: &Survey, rules: &[RuleRef], choices: &mut Choices) -> ByRule {
     let mut chooser = Chooser::new(survey);
     let (mut examples, mut undrafted) = (Vec::new(), Vec::new());
     for rule in rules {

@@ -130,9 +130,32 @@ fn easiest(alternatives: impl Iterator<Item = Option<Vec<Obstacle>>>) -> Option<
     alternatives.flatten().min_by_key(|obstacles| distance(obstacles))
 }
 
-/// The obstacles of several fields, of which each is met, missed or meant for something else.
-fn together(fields: impl IntoIterator<Item = Option<Option<Obstacle>>>) -> Option<Vec<Obstacle>> {
-    fields.into_iter().collect::<Option<Vec<_>>>().map(|fields| fields.into_iter().flatten().collect())
+/// What a field of a rule says of what is asked.
+enum Field {
+    /// It holds.
+    Met,
+    /// It does not, and is meant for something like it.
+    Missed(Obstacle),
+    /// It excludes it, or is meant for something else.
+    Elsewhere,
+}
+
+/// A field of which nothing is written holds; one of which something is, nobody follows.
+fn unwritten(is_empty: bool) -> Field {
+    if is_empty { Field::Met } else { Field::Elsewhere }
+}
+
+/// The obstacles of several fields; none if one is meant for something else.
+fn together(fields: impl IntoIterator<Item = Field>) -> Option<Vec<Obstacle>> {
+    let mut obstacles = Vec::new();
+    for field in fields {
+        match field {
+            Field::Met => {}
+            Field::Missed(obstacle) => obstacles.push(obstacle),
+            Field::Elsewhere => return None,
+        }
+    }
+    Some(obstacles)
 }
 
 fn of_source(source: &Source, home: &str, asked: &Asked<'_>) -> Option<Vec<Obstacle>> {
@@ -152,22 +175,22 @@ fn of_source(source: &Source, home: &str, asked: &Asked<'_>) -> Option<Vec<Obsta
         field("namespaces", &source.namespaces, &source.not_namespaces, namespace.as_deref()),
         ranges("ipBlocks", &source.ip_blocks, &source.not_ip_blocks, asked.source.address),
         principals_of_requests(source, asked),
-        (source.remote_ip_blocks.is_empty() && source.not_remote_ip_blocks.is_empty()).then_some(None),
-        (source.trust_domains.is_empty() && source.not_trust_domains.is_empty()).then_some(None),
+        unwritten(source.remote_ip_blocks.is_empty() && source.not_remote_ip_blocks.is_empty()),
+        unwritten(source.trust_domains.is_empty() && source.not_trust_domains.is_empty()),
     ])
 }
 
-fn principals_of_requests(source: &Source, asked: &Asked<'_>) -> Option<Option<Obstacle>> {
+fn principals_of_requests(source: &Source, asked: &Asked<'_>) -> Field {
     if source.request_principals.is_empty() && source.not_request_principals.is_empty() {
-        return Some(None);
+        return Field::Met;
     }
-    let Some(request) = asked.request else { return Some(Some(unread("requestPrincipals"))) };
+    let Some(request) = asked.request else { return Field::Missed(unread("requestPrincipals")) };
     let token = request.token.as_ref().map(|token| format!("{}/{}", token.issuer, token.subject));
     match &token {
-        None => Some(Some(Obstacle::other(format!(
+        None => Field::Missed(Obstacle::other(format!(
             "it asks for a token of {}, and the request has none",
             listed(&source.request_principals)
-        )))),
+        ))),
         Some(token) => {
             field("requestPrincipals", &source.request_principals, &source.not_request_principals, Some(token))
         }
@@ -182,10 +205,10 @@ fn of_operation(
 ) -> Option<Vec<Obstacle>> {
     let of_request = |name: &str, values: &[String], not: &[String], own: fn(&Request) -> &str| {
         if values.is_empty() && not.is_empty() {
-            return Some(None);
+            return Field::Met;
         }
         match asked.request {
-            None => Some(Some(unread(name))),
+            None => Field::Missed(unread(name)),
             Some(request) => field(name, values, not, Some(own(request))),
         }
     };
@@ -206,13 +229,13 @@ fn unread(field: &str) -> Obstacle {
     ))
 }
 
-fn ports(world: &World, operation: &Operation, guarded: Guarded<'_>, port: u16) -> Option<Option<Obstacle>> {
+fn ports(world: &World, operation: &Operation, guarded: Guarded<'_>, port: u16) -> Field {
     let own = port.to_string();
     if operation.not_ports.contains(&own) {
-        return None;
+        return Field::Elsewhere;
     }
     if operation.ports.is_empty() || operation.ports.contains(&own) {
-        return Some(None);
+        return Field::Met;
     }
     if let Guarded::Pod(pod) = guarded {
         let services = world.services.iter().filter(|service| service.backends.contains(&pod.id));
@@ -226,10 +249,10 @@ fn ports(world: &World, operation: &Operation, guarded: Guarded<'_>, port: u16) 
                 "it allows port {}, which is the Service's: ztunnel looks at the pod's own, {port}",
                 entry.port
             );
-            return Some(Some(Obstacle::slip(words)));
+            return Field::Missed(Obstacle::slip(words));
         }
     }
-    Some(Some(Obstacle::other(format!("it allows `ports` {}, and this is {port}", listed(&operation.ports)))))
+    Field::Missed(Obstacle::other(format!("it allows `ports` {}, and this is {port}", listed(&operation.ports))))
 }
 
 fn of_condition(condition: &Condition, asked: &Asked<'_>) -> Option<Vec<Obstacle>> {
@@ -255,18 +278,20 @@ fn of_condition(condition: &Condition, asked: &Asked<'_>) -> Option<Vec<Obstacle
     together([field(&condition.key, &condition.values, &condition.not_values, own.as_deref())])
 }
 
-/// What keeps a field from holding, if anything does; none if it excludes what there is.
-fn field(name: &str, values: &[String], not: &[String], own: Option<&str>) -> Option<Option<Obstacle>> {
+/// Whether what there is satisfies a field.
+fn field(name: &str, values: &[String], not: &[String], own: Option<&str>) -> Field {
     let Some(own) = own else {
-        let asked = !values.is_empty();
-        let words = || format!("it allows `{name}` {}, and the source shows no certificate", listed(values));
-        return Some(asked.then(|| Obstacle::other(words())));
+        if values.is_empty() {
+            return Field::Met;
+        }
+        let words = format!("it allows `{name}` {}, and the source shows no certificate", listed(values));
+        return Field::Missed(Obstacle::other(words));
     };
     if not.iter().any(|value| matches(value, own)) {
-        return None;
+        return Field::Elsewhere;
     }
     if values.is_empty() || values.iter().any(|value| matches(value, own)) {
-        return Some(None);
+        return Field::Met;
     }
     let words = format!("it allows `{name}` {}, and this is `{own}`", listed(values));
     // Namespaces of teams are called alike, and so are their accounts.
@@ -283,7 +308,7 @@ fn field(name: &str, values: &[String], not: &[String], own: Option<&str>) -> Op
         }
         _ => is_slip(value, own) || own.split(':').next() == Some(value.as_str()),
     });
-    Some(Some(if slip { Obstacle::slip(words) } else { Obstacle::other(words) }))
+    Field::Missed(if slip { Obstacle::slip(words) } else { Obstacle::other(words) })
 }
 
 /// `*`, `*suffix`, `prefix*` or an exact value.
@@ -298,14 +323,16 @@ fn matches(value: &str, own: &str) -> bool {
     }
 }
 
-fn ranges(name: &str, values: &[String], not: &[String], address: IpAddr) -> Option<Option<Obstacle>> {
+fn ranges(name: &str, values: &[String], not: &[String], address: IpAddr) -> Field {
     let contains = |text: &String| {
         let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         network.is_some_and(|network| network.contains(&address))
     };
     if not.iter().any(contains) {
-        return None;
+        return Field::Elsewhere;
     }
-    let missed = !values.is_empty() && !values.iter().any(contains);
-    Some(missed.then(|| Obstacle::other(format!("it allows `{name}` {}, and this is {address}", listed(values)))))
+    if values.is_empty() || values.iter().any(contains) {
+        return Field::Met;
+    }
+    Field::Missed(Obstacle::other(format!("it allows `{name}` {}, and this is {address}", listed(values))))
 }
