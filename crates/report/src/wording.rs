@@ -19,6 +19,9 @@ pub(super) fn headline(record: &RunRecord) -> String {
             format!("All {} passed", count(summary.total, "case", "cases"))
         }
         ExitStatus::Passed => format!("{} of {} cases passed, none failed", summary.passed, summary.total),
+        ExitStatus::Failed if summary.failed == 0 && drifts(record) => {
+            "The cluster is not as the manifests say".to_owned()
+        }
         ExitStatus::Failed if summary.failed == 0 => "The inputs were refused".to_owned(),
         ExitStatus::Failed => format!("{} of {} failed", summary.failed, count(summary.total, "case", "cases")),
         ExitStatus::InputError => "The input is wrong".to_owned(),
@@ -28,6 +31,11 @@ pub(super) fn headline(record: &RunRecord) -> String {
         ExitStatus::NothingSelected => "No case was selected".to_owned(),
         ExitStatus::NoTestbed => "The testbed does not enforce".to_owned(),
     }
+}
+
+/// Whether every error among the findings is of the cluster, and none of the inputs.
+fn drifts(record: &RunRecord) -> bool {
+    record.findings.iter().filter(|finding| finding.is_error()).all(|finding| finding.code == "drift")
 }
 
 /// The result in one word.

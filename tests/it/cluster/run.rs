@@ -57,9 +57,10 @@ fn what_somebody_loosened_by_hand_is_named_field_by_field() {
     let output = stage.run(&[]);
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
     let said = told(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-    let named = "error[drift] NetworkPolicy shop/web is not as the manifests say: spec.ingress[0].from is \
-                 [{\"podSelector\":{\"matchLabels\":{\"app\":\"client\"}}}] in the manifest and";
+    let named = "error[drift] NetworkPolicy shop/web is not as the manifests say: spec.ingress[0].from[1] is \
+                 {\"podSelector\":{}} on the cluster and not in the manifest";
     assert!(said.contains(named), "{said}");
+    assert!(said.contains("The cluster is not as the manifests say"), "{said}");
     // At the field, not at the object.
     assert!(said.contains("manifests/shop.yaml:34:14"), "{said}");
     let output = stage.run(&["--accept-drift"]);

@@ -34,7 +34,8 @@ pub(super) enum Extent {
     Written,
 }
 
-/// The fields in which a cluster's value differs from a manifest's. Lists of different lengths differ as a whole.
+/// The fields in which a cluster's value differs from a manifest's. Lists of different lengths
+/// differ in the elements that one has more, or as a whole.
 pub(super) fn differences(manifest: &Value, cluster: &Value, extent: Extent) -> Vec<Field> {
     let mut comparison = Comparison { extent, path: Vec::new(), found: Vec::new() };
     comparison.compare(Some(manifest), Some(cluster));
@@ -58,13 +59,34 @@ impl Comparison {
                     self.at(Part::Index(index), Some(ours), Some(theirs));
                 }
             }
+            (Some(Value::Array(ours)), Some(Value::Array(theirs))) => self.lists(ours, theirs),
             (ours, theirs) if ours == theirs => {}
-            (manifest, cluster) => self.found.push(Field {
-                path: self.path.clone(),
-                manifest: manifest.cloned(),
-                cluster: cluster.cloned(),
-            }),
+            (manifest, cluster) => self.note(manifest, cluster),
         }
+    }
+
+    /// Lists of different lengths: elements that one of them has more, if the others are the same in the same order.
+    fn lists(&mut self, ours: &[Value], theirs: &[Value]) {
+        let shorter = ours.len().min(theirs.len());
+        let begin = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+        let alike = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(ours, theirs)| ours == theirs).count();
+        if begin + alike.min(shorter - begin) < shorter {
+            return self.note(Some(&Value::from(ours)), Some(&Value::from(theirs)));
+        }
+        let more = begin..begin + ours.len().abs_diff(theirs.len());
+        for index in more {
+            self.path.push(Part::Index(index));
+            if ours.len() > theirs.len() {
+                self.note(ours.get(index), None);
+            } else {
+                self.note(None, theirs.get(index));
+            }
+            self.path.pop();
+        }
+    }
+
+    fn note(&mut self, manifest: Option<&Value>, cluster: Option<&Value>) {
+        self.found.push(Field { path: self.path.clone(), manifest: manifest.cloned(), cluster: cluster.cloned() });
     }
 
     fn fields(&mut self, ours: &Map<String, Value>, theirs: &Map<String, Value>) {
@@ -128,7 +150,7 @@ mod tests {
         let cluster = json!({"spec": {"action": "ALLOW", "rules": [{"from": ["a", "b"], "to": [1, 3]}], "more": {}}});
         let all = [
             r#"spec.action is "DENY" in the manifest and "ALLOW" on the cluster"#,
-            r#"spec.rules[0].from is ["a"] in the manifest and ["a","b"] on the cluster"#,
+            r#"spec.rules[0].from[1] is "b" on the cluster and not in the manifest"#,
             "spec.rules[0].to[1] is 2 in the manifest and 3 on the cluster",
             "spec.gone is true in the manifest and not on the cluster",
             "spec.more is {} on the cluster and not in the manifest",
@@ -139,6 +161,16 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(whole, expected);
         assert_eq!(told(&manifest, &cluster, Extent::Written).len(), 4);
+    }
+
+    #[test]
+    fn an_element_more_is_named_and_lists_of_other_elements_are_shown_whole() {
+        let told = |ours: Value, theirs: Value| told(&json!({"a": ours}), &json!({"a": theirs}), Extent::Written);
+        assert_eq!(told(json!([1, 2, 3]), json!([1, 3])), ["a[1] is 2 in the manifest and not on the cluster"]);
+        assert_eq!(told(json!([1]), json!([0, 1])), ["a[0] is 0 on the cluster and not in the manifest"]);
+        assert_eq!(told(json!([]), json!([1])), ["a[0] is 1 on the cluster and not in the manifest"]);
+        assert_eq!(told(json!([1, 1]), json!([1])), ["a[1] is 1 in the manifest and not on the cluster"]);
+        assert_eq!(told(json!([1, 2]), json!([3])), ["a is [1,2] in the manifest and [3] on the cluster"]);
     }
 
     #[test]
