@@ -37,7 +37,7 @@ const ADDABLE: [(&str, &str); 5] = [
     ("security.istio.io/v1", "PeerAuthentication"),
 ];
 
-/// `apiVersion` and kind.
+/// API group and kind.
 type Kind = (String, String);
 
 /// Namespace and name.
@@ -57,26 +57,40 @@ struct Ours<'d> {
 /// # Errors
 /// When the API server does not answer.
 pub(crate) fn drift(cluster: &dyn Cluster, documents: &[Document]) -> Result<Vec<Diagnostic>, Failure> {
-    let addable = ADDABLE.iter().map(|(version, kind)| ((*version).to_owned(), (*kind).to_owned()));
-    let mut by_kind: BTreeMap<Kind, Vec<Ours<'_>>> = addable.map(|kind| (kind, Vec::new())).collect();
+    let addable = ADDABLE.iter().map(|(version, kind)| (kind_of(version, kind), ((*version).to_owned(), Vec::new())));
+    let mut by_kind: BTreeMap<Kind, (String, Vec<Ours<'_>>)> = BTreeMap::new();
     let mut homes = BTreeSet::new();
     for document in documents {
         let object = document.root.to_json();
         homes.insert(text(&object, "/metadata/namespace").to_owned());
         if let Some(compared) = Compared::of(&object) {
-            let kind = (text(&object, "/apiVersion").to_owned(), text(&object, "/kind").to_owned());
-            by_kind.entry(kind).or_default().push(Ours { document, object, compared });
+            let version = text(&object, "/apiVersion");
+            let kind = kind_of(version, text(&object, "/kind"));
+            let (_, ours) = by_kind.entry(kind).or_insert_with(|| (version.to_owned(), Vec::new()));
+            ours.push(Ours { document, object, compared });
         }
+    }
+    for (kind, nobody) in addable {
+        by_kind.entry(kind).or_insert(nobody);
     }
     // What reaches over all namespaces is in none.
     homes.insert(String::new());
     let mut found = Vec::new();
-    for ((version, kind), objects) in &by_kind {
-        // What is not served is told elsewhere.
-        let Some(served) = Kinds::new(cluster).find(version, kind).ok().flatten() else { continue };
-        found.extend(of_kind(cluster, &served, objects, &homes)?);
+    for ((_, kind), (version, objects)) in &by_kind {
+        match Kinds::new(cluster).find(version, kind) {
+            Ok(Some(served)) => found.extend(of_kind(cluster, &served, objects, &homes)?),
+            // What is not served is told elsewhere.
+            Ok(None) => {}
+            Err(failure) if failure.code == "forbidden" => found.push(unread(kind, &failure)),
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(found)
+}
+
+/// In whichever version it is written, it is the same object.
+fn kind_of(version: &str, kind: &str) -> Kind {
+    (version.split_once('/').map_or("", |(group, _)| group).to_owned(), kind.to_owned())
 }
 
 fn of_kind(
@@ -87,13 +101,17 @@ fn of_kind(
 ) -> Result<Vec<Diagnostic>, Failure> {
     let there = match read::list(cluster, &served.collection(None)) {
         Ok(there) => there,
-        Err(failure) if failure.code == "forbidden" => return Ok(vec![unread(served, &failure)]),
+        Err(failure) if failure.code == "forbidden" => return Ok(vec![unread(served.kind(), &failure)]),
         Err(failure) => return Err(failure),
     };
     let mut there: BTreeMap<Key, &Value> = there.iter().map(|object| (key(object), object)).collect();
-    let stored = Stored::of(cluster, served);
+    let (stored, undefined) = match Stored::of(cluster, served) {
+        Ok(stored) => (stored, None),
+        Err(failure) => (Stored::Unknown, Some(unfilled(served.kind(), &failure))),
+    };
     let compare = |ours: &Ours<'_>| finding(ours, &difference(ours, there.remove(&key(&ours.object)), &stored)?);
     let mut found: Vec<Diagnostic> = objects.iter().filter_map(compare).collect();
+    found.extend(undefined);
     if ADDABLE.iter().any(|(_, kind)| *kind == served.kind()) {
         let more = there.into_iter().filter(|((home, _), object)| !is_of_a_run(object) && homes.contains(home));
         found.extend(added(served, &more.map(|(key, _)| key).collect::<Vec<_>>()));
@@ -183,11 +201,63 @@ fn place(root: &Node, field: &Field) -> airtight_manifest::Position {
     at
 }
 
-fn unread(served: &Served, failure: &Failure) -> Diagnostic {
-    let message = format!("nobody can tell whether each {} is as the manifests say: {failure}", served.kind());
-    let finding = Diagnostic::warning("drift-unread", message);
+fn unread(kind: &str, failure: &Failure) -> Diagnostic {
+    let message = format!("nobody can tell whether each {kind} is as the manifests say: {failure}");
+    hinted(Diagnostic::warning("drift-unread", message), failure)
+}
+
+/// Without the defaults of its schema, what somebody added to an object cannot be told from what the API server did.
+fn unfilled(kind: &str, failure: &Failure) -> Diagnostic {
+    let message =
+        format!("nobody can tell whether a {kind} has more fields on the cluster than are written: {failure}");
+    hinted(Diagnostic::warning("drift-unread", message), failure)
+}
+
+fn hinted(finding: Diagnostic, failure: &Failure) -> Diagnostic {
     match &failure.hint {
         Some(hint) => finding.hint(hint.clone()),
         None => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use airtight_manifest::yaml;
+    use serde_json::json;
+
+    use super::*;
+    use crate::scripted::Scripted;
+
+    const POLICY: &str = "{apiVersion: security.istio.io/v1beta1, kind: AuthorizationPolicy, \
+                          metadata: {name: web, namespace: shop}, spec: {action: DENY}}";
+
+    fn said(refused: &str) -> Vec<String> {
+        let documents = yaml::parse(&Arc::from("policy.yaml"), POLICY).unwrap();
+        let there = json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"action": "DENY", "more": 1}});
+        let cluster = Scripted(|path: &str| {
+            let kinds = json!([{"name": "authorizationpolicies", "kind": "AuthorizationPolicy", "namespaced": true}]);
+            match path {
+                _ if path.contains(refused) => (403, json!({"message": "no"})),
+                "/apis/security.istio.io/v1" | "/apis/security.istio.io/v1beta1" => (200, json!({"resources": kinds})),
+                _ if path.contains("/authorizationpolicies?") => (200, json!({"items": [there]})),
+                _ => (404, json!({})),
+            }
+        });
+        drift(&cluster, &documents).unwrap().iter().map(Diagnostic::to_string).collect()
+    }
+
+    #[test]
+    fn another_version_of_an_object_is_no_other_object() {
+        assert_eq!(said("nothing-is"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_never_taken_for_equal() {
+        for refused in ["/apis/security.istio.io/v1beta1", "/authorizationpolicies", "/customresourcedefinitions/"] {
+            let said = said(refused);
+            assert!(said.len() == 1 && said[0].contains("warning[drift-unread]"), "{refused}: {said:?}");
+        }
     }
 }
