@@ -15,6 +15,7 @@ fn on_the_reference_set() {
     let world = worlds::reference("reference");
     assert!(every_pod_pair(&world) > 1_000);
     every_service(&world);
+    assert!(every_service_from_nodes(&world) > 20);
 }
 
 #[test]
@@ -22,6 +23,7 @@ fn on_the_reference_set_with_the_latest_stack() {
     let world = worlds::reference("latest");
     assert!(every_pod_pair(&world) > 1_000);
     every_service(&world);
+    assert!(every_service_from_nodes(&world) > 20);
 }
 
 #[test]
@@ -29,6 +31,7 @@ fn on_a_generated_world() {
     let world = generated::world(generated::Size { namespaces: 8, replicas: 2, nodes: 2, policies: 80 });
     assert!(every_pod_pair(&world) > 1_000);
     every_service(&world);
+    assert!(every_service_from_nodes(&world) > 20);
 }
 
 /// Every pod to every port of every other pod.
@@ -73,7 +76,7 @@ fn every_service(world: &World) {
     let reach = Reachability::compute(&engine, &scope);
     let mut compared = 0;
     for (row, source) in reach.rows().iter().enumerate() {
-        let Who::Class(class) = source.who else { continue };
+        let (Who::Class(class), None) = (source.who, source.near) else { continue };
         let from = world.pod(reach.classes()[class.0 as usize].pods[0]);
         for (index, target) in reach.targets().iter().enumerate() {
             let Place::Service(service) = target.place else { continue };
@@ -92,6 +95,40 @@ fn every_service(world: &World) {
         }
     }
     assert!(compared > 200, "{compared} cells");
+}
+
+/// Every node to every Service whose backends are all on it, or all on others.
+fn every_service_from_nodes(world: &World) -> usize {
+    let engine = Engine::compile(world);
+    let scope = Scope { view: View::Service, ..Scope::default() };
+    let reach = Reachability::compute(&engine, &scope);
+    let mut compared = 0;
+    for (number, node) in (0_u32..).zip(world.nodes.iter()) {
+        for (index, target) in reach.targets().iter().enumerate() {
+            let Place::Service(service) = target.place else { continue };
+            let service = &world.services[service];
+            let mut homes = service.backends.iter().map(|pod| world.pod(*pod).node.0 == number);
+            let Some(first) = homes.next() else { continue };
+            if homes.any(|other| other != first) {
+                continue;
+            }
+            let near = if first { Nearness::SameNode } else { Nearness::OtherNode };
+            let row = Row { who: Who::Node { control_plane: node.control_plane }, near: Some(near) };
+            let row = reach.rows().iter().position(|each| *each == row).unwrap();
+            let flow = Flow {
+                from: Source::Node(node.name.to_string()),
+                to: Destination::Service(service.namespace.to_string(), service.name.to_string()),
+                protocol: target.protocol,
+                port: Some(target.port),
+                request: None,
+                tls: None,
+                after: Vec::new(),
+            };
+            agree(&engine.trace(&flow).unwrap(), reach.cell(row, index).verdict, &flow);
+            compared += 1;
+        }
+    }
+    compared
 }
 
 fn class_of(reach: &Reachability<'_, '_>) -> HashMap<PodId, airtight_model::path::reach::ClassId> {

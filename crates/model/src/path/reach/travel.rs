@@ -1,9 +1,11 @@
 //! Ways that are travelled hop by hop, as a trace travels them, once for each cell.
 
+use std::cmp::Reverse;
+
 use super::basis::BasisId;
 use super::cells::Cells;
 use super::doubts::unmodelled;
-use super::grid::{Grid, GridTarget, Place, Who, host_name, nodes};
+use super::grid::{Grid, GridTarget, Nearness, Place, Who, host_name, nodes};
 use super::verdict::CellVerdict;
 use crate::path::branch::Branch;
 use crate::path::connection::{Connection, Relay};
@@ -16,7 +18,7 @@ use crate::path::target::DialTarget;
 use crate::path::walk::Walk;
 use crate::policy::waypoint::{Binding, WaypointTarget};
 use crate::policy::{Checkpoint, Effect, Layer, Request};
-use crate::world::{GatewayKey, HostId, Protocol, Service, service_host};
+use crate::world::{GatewayKey, HostId, NodeId, Protocol, Service, service_host};
 
 /// Settles every cell that is open yet.
 pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
@@ -68,7 +70,8 @@ impl<'w> Traveller<'_, 'w> {
                 Some(self.judged(self.walk.dial(&from, &DialTarget::Pod(to, Some(aim.port)), bare(aim.protocol))))
             }
             Place::Service(index) => {
-                Some(self.to_service(&self.peer(row)?, &self.policies.world.services[*index], aim))
+                let service = &self.policies.world.services[*index];
+                Some(self.to_service(&self.peer_near(row, service)?, service, aim))
             }
             Place::Host(id) => Some(self.to_host(&self.inside(row)?, *id, aim.port)),
             Place::Gateway(key) => self.to_gateway(row, key, aim),
@@ -93,6 +96,30 @@ impl<'w> Traveller<'_, 'w> {
             Who::Node { control_plane } => nodes(world, control_plane).next().map(|node| Peer::node(world, node)),
             Who::Outside => None,
         }
+    }
+
+    /// A source as near to a Service's backends as the row says, to as many of them as can be; none if there is none.
+    fn peer_near(&self, row: usize, service: &Service) -> Option<Peer<'w>> {
+        let world = self.policies.world;
+        let Some(near) = self.grid.rows[row].near.filter(|_| !service.backends.is_empty()) else {
+            return self.peer(row);
+        };
+        let fitting = |node: NodeId| {
+            let homes = service.backends.iter().map(|pod| world.pod(*pod).node);
+            homes.filter(|home| (*home == node) == (near == Nearness::SameNode)).count()
+        };
+        let sources: Vec<(NodeId, Peer<'w>)> = match self.grid.rows[row].who {
+            Who::Class(class) => {
+                let pods = self.grid.class(class).pods.iter().map(|id| world.pod(*id));
+                pods.map(|pod| (pod.node, Peer::pod(pod))).collect()
+            }
+            Who::Node { control_plane } => {
+                nodes(world, control_plane).map(|node| (node, Peer::node(world, node))).collect()
+            }
+            Who::Outside => return None,
+        };
+        let there = sources.into_iter().filter(|(node, _)| fitting(*node) > 0);
+        there.min_by_key(|(node, _)| Reverse(fitting(*node))).map(|(_, peer)| peer)
     }
 
     /// A source in the cluster.
