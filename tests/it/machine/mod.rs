@@ -13,6 +13,10 @@ use airtight_testkit::stack::SMALL;
 use engine::Engine;
 use tempfile::TempDir;
 
+/// The head of a static x86-64 program, as little as an image is made of: this program with its symbols is 200 MB.
+const STATIC_PROGRAM: &[u8; 64] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0\
+    \0\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x40\0\x38\0\0\0\0\0\0\0\0\0";
+
 /// A machine on which docker, kind, helm and curl only pretend.
 pub(crate) struct Machine {
     folder: TempDir,
@@ -45,6 +49,7 @@ impl Machine {
         let machine = Self { folder, engine };
         machine.write("stack.yaml", SMALL);
         machine.write("world/log", "");
+        fs::write(machine.path("world/airtight-probe"), STATIC_PROGRAM).unwrap();
         fs::create_dir_all(machine.path("world/rules")).unwrap();
         for program in ["docker", "kind", "helm", "curl"] {
             machine.write(&format!("bin/{program}"), include_str!("program.sh"));
@@ -94,15 +99,16 @@ impl Machine {
         command.env("DOCKER_HOST", format!("unix://{}", self.path("docker.sock").display()));
         command.env("PATH", programs).env("WORLD", self.path("world"));
         command.env("XDG_STATE_HOME", self.path("state")).env("NO_COLOR", "1").env("COLUMNS", "100");
-        for name in [
-            "AIRTIGHT_PROBE",
-            "AIRTIGHT_STACK",
-            "AIRTIGHT_MANIFESTS",
-            "AIRTIGHT_CLUSTER",
-            "AIRTIGHT_STATE_DIR",
-            "AIRTIGHT_PROBE_IMAGE",
-        ] {
+        for name in
+            ["AIRTIGHT_STACK", "AIRTIGHT_MANIFESTS", "AIRTIGHT_CLUSTER", "AIRTIGHT_STATE_DIR", "AIRTIGHT_PROBE_IMAGE"]
+        {
             command.env_remove(name);
+        }
+        // Neither beside another image, nor where the help shows what the environment says.
+        if ["--probe-image", "-h", "--help"].iter().any(|other| arguments.contains(other)) {
+            command.env_remove("AIRTIGHT_PROBE");
+        } else {
+            command.env("AIRTIGHT_PROBE", self.path("world/airtight-probe"));
         }
         command
     }

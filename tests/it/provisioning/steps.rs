@@ -339,13 +339,18 @@ fn two_at_once_do_not_meet() {
     let machine = Stage::new();
     machine.play(
         "helm",
-        &Play { calls: "helm upgrade --install cilium*", run: "echo x > $WORLD/busy; sleep 3", ..Play::default() },
+        &Play {
+            calls: "helm upgrade --install cilium*",
+            run: "echo x > $WORLD/busy; until [ -e $WORLD/go ]; do sleep 0.1; done",
+            ..Play::default()
+        },
     );
     let mut first = machine.command(&["up", "--stack", "stack.yaml", "--platform-only", "--skip-preflight"]);
     let mut child = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let _ = machine.wait_for("world/busy");
     assert!(machine.up(&[]).err.contains("error[busy]"));
     assert!(machine.run(&["down"]).err.contains("error[busy]"));
+    machine.write("world/go", "");
     assert!(child.wait().unwrap().success());
 }
 

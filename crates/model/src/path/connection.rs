@@ -24,7 +24,7 @@ pub(super) struct Connection {
 }
 
 /// Who sends a flow on: a proxy turns what befalls it upstream into an answer of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Relay {
     /// The client sends it itself, from its own socket.
     Client,

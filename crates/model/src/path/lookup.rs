@@ -14,7 +14,7 @@ use crate::policy::{Checkpoint, Decision, Effect, Outcome, Rcode, Reason};
 use crate::world::{API_SERVER_HOST, Pod, Protocol, Role, Service, World};
 
 /// What a lookup came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Lookup {
     /// The hop to the resolver; none if nothing left the pod.
     pub(super) hops: Vec<Hop>,
@@ -30,9 +30,14 @@ const DNS: Wire = Wire::Plain { protocol: Protocol::Udp, port: Some(53) };
 /// ztunnel answers names of the mesh itself; everything else goes to the cluster's resolver from
 /// the pod's own network namespace (ztunnel `src/dns/forwarder.rs`), so that the CNI sees the pod.
 pub(super) fn lookup<'w>(policies: &Policies<'w>, from: &Peer<'w>, name: &str, relay: Relay) -> Lookup {
-    let world = policies.world;
-    let nothing = Lookup { hops: Vec::new(), learned: false };
-    let Some(pod) = from.pod.filter(|pod| !pod.host_network) else { return nothing };
+    match from.pod.filter(|pod| !pod.host_network) {
+        Some(pod) => policies.lookups.of((pod.id, relay), name, || by_pod(policies, (from, pod), name, relay)),
+        None => Lookup::default(),
+    }
+}
+
+fn by_pod<'w>(policies: &Policies<'w>, (from, pod): (&Peer<'w>, &'w Pod), name: &str, relay: Relay) -> Lookup {
+    let (world, nothing) = (policies.world, Lookup::default());
     if answered_by_ztunnel(world, pod, name) {
         return nothing;
     }

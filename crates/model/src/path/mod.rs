@@ -10,6 +10,7 @@ mod doubt;
 mod engine;
 mod flow;
 mod lookup;
+mod lookups;
 mod names;
 mod peer;
 mod policies;

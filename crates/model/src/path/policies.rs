@@ -5,6 +5,7 @@ use std::sync::Arc;
 use airtight_manifest::gateway_api::FromNamespaces;
 use airtight_manifest::{Diagnostic, Enforcer, ObjectRef};
 
+use super::lookups::Lookups;
 use crate::policy::cni::CniPolicy;
 use crate::policy::gateway::GatewayPolicy;
 use crate::policy::waypoint::{AllowedNamespaces, Bindings, WaypointFor, WaypointGateway, WaypointPolicy};
@@ -24,6 +25,8 @@ pub(super) struct Policies<'w> {
     pub(super) gateways: Arc<GatewayPolicy>,
     /// Whether default denies are to name the rules that nearly allow what they end.
     pub(super) suggests: bool,
+    /// Lookups that were traced already.
+    pub(super) lookups: Arc<Lookups>,
 }
 
 impl<'w> Policies<'w> {
@@ -47,12 +50,13 @@ impl<'w> Policies<'w> {
             bindings: Arc::clone(&self.bindings),
             gateways: Arc::clone(&self.gateways),
             suggests: self.suggests,
+            lookups: Arc::default(),
         }
     }
 
     /// The same, which name the rules that nearly allow what a default deny ends.
     pub(super) fn suggesting(&self) -> Self {
-        Self { suggests: true, ..self.clone() }
+        Self { suggests: true, lookups: Arc::default(), ..self.clone() }
     }
 
     /// Compiles the policies of the mesh and of the gateways.
@@ -68,6 +72,7 @@ impl<'w> Policies<'w> {
             bindings: Arc::new(bindings),
             gateways: Arc::new(GatewayPolicy::compile(world)),
             suggests: false,
+            lookups: Arc::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use airtight_manifest::{Enforcer, Meta, ObjectRef, RuleRef};
 use airtight_model::path::Engine;
 use airtight_model::world::{Objects, World};
+use rayon::prelude::*;
 
 use super::choose::{Choices, Chooser};
 use super::survey::{Ending, Survey, TriedId, ending};
@@ -28,7 +29,7 @@ pub(super) fn complete(
         // Where the policy had a say, it is most likely to be missed.
         let (near, far): (Vec<TriedId>, Vec<TriedId>) =
             choices.cases.keys().copied().partition(|id| survey.meets(*id, &policy.object));
-        if near.into_iter().chain(far).any(|id| ablated.differs(id)) {
+        if near.into_par_iter().chain(far).any(|id| ablated.differs(id)) {
             continue;
         }
         match ablated.search(&policy.object, &mut chooser, &policy.whole()) {

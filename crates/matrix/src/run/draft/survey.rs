@@ -7,6 +7,7 @@ use std::sync::Arc;
 use airtight_manifest::{ObjectRef, RuleRef};
 use airtight_model::path::{Engine, Flow, Source};
 use airtight_model::policy::{Checkpoint, Effect, Layer, Outcome, Reason};
+use rayon::prelude::*;
 
 use super::aim::{Aim, aims, sources};
 use crate::judge::{Evidence, Observation};
@@ -80,6 +81,15 @@ pub(super) enum Ending {
     Unknown(String),
 }
 
+/// How many aims are tried side by side: what was seen at one is forgotten once its rules are written down.
+const BATCH: usize = 64;
+
+/// How each source fares at an aim that suits it.
+fn observe(engine: &Engine<'_>, sources: &[Source], aim: &Aim) -> Vec<(usize, Observation)> {
+    let suiting = sources.iter().enumerate().filter(|(_, source)| aim.suits(source, engine.world()));
+    suiting.map(|(index, source)| (index, Model::new(engine).observe_one(&aim.flow(source)))).collect()
+}
+
 impl Survey {
     pub(super) fn of(engine: &Engine<'_>) -> Self {
         let world = engine.world();
@@ -94,13 +104,16 @@ impl Survey {
         let mut ledger = Ledger::default();
         let (mut tried, mut ranges) = (Vec::new(), Vec::new());
         let mut sites: BTreeMap<Site, Vec<usize>> = BTreeMap::new();
-        for (aim_id, aim) in aims.iter().enumerate() {
-            let first = tried.len();
-            for (source_id, source) in sources.iter().enumerate().filter(|(_, source)| aim.suits(source, world)) {
-                let seen = Model::new(engine).observe_one(&aim.flow(source));
-                tried.push(ledger.tried((source_id, aim_id), &seen, false));
+        for (batch, some) in aims.chunks(BATCH).enumerate() {
+            let seen: Vec<Vec<(usize, Observation)>> =
+                some.par_iter().map(|aim| observe(engine, &sources, aim)).collect();
+            for (aim_id, seen) in (batch * BATCH..).zip(seen) {
+                let first = tried.len();
+                tried.extend(seen.iter().map(|(source, seen)| ledger.tried((*source, aim_id), seen, false)));
+                ranges.push(first..tried.len());
             }
-            ranges.push(first..tried.len());
+        }
+        for (aim_id, aim) in aims.iter().enumerate() {
             sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim_id);
         }
         Self { sources, aims, tried, rules: ledger.rules, ranges, proxies, sites, ids: ledger.ids }
