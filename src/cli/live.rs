@@ -104,7 +104,7 @@ impl LiveArgs {
         }
         let connected = self.connect(ownership, cluster)?;
         let stop = connected.stop.clone();
-        let go_on = || if stop.interrupted() { Err(StepFailure::interrupted().into()) } else { Ok(()) };
+        let go_on = || if stop.interrupted() { Err(ended_by_the_user()) } else { Ok(()) };
         // Either the preparation is told, or the run writes.
         let output = RefCell::new(output);
         let mut told = Ok(());
@@ -210,4 +210,10 @@ impl LiveArgs {
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a label is written NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// What was deployed for the run is removed before anybody reads this.
+fn ended_by_the_user() -> CliError {
+    StepFailure::new("interrupted", "the user ended it", "what it deployed on the cluster is removed; run it again")
+        .into()
 }

@@ -223,6 +223,8 @@ fn finish(
     output: &mut Output<'_>,
 ) -> Result<ExitStatus, CliError> {
     let mut terminal = Terminal::new(&mut *output.err, Style::of(&std::io::stderr()));
+    let stopped = || go_on().is_err();
+    let context = RunContext { stopped: &stopped, ..context };
     let mut record = airtight_matrix::run::run(plan, testbed, context, &mut [&mut terminal]);
     go_on()?;
     // A run of nothing is no reason to lose the report of the last one.

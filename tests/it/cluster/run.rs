@@ -155,7 +155,7 @@ fn whoever_interrupts_a_run_finds_nothing_left_of_it() {
     // A policy that never bites keeps the canary waiting.
     stage.server.state().ignore_policies();
     let before = stage.server.state().count("networkpolicies");
-    let mut child = stage.command(&["--wait", "60"]).stderr(Stdio::null()).spawn().unwrap();
+    let child = stage.command(&["--wait", "60"]).stderr(Stdio::piped()).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(20);
     while stage.server.state().count("networkpolicies") == before {
         assert!(Instant::now() < until, "the canary's policy was never applied");
@@ -164,7 +164,11 @@ fn whoever_interrupts_a_run_finds_nothing_left_of_it() {
     let pid = rustix::process::Pid::from_child(&child);
     let interrupted = Instant::now();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("error[interrupted]: the user ended it"), "{said}");
+    assert!(!said.contains("does not enforce") && !said.contains("skipped"), "{said}");
     assert!(interrupted.elapsed() < Duration::from_secs(30), "the wait went on");
     assert_eq!(stage.server.state().namespaces(), Vec::<String>::new());
     assert!(!stage.folder.path().join("airtight-report").exists());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use airtight_testkit::stack::SMALL;
 use insta::assert_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::stage::Stage;
 use crate::machine::{Play, is_alive};
@@ -221,6 +221,40 @@ fn a_gate_that_does_not_hold_in_time_says_what_it_saw_last() {
     error[image-pull]: step cilium: a node cannot pull an image: waited 2 s for daemonsets.apps kube-system/cilium to be rolled out; last seen: cilium: 1 of 3 pods ready; pod cilium-x7: ImagePullBackOff: Back-off pulling image quay.io/cilium/cilium
       hint: give --registry-mirror, or --image-archive with a folder that `airtight bundle` wrote
     ");
+}
+
+#[test]
+fn a_gate_that_does_not_hold_in_time_says_the_worst_that_it_saw() {
+    let machine = Stage::new();
+    machine.write(
+        "stack.yaml",
+        &SMALL.replacen("timeoutSeconds: 20\n    - name: istiod", "timeoutSeconds: 4\n    - name: istiod", 1),
+    );
+    machine.workload("daemonsets", "kube-system", "cilium", &json!({"numberAvailable": 1}));
+    let pod = |name: &str, container: &str, state: Value| {
+        let path = format!("/api/v1/namespaces/kube-system/pods/{name}");
+        machine.server.put(&path, json!({"status": {"containerStatuses": [{"name": container, "state": state}]}}));
+    };
+    pod("cilium-x7", "cilium-agent", json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}));
+    pod("cilium-x8", "cilium-agent", json!({"terminated": {"reason": "OOMKilled", "exitCode": 137}}));
+    for line in ["level=info msg=starting", "", "level=fatal msg=\"no BPF file system\""] {
+        machine.server.state().write_log("kube-system", "cilium-x7", jiff::Timestamp::now(), line);
+    }
+    let told = std::thread::scope(|scope| {
+        let up = scope.spawn(|| machine.up(&[]));
+        // Between two attempts the container runs, which is what is seen last.
+        std::thread::sleep(std::time::Duration::from_millis(2500));
+        pod("cilium-x7", "cilium-agent", json!({"running": {}}));
+        pod("cilium-x8", "cilium-agent", json!({"running": {}}));
+        up.join().unwrap()
+    });
+    assert_eq!(told.code, 5);
+    assert_snapshot!(told.error(), @r#"
+    error[crash-loop]: step cilium: a container does not stay up: waited 4 s for daemonsets.apps kube-system/cilium to be rolled out; last seen: cilium: 1 of 3 pods ready; at its worst pod cilium-x7, container cilium-agent: CrashLoopBackOff: back-off 10s; its log ends with:
+        level=info msg=starting
+        level=fatal msg="no BPF file system"
+      hint: its log is among the exported logs (pods/)
+    "#);
 }
 
 #[test]

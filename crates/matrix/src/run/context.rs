@@ -34,6 +34,9 @@ pub struct RunContext<'a> {
     pub retries: u32,
     /// How many flows are tried at the same moment; a denied case and its twin are never parted.
     pub round: usize,
+    /// Whether the user wants the end. Nothing is tried from then on, and what was seen of flows meanwhile says nothing
+    /// about them.
+    pub stopped: &'a dyn Fn() -> bool,
 }
 
 impl<'a> RunContext<'a> {
@@ -51,6 +54,7 @@ impl<'a> RunContext<'a> {
             id: None,
             retries: 0,
             round: 100,
+            stopped: &|| false,
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum Event<'a> {
     CaseFinished(&'a CaseRecord),
     /// The run is over.
     Finished(&'a RunRecord),
+    /// The user ended it, with so many cases judged before: it proves nothing.
+    Stopped(usize),
 }
 
 /// One consumer of the event stream.

@@ -26,7 +26,7 @@ use crate::testbed::Testbed;
 /// one in that of its twin. On a live testbed a case that did not pass is tried again, together with its twin, up to
 /// `context.retries` times, the last time apart from others of the same ends; a denied flow that got through is not,
 /// because no later denial could undo it. Events of cases come in the order of the matrix. A report that cannot be written
-/// is a finding, and fails the run.
+/// is a finding, and fails the run. Once the user wants the end, no further case is tried, and the last event says so.
 pub fn run(
     plan: &Plan,
     testbed: &mut dyn Testbed,
@@ -45,13 +45,17 @@ pub fn run(
         subscribers.tell(&Event::Finding(finding));
     }
     let mut findings = context.findings.clone();
-    let canary = try_canary(plan, &mut guarded, &mut findings, &mut subscribers);
-    let records = if canary.enforces {
-        Cases::new(plan, &context, started).run(&mut guarded, &mut subscribers)
-    } else {
-        skip_all(plan, &canary, &mut subscribers)
+    let canary = try_canary(plan, &mut guarded, &mut findings);
+    if !(context.stopped)() {
+        tell_canary(plan, &canary, &findings[context.findings.len()..], &mut subscribers);
+    }
+    let records = match &canary {
+        _ if (context.stopped)() => Vec::new(),
+        canary if canary.enforces => Cases::new(plan, &context, started).run(&mut guarded, &mut subscribers),
+        canary => skip_all(plan, canary, &mut subscribers),
     };
-    for finding in disagreements(&records) {
+    let stopped = (context.stopped)();
+    for finding in disagreements(&records).into_iter().filter(|_| !stopped) {
         subscribers.tell(&Event::Finding(&finding));
         findings.push(finding);
     }
@@ -75,7 +79,7 @@ pub fn run(
         inputs: context.inputs,
         evidence: None,
     });
-    subscribers.tell(&Event::Finished(&record));
+    subscribers.tell(&if stopped { Event::Stopped(record.cases.len()) } else { Event::Finished(&record) });
     if !subscribers.failures.is_empty() {
         record.findings.append(&mut subscribers.failures);
         record.summary = Summary::of(&record.cases, &record.canary, &record.findings);
@@ -101,30 +105,32 @@ fn run_id(started: jiff::Timestamp, inputs: &BTreeMap<String, String>, plan: &Pl
     format!("{}-{tail}", started.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-fn try_canary(
-    plan: &Plan,
-    guarded: &mut GuardedTestbed<'_>,
-    findings: &mut Vec<Diagnostic>,
-    subscribers: &mut Subscribers<'_, '_>,
-) -> CanaryRecord {
+fn try_canary(plan: &Plan, guarded: &mut GuardedTestbed<'_>, findings: &mut Vec<Diagnostic>) -> CanaryRecord {
     if plan.cases.is_empty() {
         return CanaryRecord { enforces: false, detail: "not tried, since no case was selected".to_owned() };
     }
-    let record = match guarded.canary() {
+    match guarded.canary() {
         Ok(canary) => {
             let seen =
                 format!("{}: {} with the policy, {} without", canary.detail, canary.with_policy, canary.without_policy);
             CanaryRecord { enforces: canary.enforces(), detail: seen }
         }
         Err(finding) => {
-            subscribers.tell(&Event::Finding(&finding));
             let detail = finding.message.clone();
             findings.push(finding);
             CanaryRecord { enforces: false, detail }
         }
-    };
-    subscribers.tell(&Event::Canary(&record));
-    record
+    }
+}
+
+/// Tells the canary, unless there was nothing to try it for, and what went wrong with it.
+fn tell_canary(plan: &Plan, canary: &CanaryRecord, wrong: &[Diagnostic], subscribers: &mut Subscribers<'_, '_>) {
+    for finding in wrong {
+        subscribers.tell(&Event::Finding(finding));
+    }
+    if !plan.cases.is_empty() {
+        subscribers.tell(&Event::Canary(canary));
+    }
 }
 
 fn skip_all(plan: &Plan, canary: &CanaryRecord, subscribers: &mut Subscribers<'_, '_>) -> Vec<CaseRecord> {
@@ -159,6 +165,7 @@ struct Cases<'p> {
     today: jiff::civil::Date,
     clock: &'p dyn super::clock::Clock,
     predictions: &'p Predictions,
+    stopped: &'p dyn Fn() -> bool,
     records: Vec<Option<CaseRecord>>,
     /// How many leading records were told.
     told: usize,
@@ -173,6 +180,7 @@ impl<'p> Cases<'p> {
             today: started.to_zoned(jiff::tz::TimeZone::UTC).date(),
             clock: context.clock,
             predictions: &context.predictions,
+            stopped: context.stopped,
             records: vec![None; plan.cases.len()],
             told: 0,
         }
@@ -182,6 +190,10 @@ impl<'p> Cases<'p> {
         let tried = self.skip_refused(guarded);
         for round in rounds(&self.plan.cases, &tried, self.round) {
             self.try_round(guarded, &round);
+            if (self.stopped)() {
+                // What this round saw may be the end itself.
+                return self.records.into_iter().take(self.told).flatten().collect();
+            }
             self.tell(subscribers);
         }
         self.tell(subscribers);

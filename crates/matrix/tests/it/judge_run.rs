@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -148,6 +149,31 @@ fn without_a_canary_nothing_is_tried() {
         assert_eq!(verdicts(&record), ["D skipped", "A skipped", "E skipped"]);
         assert!(testbed.rounds.is_empty());
     }
+}
+
+#[test]
+fn whoever_ends_a_run_is_told_that_it_proves_nothing() {
+    let told_after = |answers: u32| {
+        let (mut diary, asked) = (Diary::default(), Cell::new(0));
+        // Asked twice after the canary, after each round (all three cases are one), and at the end.
+        let stopped = || {
+            asked.set(asked.get() + 1);
+            asked.get() > answers
+        };
+        let record = run(
+            &small(),
+            &mut Scripted::good(),
+            RunContext { stopped: &stopped, round: 1, ..context() },
+            &mut [&mut diary],
+        );
+        (diary.lines, verdicts(&record))
+    };
+    let started = ["started scripted 3"].map(str::to_owned).to_vec();
+    assert_eq!(told_after(0), ([started.clone(), vec!["stopped after 0".to_owned()]].concat(), Vec::new()));
+    assert_eq!(told_after(2).0[1..], ["canary true", "stopped after 0"]);
+    let (lines, verdicts) = told_after(3);
+    assert_eq!(lines[1..], ["canary true", "case D", "case A", "case E", "stopped after 3"]);
+    assert_eq!(verdicts.len(), 3);
 }
 
 #[test]

@@ -195,6 +195,7 @@ impl Subscriber for Diary {
             Event::Canary(canary) => format!("canary {}", canary.enforces),
             Event::CaseFinished(record) => format!("case {}", record.case.id),
             Event::Finished(record) => format!("finished {:?}", record.summary.status),
+            Event::Stopped(judged) => format!("stopped after {judged}"),
         });
         Ok(())
     }

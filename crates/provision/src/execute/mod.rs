@@ -7,6 +7,7 @@ mod gates;
 mod names;
 mod schedule;
 mod step;
+mod trouble;
 mod trust;
 mod ways;
 

@@ -110,8 +110,10 @@ impl Cluster for Bounded<'_> {
         Err(Failure::new("no-exec", format!("provisioning runs nothing in {place}")))
     }
 
-    fn logs(&self, place: &Container, _: jiff::Timestamp) -> Result<String, Failure> {
-        Err(Failure::new("no-logs", format!("provisioning reads no log of {place}")))
+    fn logs(&self, place: &Container, since: jiff::Timestamp) -> Result<String, Failure> {
+        let cluster = self.connection.with(|connected| Arc::clone(&connected.cluster))?;
+        let place = place.clone();
+        within(self.question(), CALL, move || cluster.logs(&place, since)).map_err(ended)?
     }
 
     fn is_over(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use airtight_cluster::apply::apply;
+use airtight_cluster::{Cluster, Container};
 use serde_json::Value;
 
 use super::connection::{Bounded, Connection};
@@ -40,6 +41,14 @@ impl Kubernetes {
     /// When it cannot be asked, or says what is neither.
     pub fn get(&self, lookup: &Lookup, bounds: Bounds<'_>) -> Result<Option<Value>, StepFailure> {
         look(&self.connection.within(bounds), lookup).map_err(refusal::of_call)
+    }
+
+    /// The log of a container; of one that is to be started again, that of its last attempt.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn log(&self, place: &Container, bounds: Bounds<'_>) -> Result<String, StepFailure> {
+        self.connection.within(bounds).logs(place, jiff::Timestamp::UNIX_EPOCH).map_err(refusal::of_call)
     }
 
     /// Applies manifests by server-side apply, as the owner of their fields: namespaces and definitions first.

@@ -102,6 +102,14 @@ impl<W: Write> Terminal<W> {
         self.conclusion(record)
     }
 
+    fn stopped(&mut self, judged: usize) -> io::Result<()> {
+        self.progress.finish(&mut self.out, self.style)?;
+        let after = count(judged, "judged case", "judged cases");
+        let text = format!("ended by the user after {after}: this run proves nothing, and no report is written");
+        writeln!(self.out, "\n{}", self.style.yellow(&text))?;
+        self.out.flush()
+    }
+
     /// What was not tried, by reason.
     fn skipped(&mut self, record: &RunRecord) -> io::Result<()> {
         let all = skips(&record.cases);
@@ -206,6 +214,7 @@ impl<W: Write> Subscriber for Terminal<W> {
             Event::Canary(canary) => self.canary(canary),
             Event::CaseFinished(case) => self.progress.case(&mut self.out, self.style, case),
             Event::Finished(record) => self.finished(record),
+            Event::Stopped(judged) => self.stopped(*judged),
         }
     }
 }
