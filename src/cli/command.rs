@@ -78,6 +78,9 @@ enum Command {
     Images(images::ImagesArgs),
     /// Fetch what a machine without a network needs to bring up a stack
     Bundle(bundle::BundleArgs),
+    /// The probe's image, for clusters that pull from a registry
+    #[command(subcommand)]
+    Probe(probe::ProbeCommand),
     /// Print the role that `run --testbed cluster` needs, as a manifest
     Rbac(rbac::RbacArgs),
     /// Print a Job that runs the matrix from within a cluster, with all that it needs, as manifests
@@ -144,6 +147,7 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         #[cfg(feature = "live")]
         Command::Job(args) => job::job(args, output),
         Command::Bundle(args) => bundle::bundle(args, output),
+        Command::Probe(command) => probe::probe(command, output),
         Command::Schema(args) => schema::schema(args, output),
         Command::Completions { shell } => completions(*shell, output),
     }

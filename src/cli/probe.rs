@@ -1,4 +1,4 @@
-//! The program of the probe: the one of which its image is made, and this one in its role.
+//! The program of the probe: the one of which its image is made, this one in its role, and `airtight probe`.
 
 use std::path::PathBuf;
 #[cfg(feature = "live")]
@@ -6,10 +6,14 @@ use std::process::ExitCode;
 
 #[cfg(feature = "live")]
 use airtight_live::Dialler;
-use airtight_provision::{ProbeImage, ProbeProgram, ProbeProgramError, StepFailure};
-use clap::Args;
+use airtight_manifest::printable;
+use airtight_matrix::run::ExitStatus;
+use airtight_probe::image::ImageName;
+use airtight_provision::{ArchiveForm, PROBE_IMAGE, ProbeImage, ProbeProgram, ProbeProgramError, StepFailure};
+use clap::{Args, Subcommand};
 
 use super::error::CliError;
+use super::output::Output;
 
 /// Docker's own client, which runs programs in containers.
 #[cfg(feature = "live")]
@@ -22,6 +26,79 @@ const NAME: &str = "airtight-probe";
 /// its users are this program and its tests.
 #[cfg(feature = "live")]
 const ROLE: &str = "probe-agent";
+
+/// What is done with the probe.
+#[derive(Debug, Subcommand)]
+pub(super) enum ProbeCommand {
+    /// Write an archive of the probe's image, for a registry that a cluster pulls from
+    Archive(ArchiveArgs),
+}
+
+/// Of which image, and where to.
+#[derive(Debug, Args)]
+pub(super) struct ArchiveArgs {
+    /// File to write
+    #[arg(value_name = "FILE")]
+    out: PathBuf,
+    /// Name of the image, as `run --probe-image` gets it
+    #[arg(long, value_name = "IMAGE", default_value = PROBE_IMAGE)]
+    name: ImageName,
+    /// Form of the archive
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+    #[command(flatten)]
+    probe: ProbeArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Form {
+    /// As `docker load`, `kind load image-archive`, `crane push` and `skopeo copy docker-archive:` read it
+    #[default]
+    Docker,
+    /// A tar of an OCI image layout
+    Oci,
+}
+
+impl Form {
+    fn archive(self) -> ArchiveForm {
+        match self {
+            Self::Docker => ArchiveForm::Docker,
+            Self::Oci => ArchiveForm::Oci,
+        }
+    }
+
+    /// How it comes into a registry.
+    fn push(self, file: &str, name: &ImageName) -> String {
+        match self {
+            Self::Docker => format!("docker load -i {file} && docker push {name}"),
+            Self::Oci => format!("skopeo copy oci-archive:{file} docker://{name}"),
+        }
+    }
+}
+
+/// Writes an archive of the probe's image, and says how a registry gets it.
+///
+/// # Errors
+/// When there is no program to make it of, or the file cannot be written.
+pub(super) fn probe(command: &ProbeCommand, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
+    let ProbeCommand::Archive(args) = command;
+    let program = match args.probe.image(args.out.clone())? {
+        ProbeImage::Program(program) => program,
+        ProbeImage::Missing(why) => return Err(StepFailure::new("probe-image", why, REMEDY).into()),
+        // The arguments name no archive.
+        ProbeImage::Archive(_) => return Ok(ExitStatus::InputError),
+    };
+    let archive = program.pack_as(args.name.clone(), args.format.archive()).map_err(|error| not_packed(&error))?;
+    std::fs::write(&args.out, archive).map_err(|source| CliError::Write { path: args.out.clone(), source })?;
+    let file = args.out.display().to_string();
+    writeln!(output.out, "{}: {} ({})", printable(&file), args.name, program.id).map_err(CliError::Output)?;
+    let is_local = PROBE_IMAGE.parse().is_ok_and(|local: ImageName| local == args.name);
+    if !is_local {
+        let push = args.format.push(&file, &args.name);
+        writeln!(output.err, "  hint: {}", printable(&push)).map_err(CliError::Output)?;
+    }
+    Ok(ExitStatus::Passed)
+}
 
 /// What to do where there is no program, or one that does not start without other files.
 pub(super) const REMEDY: &str = "run `probe/build-static.sh`, and give the path that it prints with --probe";

@@ -263,3 +263,24 @@ fn down_and_status_say_when_docker_does_not_answer() {
         assert!(told.err.contains("error[docker-unreachable]: the Docker daemon does not answer"), "{}", told.err);
     }
 }
+
+#[test]
+fn the_probe_comes_into_a_registry_by_an_archive() {
+    let machine = Machine::new();
+    let told = machine.run(&["probe", "archive", "probe.tar", "--name", "registry.example/airtight-probe:1"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.out.starts_with("probe.tar: registry.example/airtight-probe:1 (sha256:"), "{}", told.out);
+    assert_snapshot!(told.err, @"  hint: docker load -i probe.tar && docker push registry.example/airtight-probe:1");
+    let mut archive = tar::Archive::new(std::fs::File::open(machine.path("probe.tar")).unwrap());
+    let manifest =
+        archive.entries().unwrap().map(Result::unwrap).find(|entry| entry.path().unwrap().ends_with("manifest.json"));
+    let said: serde_json::Value = serde_json::from_reader(manifest.unwrap()).unwrap();
+    assert_eq!(said[0]["RepoTags"][0], "registry.example/airtight-probe:1");
+
+    let nameless = machine.run(&["probe", "archive", "probe.tar", "--name", "Registry Example"]);
+    assert_eq!(nameless.code, 2);
+    assert!(nameless.err.contains("\"Registry Example\" has no tag"), "{}", nameless.err);
+    let nowhere = machine.run(&["probe", "archive", "nowhere/probe.tar", "--format", "oci"]);
+    assert_eq!(nowhere.code, 2);
+    assert!(nowhere.err.contains("nowhere/probe.tar"), "{}", nowhere.err);
+}

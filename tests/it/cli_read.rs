@@ -31,6 +31,7 @@ fn help_names_the_commands_and_the_exit_codes() {
       clean        Remove what crashed runs left on a cluster: exactly what carries our label
       images       List the images of a stack
       bundle       Fetch what a machine without a network needs to bring up a stack
+      probe        The probe's image, for clusters that pull from a registry
       rbac         Print the role that `run --testbed cluster` needs, as a manifest
       job          Print a Job that runs the matrix from within a cluster, with all that it needs, as
                    manifests

@@ -73,7 +73,7 @@ pub use payload::{Manifest, Payload, in_order};
 pub use plan::{
     Action, Certificate, CorefileError, Ensure, HostName, Plan, Source, Step, TlsSecret, Trust, Ways, with_names,
 };
-pub use probe_image::{Beside, PROBE_IMAGE, ProbeImage, ProbeProgram, ProbeProgramError};
+pub use probe_image::{ArchiveForm, Beside, PROBE_IMAGE, ProbeImage, ProbeProgram, ProbeProgramError};
 pub use program::{Bounds, Call, Ending, Program, ProgramError, ProgramOutput, run};
 pub use recipe::{HelmNeed, HostNeed, KindNeed, NodeImage, Provision, Recipe, version_of};
 pub use site::{ClusterName, ClusterNameError, KIND_LABEL, LABEL, Site, WORKERS, network_of, outside_of};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use airtight_probe::image::{Image, ImageError, Libraries, NameError};
+use airtight_probe::image::{Image, ImageError, ImageName, Libraries, NameError};
 use serde::Serialize;
 
 use super::image::ImageRef;
@@ -35,6 +35,15 @@ pub struct ProbeProgram {
     pub archive: PathBuf,
     /// The image's id, `sha256:…`, which follows from the program.
     pub id: String,
+}
+
+/// Forms of an image's archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveForm {
+    /// What `docker load`, `kind load image-archive` and `skopeo copy docker-archive:` read.
+    Docker,
+    /// A tar of an OCI image layout: what `ctr images import` and `skopeo copy oci-archive:` read.
+    Oci,
 }
 
 /// What a program needs beside itself.
@@ -90,6 +99,14 @@ impl ProbeImage {
         }
     }
 
+    /// Its id, where it is made of a program.
+    pub(super) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Program(program) => Some(&program.id),
+            Self::Archive(_) | Self::Missing(_) => None,
+        }
+    }
+
     /// Name of the archive's file in a folder of images, as any image's.
     #[must_use]
     pub fn file_name() -> String {
@@ -116,27 +133,39 @@ impl ProbeProgram {
     }
 
     fn with(program: PathBuf, libraries: Beside, archive: PathBuf) -> Result<Self, ProbeProgramError> {
-        let id = image(&program, libraries)?.id();
+        let id = image(PROBE_IMAGE.parse()?, &program, libraries)?.id();
         Ok(Self { program, libraries, archive, id })
     }
 
-    /// The archive's content: the same for the same program.
+    /// The archive's content, as `docker load` and kind read it: the same for the same program.
     ///
     /// # Errors
     /// When the program cannot be read or was changed.
     pub fn pack(&self) -> Result<Vec<u8>, ProbeProgramError> {
-        let image = image(&self.program, self.libraries)?;
+        self.pack_as(PROBE_IMAGE.parse()?, ArchiveForm::Docker)
+    }
+
+    /// The content of an archive of the same image under another name, such as `registry.example/airtight-probe:1`.
+    ///
+    /// # Errors
+    /// When the program cannot be read or was changed.
+    pub fn pack_as(&self, name: ImageName, form: ArchiveForm) -> Result<Vec<u8>, ProbeProgramError> {
+        let image = image(name, &self.program, self.libraries)?;
         if image.id() != self.id {
             return Err(ProbeProgramError::Changed(self.program.clone()));
         }
         let mut archive = Vec::new();
         let failed = |source| ProbeProgramError::Image { path: self.program.clone(), source };
-        image.write_docker_archive(&mut archive).map_err(failed)?;
+        match form {
+            ArchiveForm::Docker => image.write_docker_archive(&mut archive),
+            ArchiveForm::Oci => image.write_oci_layout(&mut archive),
+        }
+        .map_err(failed)?;
         Ok(archive)
     }
 }
 
-fn image(program: &Path, beside: Beside) -> Result<Image, ProbeProgramError> {
+fn image(name: ImageName, program: &Path, beside: Beside) -> Result<Image, ProbeProgramError> {
     let path = || program.to_owned();
     let unread = |source| ProbeProgramError::Read { path: path(), source };
     let bytes = std::fs::read(program).map_err(unread)?;
@@ -144,6 +173,6 @@ fn image(program: &Path, beside: Beside) -> Result<Image, ProbeProgramError> {
         Beside::Nothing => Libraries::default(),
         Beside::OwnLibraries => Libraries::of_this_process(&bytes).map_err(unread)?,
     };
-    Image::with_libraries(PROBE_IMAGE.parse()?, &bytes, &libraries, BTreeMap::new())
+    Image::with_libraries(name, &bytes, &libraries, BTreeMap::new())
         .map_err(|source| ProbeProgramError::Image { path: path(), source })
 }

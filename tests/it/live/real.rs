@@ -182,7 +182,7 @@ fn provisioning_applies_definitions_before_what_they_define() {
     let (stop, owner) = (Stop::default(), Owner::default());
     let bounds = || Bounds { deadline: Instant::now() + Duration::from_secs(40), stop: &stop, owner: &owner };
     patiently(&|| kubernetes.ready(bounds()));
-    let source = |text: &str| Source::Text { name: "widgets.yaml".to_owned(), text: text.to_owned() };
+    let source = |text: &str| Source::Text { name: "widgets.yaml".to_owned(), text: text.to_owned(), probe: None };
     // A definition is not established at once.
     patiently(&|| kubernetes.apply(&source(DEFINED), bounds()));
     let lookup = |name: Option<&str>| Lookup {

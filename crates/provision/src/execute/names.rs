@@ -25,7 +25,7 @@ pub(super) fn resolve(hosts: &[HostName], cluster: &Kubernetes, bounds: Bounds<'
         )
     })?;
     for (name, object) in [("coredns ConfigMap", config(&changed)), ("coredns Deployment", restarted(&changed))] {
-        cluster.apply(&Source::Text { name: name.to_owned(), text: object.to_string() }, bounds)?;
+        cluster.apply(&Source::Text { name: name.to_owned(), text: object.to_string(), probe: None }, bounds)?;
     }
     Ok(())
 }

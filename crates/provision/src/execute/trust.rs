@@ -42,7 +42,7 @@ pub(super) fn make_known(wanted: &Trust, cluster: &Kubernetes, bounds: Bounds<'_
 }
 
 fn apply(name: &str, object: &Value, cluster: &Kubernetes, bounds: Bounds<'_>) -> Result<(), StepFailure> {
-    cluster.apply(&Source::Text { name: name.to_owned(), text: object.to_string() }, bounds)
+    cluster.apply(&Source::Text { name: name.to_owned(), text: object.to_string(), probe: None }, bounds)
 }
 
 /// A certificate that was issued before is kept: who has seen it need not learn of another.

@@ -5,13 +5,18 @@ use std::fs;
 use std::sync::Arc;
 
 use airtight_cluster::kube::{NotFetched, fetch};
+use airtight_cluster::read::{items, text};
 use airtight_manifest::{Diagnostic, yaml};
 use serde_json::Value;
 
 use crate::bounded::within;
 use crate::failure::StepFailure;
 use crate::plan::Source;
+use crate::probe_image::PROBE_IMAGE;
 use crate::program::Bounds;
+
+/// The annotation of a pod that says of which image of the probe it was made.
+const PROBE_ANNOTATION: &str = "airtight.dev/probe-image";
 
 /// An object to apply.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,17 +40,35 @@ impl fmt::Display for Object {
 
 /// The objects of manifests: what the others live in and are defined by first, otherwise as they are written.
 pub(super) fn read(source: &Source, bounds: Bounds<'_>) -> Result<Vec<Object>, StepFailure> {
-    let (name, text) = match source {
-        Source::Text { name, text } => (name, text.clone()),
-        Source::Location(location) => (location, text_of(location, bounds)?),
+    let (name, text, probe) = match source {
+        Source::Text { name, text, probe } => (name, text.clone(), probe.as_deref()),
+        Source::Location(location) => (location, text_of(location, bounds)?, None),
     };
     let documents = yaml::parse(&Arc::from(name.as_str()), &text).map_err(|finding| unparsed(&finding))?;
     let mut objects = Vec::new();
     for document in &documents {
         take(name, document.root.to_json(), &mut objects)?;
     }
+    if let Some(id) = probe {
+        objects.iter_mut().for_each(|object| mark(&mut object.body, id));
+    }
     objects.sort_by_key(|object| turn(&object.kind));
     Ok(objects)
+}
+
+/// Says in the template of pods that run the probe's image which one it is: the image's name never changes, and nothing
+/// else would make them anew.
+fn mark(workload: &mut Value, id: &str) {
+    let Some(template) = workload.pointer_mut("/spec/template").filter(|template| runs_the_probe(template)) else {
+        return;
+    };
+    template["metadata"]["annotations"][PROBE_ANNOTATION] = id.into();
+}
+
+fn runs_the_probe(template: &Value) -> bool {
+    let lists = ["/spec/initContainers", "/spec/containers"];
+    let containers = lists.into_iter().flat_map(|list| items(template, list));
+    containers.into_iter().any(|container| text(container, "/image") == PROBE_IMAGE)
 }
 
 fn turn(kind: &str) -> u8 {
@@ -103,4 +126,27 @@ fn nameless(source: &str, pointer: &str) -> StepFailure {
 fn unparsed(finding: &Diagnostic) -> StepFailure {
     let at = finding.location.as_ref().map(|location| format!("{location}: ")).unwrap_or_default();
     StepFailure::new("no-manifest", format!("{at}{}", finding.message), "see that the file is what its name says")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pods_of_the_probe_say_of_which_image_they_were_made() {
+        let deployment = |image: &str| {
+            let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"image": image}]}});
+            json!({"kind": "Deployment", "spec": {"template": template}})
+        };
+        let mut ours = deployment(PROBE_IMAGE);
+        mark(&mut ours, "sha256:1");
+        assert_eq!(ours.pointer("/spec/template/metadata/annotations"), Some(&json!({PROBE_ANNOTATION: "sha256:1"})));
+        for mut other in [deployment("nginx"), json!({"kind": "Service", "spec": {}})] {
+            let before = other.clone();
+            mark(&mut other, "sha256:1");
+            assert_eq!(other, before);
+        }
+    }
 }

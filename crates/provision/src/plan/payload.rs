@@ -35,7 +35,8 @@ pub(super) fn steps(
     let mut steps = Vec::new();
     let mut before: Vec<String> = recipe.provision.components.iter().map(|component| component.name.clone()).collect();
     if !payload.policies.is_empty() {
-        let step = manifests(POLICIES, "policies, what allows before what denies", &payload.policies);
+        let sources = payload.policies.iter().map(Source::from);
+        let step = apply(POLICIES, "policies, what allows before what denies", sources);
         let proxies = payload.policies.iter().flat_map(gateways).filter_map(|gateway| gateway.rollout(recipe));
         steps.push(step.needs(before.clone()).gates(proxies));
         before.push(POLICIES.to_owned());
@@ -66,7 +67,13 @@ pub(super) fn steps(
         before.extend([stand_in::ROUTES.to_owned(), NAMES.to_owned()]);
     }
     if !payload.workloads.is_empty() {
-        let step = manifests(WORKLOADS, "workloads", &payload.workloads).needs(before);
+        let id = options.probe_image.id();
+        let made_of = |manifest: &Manifest| Source::Text {
+            name: manifest.name.clone(),
+            text: manifest.text.clone(),
+            probe: id.map(str::to_owned),
+        };
+        let step = apply(WORKLOADS, "workloads", payload.workloads.iter().map(made_of)).needs(before);
         steps.push(step.gates(payload.workloads.iter().flat_map(rollouts)));
     }
     steps
@@ -147,8 +154,8 @@ fn stand_ins(
     steps
 }
 
-fn manifests(id: &str, title: &str, manifests: &[Manifest]) -> Step {
-    Step::new(id, title, 300).acts(manifests.iter().map(|manifest| Action::Apply(Source::from(manifest))))
+fn apply(id: &str, title: &str, sources: impl Iterator<Item = Source>) -> Step {
+    Step::new(id, title, 300).acts(sources.map(Action::Apply))
 }
 
 /// A gate for each workload of a manifest.

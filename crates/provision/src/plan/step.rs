@@ -141,12 +141,15 @@ pub enum Source {
         name: String,
         /// The manifests.
         text: String,
+        /// Id of the probe's image, of which pods that run it are made: pods of another program's image are made anew.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        probe: Option<String>,
     },
 }
 
 impl From<&Manifest> for Source {
     fn from(manifest: &Manifest) -> Self {
-        Self::Text { name: manifest.name.clone(), text: manifest.text.clone() }
+        Self::Text { name: manifest.name.clone(), text: manifest.text.clone(), probe: None }
     }
 }
 
