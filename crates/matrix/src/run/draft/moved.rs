@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use airtight_model::path::reach::Reachability;
-use airtight_model::path::{Engine, Source};
+use airtight_model::path::{Destination, Engine, Source};
 
 use super::aim::Aim;
 use super::passing::{Site, by_site, ends, shown};
@@ -66,7 +66,10 @@ fn moved(
 ) -> Option<MovedRequests> {
     let (source, site) = ends(before.engine, before.reach, &before.reach.cell(was.0, was.1))?;
     let (source_after, site_after) = ends(after.engine, after.reach, &after.reach.cell(is.0, is.1))?;
-    let aims = sites.get(&site).filter(|_| site == site_after)?;
+    if site != site_after {
+        return None;
+    }
+    let aims = aims_at(&site, sites);
     let suited: Vec<&Aim> = aims.iter().filter(|aim| asks(aim) && aim.suits(&source, after.engine.world())).collect();
     *left = left.checked_sub(suited.len())?;
     let mut found = (!suited.is_empty()).then(MovedRequests::default)?;
@@ -74,6 +77,18 @@ fn moved(
         found.add(aim, &tried(before.engine, aim, &source), &tried(after.engine, aim, &source_after));
     }
     Some(found)
+}
+
+/// What is tried there; at a pod's own address also what is asked of the Services of its namespace.
+fn aims_at(site: &Site, sites: &BTreeMap<Site, BTreeSet<Aim>>) -> BTreeSet<Aim> {
+    let mut aims = sites.get(site).cloned().unwrap_or_default();
+    let (to, protocol, port) = site;
+    if let Destination::Pod(home, _) = to {
+        let is_there = |to: &Destination| matches!(to, Destination::Service(namespace, _) if namespace == home);
+        let others = sites.iter().filter(|((to, ..), _)| is_there(to)).flat_map(|(_, aims)| aims);
+        aims.extend(others.map(|aim| Aim { to: to.clone(), protocol: *protocol, port: *port, ..aim.clone() }));
+    }
+    aims
 }
 
 /// Whether more than a bare connection is tried.
