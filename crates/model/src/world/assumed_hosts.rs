@@ -80,9 +80,8 @@ impl Environment {
     /// Adds the hosts that another environment has and this one does not, so that a flow to each can be asked for in both.
     pub fn know_hosts_of(&mut self, other: &Self) {
         for host in &other.hosts {
-            let same = |known: &&mut Host| match host.names.is_empty() {
-                true => known.names.is_empty() && known.addresses == host.addresses,
-                false => known.names == host.names,
+            let same = |known: &&mut Host| {
+                known.names == host.names && (!host.names.is_empty() || known.addresses == host.addresses)
             };
             if let Some(known) = self.hosts.iter_mut().find(same) {
                 add_missing(&mut known.ports, &host.ports);

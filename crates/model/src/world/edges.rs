@@ -115,7 +115,7 @@ fn of_authorization(rule: &Rule) -> Vec<String> {
     let blocks = sources.flat_map(|source| {
         [&source.ip_blocks, &source.not_ip_blocks, &source.remote_ip_blocks, &source.not_remote_ip_blocks]
     });
-    let conditions = rule.when.iter().filter(|condition| condition.key.ends_with(".ip"));
+    let conditions = rule.when.iter().filter(|condition| ["source.ip", "remote.ip"].contains(&condition.key.as_str()));
     blocks
         .chain(conditions.flat_map(|condition| [&condition.values, &condition.not_values]))
         .flatten()

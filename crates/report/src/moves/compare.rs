@@ -104,8 +104,8 @@ impl Comparison<'_> {
             self.add(Change::Unclear, cell, &[]);
             return;
         };
-        let moves = [(Change::Opened, &opened), (Change::Closed, &closed)];
-        for (change, requests) in moves.into_iter().filter(|(_, requests)| !requests.is_empty()) {
+        let both = [(Change::Opened, &opened), (Change::Closed, &closed)];
+        for (change, requests) in both.into_iter().filter(|(_, requests)| !requests.is_empty()) {
             self.add(change, cell, requests);
         }
         if opened.is_empty() && closed.is_empty() && (unclear || !self.is_decided_alike(cell)) {

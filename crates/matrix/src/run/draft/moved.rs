@@ -103,15 +103,15 @@ fn tried(engine: &Engine<'_>, aim: &Aim, source: &Source) -> Ending {
 impl MovedRequests {
     fn add(&mut self, aim: &Aim, was: &Ending, is: &Ending) {
         let list = match (was, is) {
-            (Ending::Unknown(_), Ending::Unknown(_)) => return,
+            (Ending::Denied { .. } | Ending::Vacuous, Ending::Through { .. }) => &mut self.opened,
+            (Ending::Through { .. }, Ending::Denied { .. } | Ending::Vacuous) => &mut self.closed,
+            (Ending::Unknown(_), Ending::Unknown(_))
+            | (Ending::Through { .. }, Ending::Through { .. })
+            | (Ending::Denied { .. } | Ending::Vacuous, Ending::Denied { .. } | Ending::Vacuous) => return,
             (Ending::Unknown(_), _) | (_, Ending::Unknown(_)) => {
                 self.unclear = true;
                 return;
             }
-            (Ending::Denied { .. } | Ending::Vacuous, Ending::Through { .. }) => &mut self.opened,
-            (Ending::Through { .. }, Ending::Denied { .. } | Ending::Vacuous) => &mut self.closed,
-            (Ending::Through { .. }, Ending::Through { .. })
-            | (Ending::Denied { .. } | Ending::Vacuous, Ending::Denied { .. } | Ending::Vacuous) => return,
         };
         list.extend(shown(aim).map(|text| text.replace(UNLISTED, " (any path that no policy names)")));
         list.sort();
