@@ -55,8 +55,8 @@ enum Command {
     Snapshot(snapshot::SnapshotArgs),
     /// Render another report from a run.json
     Report(render::ReportArgs),
-    /// Compare a run with an earlier one: what no longer passes, and what changed around it
-    Diff(diff::DiffArgs),
+    /// Compare a run with an earlier one, or what two sets of manifests allow
+    Diff(Box<diff::DiffArgs>),
     /// List the stacks, and check which versions go together
     Stacks(stacks::StacksArgs),
     #[cfg(feature = "live")]
@@ -86,7 +86,7 @@ enum Command {
     /// Print a Job that runs the matrix from within a cluster, with all that it needs, as manifests
     #[cfg(feature = "live")]
     Job(Box<job::JobArgs>),
-    /// Print the JSON Schema of scenarios, of an environment or of run.json
+    /// Print the JSON Schema of scenarios, environments, run.json or diffs of manifests
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
     Completions {

@@ -90,7 +90,7 @@ pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     let mut findings = inputs.findings(&built);
     findings.extend(bearing(engine.findings(), &args.homes(&built.world), &built.world.stack));
     output.diagnostics(&findings, &inputs.sources())?;
-    let matrix = Reachability::compute(&engine, &args.scope());
+    let matrix = Reachability::compute(&engine, &args.scope()).folded();
     if matrix.rows().is_empty() || matrix.targets().is_empty() {
         writeln!(output.err, "no pair of source and destination is selected").map_err(CliError::Output)?;
         return Ok(ExitStatus::NothingSelected);

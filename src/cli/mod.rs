@@ -28,6 +28,7 @@ pub mod list;
 #[cfg(feature = "live")]
 mod live;
 pub mod matrix;
+mod moves;
 mod output;
 #[cfg(feature = "live")]
 pub mod preflight;

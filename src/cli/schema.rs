@@ -1,4 +1,4 @@
-//! `airtight schema`: JSON Schemas for editors and for readers of run.json.
+//! `airtight schema`: JSON Schemas for editors and for readers of run.json and of comparisons.
 
 use airtight_matrix::run::ExitStatus;
 use clap::{Args, ValueEnum};
@@ -20,6 +20,8 @@ enum SchemaOf {
     Scenario,
     /// The run.json of a run
     Run,
+    /// What `diff --manifests -o json` prints
+    Diff,
     /// A document that says what is around the cluster
     Environment,
 }
@@ -32,6 +34,7 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     let schema = match args.of {
         SchemaOf::Scenario => airtight_matrix::scenario::schema(),
         SchemaOf::Run => airtight_matrix::run::schema(),
+        SchemaOf::Diff => airtight_report::moves::schema(),
         SchemaOf::Environment => airtight_model::world::environment_schema(),
     };
     output.serialized(&schema, OutputFormat::Json)?;

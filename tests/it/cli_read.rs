@@ -22,7 +22,7 @@ fn help_names_the_commands_and_the_exit_codes() {
       matrix       Show who reaches whom, for all pods at once
       snapshot     Read a cluster into a folder of manifests, which the other commands take with -m
       report       Render another report from a run.json
-      diff         Compare a run with an earlier one: what no longer passes, and what changed around it
+      diff         Compare a run with an earlier one, or what two sets of manifests allow
       stacks       List the stacks, and check which versions go together
       preflight    Check whether this machine can run a cluster of a stack
       up           Bring up a cluster of a stack on kind, or go on where the last attempt ended
@@ -35,7 +35,7 @@ fn help_names_the_commands_and_the_exit_codes() {
       rbac         Print the role that `run --testbed cluster` needs, as a manifest
       job          Print a Job that runs the matrix from within a cluster, with all that it needs, as
                    manifests
-      schema       Print the JSON Schema of scenarios, of an environment or of run.json
+      schema       Print the JSON Schema of scenarios, environments, run.json or diffs of manifests
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
 

@@ -27,6 +27,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod moves;
 pub mod reach;
 mod skip;
 mod standing;

@@ -109,3 +109,20 @@ proptest! {
         }
     }
 }
+
+/// Blocks that somebody commented out are long in real repositories.
+#[test]
+fn comments_may_be_as_long_as_they_like() {
+    let comment = "  # replicas: 2\n".repeat(2_000);
+    let places = [
+        format!("{comment}a: 1\nb: 2\n"),
+        format!("a: 1\n{comment}b: 2\n"),
+        format!("a:\n{comment}  1\nb: 2\n"),
+        format!("b: 2\na: 1\n{comment}"),
+        format!("list:\n- 1\n{comment}- 2\na: 1\nb: 2\n"),
+    ];
+    for text in places {
+        let root = Arc::clone(&yaml::parse(&Arc::from("a.yaml"), &text).unwrap()[0].root);
+        assert!(root.get("a").is_some() && root.get("b").is_some());
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::flow::Flow;
 use super::trace::{Answer, Check, End, Hop, Trace};
-use crate::policy::{Effect, Layer, Outcome};
+use crate::policy::{Effect, Layer, Outcome, Reason};
 
 /// One way that a flow can take: which backend a balancer picks makes the difference.
 #[derive(Debug, Clone)]
@@ -54,8 +54,33 @@ impl Branch {
     }
 }
 
+/// The ways that lead to somebody else than the sender, if there are such: what a backend of a Service sends there and gets
+/// back itself stays inside of its network namespace, where no policy is asked (Cilium `bpf/bpf_lxc.c`, the hairpin of a
+/// loopback Service; ztunnel `src/proxy/outbound.rs`), and says nothing of the flow that was meant.
+pub(super) fn to_others(mut branches: Vec<Branch>) -> (Vec<Branch>, bool) {
+    let is_own = |branch: &Branch| branch.checks().any(|check| check.decision.reason == Reason::Loopback);
+    let own = branches.iter().filter(|branch| is_own(branch)).count();
+    let mixed = own > 0 && own < branches.len();
+    if mixed {
+        branches.retain(|branch| !is_own(branch));
+    }
+    (branches, mixed)
+}
+
 /// The trace of a flow with these branches: one, if they all end alike; unknown, if they do not.
 pub(super) fn combine(flow: &Flow, branches: Vec<Branch>) -> Trace {
+    let (branches, may_meet_itself) = to_others(branches);
+    let mut trace = common(flow, branches);
+    if may_meet_itself && let Some(check) = trace.hops.last_mut().and_then(|hop| hop.checkpoints.last_mut()) {
+        check.decision.detail.push_str(ITSELF);
+    }
+    trace
+}
+
+/// What is said where the sender is one of those among whom a balancer chooses.
+const ITSELF: &str = "; the sender is a backend too, and what it sends to itself no policy is asked about";
+
+fn common(flow: &Flow, branches: Vec<Branch>) -> Trace {
     let mut traces: Vec<Trace> = branches.into_iter().map(|branch| branch.trace(flow)).collect();
     if traces.is_empty() {
         let end = End::Unknown("the flow leads nowhere".to_owned());

@@ -13,7 +13,7 @@ use super::api_request::{Act, ApiRequest, ApiUser};
 use super::build::{AdmittedPod, assemble};
 use super::environment::Environment;
 use super::intake::{INPUT_ERRORS, Item, accept};
-use super::listening::{NamedPort, is_news};
+use super::listening::{NamedPort, is_news, named};
 use super::pruned::accept_mutated;
 use super::succession::Unmet;
 use super::unseen::Unseen;
@@ -298,6 +298,16 @@ impl World {
         let server = ApiServer { named_ports: named, ..server.with(server.items.clone(), server.admission.clone()) };
         let world = assemble(&Arc::new(server)).0;
         Self { admission: self.admission, ..world }
+    }
+
+    /// What the pods that do not list all of their ports are taken to listen on.
+    #[must_use]
+    pub fn ports_of_pods(&self) -> Vec<NamedPort> {
+        let open = self.pods.iter().filter(|pod| pod.lists_not_all_ports);
+        let mut ports: Vec<NamedPort> = open.flat_map(named).collect();
+        ports.sort();
+        ports.dedup();
+        ports
     }
 
     /// The same world in which workloads listen where they do in another.

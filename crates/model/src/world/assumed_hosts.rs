@@ -18,23 +18,25 @@ use super::environment::Environment;
 /// Addresses for tests of networks (RFC 2544), which no host outside has.
 const FIRST: u32 = u32::from_be_bytes([198, 18, 0, 1]);
 
+/// Who stands for the Internet, where nobody in particular is meant.
+const ANYBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+
 /// Ports that are spoken in TLS from the first byte.
 const TLS: &[u16] = &[443, 465, 636, 853, 993, 995, 5671, 6443, 8443];
 
 /// What egress rules name, with the TCP ports that they admit.
 #[derive(Debug, Default)]
-struct Named {
+pub(super) struct Named {
     names: BTreeMap<String, BTreeSet<u16>>,
-    ranges: BTreeMap<IpNet, BTreeSet<u16>>,
+    pub(super) ranges: BTreeMap<IpNet, BTreeSet<u16>>,
+    /// Ranges that rules deny, or leave out of those that they admit.
+    pub(super) left_out: BTreeMap<IpNet, BTreeSet<u16>>,
 }
 
 impl Environment {
     /// Adds the hosts that `documents` name and this environment does not have; the note says which.
     pub fn assume_hosts(&mut self, documents: &[Document]) -> Option<Diagnostic> {
-        let mut named = Named::default();
-        for resource in documents.iter().filter_map(|document| decode_resource(document).ok()) {
-            named.add(&resource);
-        }
+        let named = Named::of(documents);
         let mut assumed = Vec::new();
         for (name, ports) in named.names {
             if self.hosts.iter().flat_map(|host| &host.names).any(|known| known.eq_ignore_ascii_case(&name)) {
@@ -75,6 +77,33 @@ impl Environment {
         is_new.then(|| asked(&address.to_string(), port))
     }
 
+    /// Adds the hosts that another environment has and this one does not, so that a flow to each can be asked for in both.
+    pub fn know_hosts_of(&mut self, other: &Self) {
+        for host in &other.hosts {
+            let same = |known: &&mut Host| {
+                known.names == host.names && (!host.names.is_empty() || known.addresses == host.addresses)
+            };
+            if let Some(known) = self.hosts.iter_mut().find(same) {
+                add_missing(&mut known.ports, &host.ports);
+                add_missing(&mut known.tls_ports, &host.tls_ports);
+                continue;
+            }
+            let taken =
+                self.hosts.iter().flat_map(|known| &known.addresses).any(|known| host.addresses.contains(known));
+            let addresses = if taken { vec![next_address(&self.hosts)] } else { host.addresses.clone() };
+            self.hosts.push(Host { addresses, ..host.clone() });
+        }
+    }
+
+    /// Adds a host that stands for all that no policy names: an address of those for documentation (RFC 5737), which answers
+    /// on the ports of the web.
+    pub fn assume_anybody(&mut self) {
+        let anybody = IpAddr::V4(ANYBODY);
+        if !self.is_inside(&anybody) && !self.hosts.iter().any(|host| host.addresses.contains(&anybody)) {
+            self.hosts.push(Host { ports: vec![80], tls_ports: vec![443], ..host_at(anybody) });
+        }
+    }
+
     /// Whether anything had to be added.
     fn assume(&mut self, known: impl Fn(&Host) -> bool, port: u16, new: impl FnOnce() -> Host) -> bool {
         let at = self.hosts.iter().position(known).unwrap_or_else(|| {
@@ -90,11 +119,16 @@ impl Environment {
         is_new
     }
 
-    fn is_inside(&self, address: &IpAddr) -> bool {
+    pub(super) fn is_inside(&self, address: &IpAddr) -> bool {
         let ranges = self.pod_cidrs.iter().chain(&self.service_cidrs);
         ranges.into_iter().any(|range| range.contains(address))
             || self.nodes.iter().any(|node| node.addresses.contains(address))
     }
+}
+
+fn add_missing(ports: &mut Vec<u16>, others: &[u16]) {
+    let missing: Vec<u16> = others.iter().filter(|port| !ports.contains(port)).copied().collect();
+    ports.extend(missing);
 }
 
 /// Whether a name has a dot and not the form of a Service's.
@@ -103,7 +137,7 @@ fn is_outside(name: &str) -> bool {
     name.contains('.') && !in_cluster
 }
 
-fn host_at(address: IpAddr) -> Host {
+pub(super) fn host_at(address: IpAddr) -> Host {
     Host {
         names: Vec::new(),
         addresses: vec![address],
@@ -148,6 +182,14 @@ fn first_of(range: &IpNet) -> Option<IpAddr> {
 }
 
 impl Named {
+    pub(super) fn of(documents: &[Document]) -> Self {
+        let mut named = Self::default();
+        for resource in documents.iter().filter_map(|document| decode_resource(document).ok()) {
+            named.add(&resource);
+        }
+        named
+    }
+
     fn add(&mut self, resource: &Resource) {
         match resource {
             Resource::NetworkPolicy(object) => self.network_policy(&object.body),
@@ -175,14 +217,17 @@ impl Named {
             });
             let ports: BTreeSet<u16> = numbers.collect();
             let blocks = rule.to.iter().flatten().filter_map(|peer| peer.ip_block.as_ref());
-            blocks.for_each(|block| self.range(&block.cidr, &ports));
+            for block in blocks {
+                add_range(&mut self.ranges, &block.cidr, &ports);
+                block.except.iter().flatten().for_each(|range| add_range(&mut self.left_out, range, &ports));
+            }
         }
     }
 
     fn cilium(&mut self, policy: &CiliumNetworkPolicy) {
         for (_, rule) in policy.rules() {
             let sections = rule.sections();
-            for section in sections.iter().filter(|section| section.direction == Direction::Egress && !section.deny) {
+            for section in sections.iter().filter(|section| section.direction == Direction::Egress) {
                 self.section(section);
             }
         }
@@ -191,15 +236,16 @@ impl Named {
     fn section(&mut self, section: &Section<'_>) {
         let written = section.ports.iter().flat_map(|item| item.ports).filter_map(|port| port.port.as_ref());
         let ports: BTreeSet<u16> = written.filter_map(|port| port.parse().ok()).filter(|port| *port > 0).collect();
-        for name in section.fqdns {
+        let sets = || section.cidr_set.into_iter().flatten();
+        let single = section.cidr.into_iter().flatten().map(|range| range.as_str());
+        let written = single.chain(sets().filter_map(|rule| rule.cidr.as_deref()));
+        let ranges = if section.deny { &mut self.left_out } else { &mut self.ranges };
+        written.for_each(|range| add_range(ranges, range, &ports));
+        let except = sets().flat_map(|rule| rule.except.iter().flatten());
+        except.for_each(|range| add_range(&mut self.left_out, range, &ports));
+        for name in section.fqdns.iter().filter(|_| !section.deny) {
             let pattern = name.match_pattern.as_deref().map(|pattern| pattern.replace("**.", "x.").replace('*', "x"));
             name.match_name.clone().or(pattern).into_iter().for_each(|name| self.name(&name, &ports));
-        }
-        for range in section.cidr.into_iter().flatten() {
-            self.range(range, &ports);
-        }
-        for range in section.cidr_set.into_iter().flatten().filter_map(|rule| rule.cidr.as_ref()) {
-            self.range(range, &ports);
         }
     }
 
@@ -212,11 +258,11 @@ impl Named {
         let usual = BTreeSet::from([80, 443]);
         self.names.entry(name).or_default().extend(if ports.is_empty() { &usual } else { ports });
     }
+}
 
-    fn range(&mut self, text: &str, ports: &BTreeSet<u16>) {
-        let usual = BTreeSet::from([80, 443]);
-        if let Ok(range) = text.parse() {
-            self.ranges.entry(range).or_default().extend(if ports.is_empty() { &usual } else { ports });
-        }
+fn add_range(ranges: &mut BTreeMap<IpNet, BTreeSet<u16>>, text: &str, ports: &BTreeSet<u16>) {
+    let usual = BTreeSet::from([80, 443]);
+    if let Ok(range) = text.parse() {
+        ranges.entry(range).or_default().extend(if ports.is_empty() { &usual } else { ports });
     }
 }

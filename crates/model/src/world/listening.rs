@@ -59,6 +59,16 @@ pub(super) fn assume(
     }
 }
 
+/// What a pod is taken to listen on, by the name of its workload.
+pub(super) fn named(pod: &Pod) -> impl Iterator<Item = NamedPort> {
+    pod.ports.iter().map(|port| NamedPort {
+        namespace: pod.namespace.to_string(),
+        workload: pod.workload.to_string(),
+        protocol: port.protocol,
+        port: port.number,
+    })
+}
+
 /// Whether a port is the pod's, and not yet known.
 pub(super) fn is_news(named: &NamedPort, pod: &Pod) -> bool {
     let known = pod.ports.iter().any(|port| port.number == named.port && port.protocol == named.protocol);

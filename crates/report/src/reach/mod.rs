@@ -18,4 +18,6 @@ pub use list::list;
 pub use page::page;
 pub use picture::svg;
 
-use words::{deciding, layer, word};
+pub(crate) use summary::Summary;
+use words::deciding;
+pub(crate) use words::{layer, word};

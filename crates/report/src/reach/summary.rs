@@ -9,12 +9,12 @@ use crate::text::count;
 
 /// Cells by verdict.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     pub(super) by_verdict: BTreeMap<CellVerdict, usize>,
 }
 
 impl Summary {
-    pub(super) fn of(reach: &Reachability<'_, '_>) -> Self {
+    pub(crate) fn of(reach: &Reachability<'_, '_>) -> Self {
         let mut summary = Self::default();
         for cell in reach.cells() {
             *summary.by_verdict.entry(cell.verdict).or_default() += 1;
@@ -31,7 +31,7 @@ impl Summary {
     }
 
     /// Words and numbers, such as `allowed` and 12, zeros left out.
-    pub(super) fn words(&self) -> Vec<(&'static str, usize)> {
+    pub(crate) fn words(&self) -> Vec<(&'static str, usize)> {
         let words = ["allowed", "by request", "denied", "unknown"];
         words.into_iter().map(|word| (word, self.of_word(word))).filter(|(_, number)| *number > 0).collect()
     }

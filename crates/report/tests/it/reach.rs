@@ -1,6 +1,8 @@
 //! The matrix as text, data and picture says the same of every cell.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::{HashMap, HashSet};
+
 use airtight_matrix::run::draft::PassingRequests;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{CellVerdict, Reachability, Scope, View};
@@ -150,4 +152,30 @@ fn requests_that_pass_are_named_and_what_is_exposed_has_a_section() {
     let listed = String::from_utf8(out).unwrap();
     assert!(listed.contains("by request, such as GET /mcp/teamalpha/x"), "{listed}");
     assert!(listed.contains("\nexposed\n- from outside: gateway "), "{listed}");
+}
+
+/// Where it makes no difference whether both ends are on one node, there is one row, and it says what both said.
+#[test]
+fn folded_rows_say_what_each_of_them_said() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let scope = Scope { view: View::Usual, ..Scope::default() };
+    let whole = Reachability::compute(&engine, &scope);
+    let folded = Reachability::compute(&engine, &scope).folded();
+    let bare = |name: String| name.replace(" (same node)", "").replace(" (other node)", "");
+    let said: HashMap<(String, String), HashSet<CellVerdict>> =
+        folded.cells().fold(HashMap::new(), |mut said, cell| {
+            let ends = (bare(folded.row_name(cell.row)), bare(folded.target_name(cell.target)));
+            said.entry(ends).or_default().insert(cell.verdict);
+            said
+        });
+    for cell in whole.cells() {
+        let ends = (bare(whole.row_name(cell.row)), bare(whole.target_name(cell.target)));
+        assert!(said.get(&ends).is_some_and(|said| said.contains(&cell.verdict)), "{ends:?}: {:?}", cell.verdict);
+    }
+    let nearby = |matrix: &Reachability<'_, '_>| {
+        (0..matrix.rows().len()).filter(|row| matrix.rows()[*row].near.is_some()).count()
+    };
+    assert!(nearby(&folded) < nearby(&whole), "nothing is folded");
+    assert!(folded.cells().filter(|cell| cell.bases().next().is_some()).count() > 100);
 }

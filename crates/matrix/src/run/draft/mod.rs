@@ -11,6 +11,7 @@ mod choose;
 mod document;
 mod drafted;
 mod edge;
+mod moved;
 mod neighbour;
 mod notice;
 mod passing;
@@ -20,5 +21,6 @@ mod survey;
 mod wanted;
 mod write;
 
+pub use moved::{At, MovedRequests, Seen, moved_requests};
 pub use passing::PassingRequests;
 pub use write::{Draft, DraftError, draft};

@@ -17,7 +17,8 @@ const NAMED: usize = 3;
 /// How many flows are tried in all: a matrix of many thousands of such cells says no more of the last of them.
 const PATIENCE: usize = 20_000;
 
-type Site = (Destination, Protocol, Option<u16>);
+/// What is aimed at, and on which port.
+pub(super) type Site = (Destination, Protocol, Option<u16>);
 
 /// Requests that pass, by row and target; a cell of which nothing was tried is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl PassingRequests {
         let mut sites: Option<BTreeMap<Site, Vec<Aim>>> = None;
         let mut tried = 0;
         for cell in reach.cells().filter(|cell| cell.verdict == CellVerdict::ByRequest) {
-            let sites = sites.get_or_insert_with(|| by_site(engine));
+            let sites = sites.get_or_insert_with(|| by_site(engine, is_named));
             let Some((source, site)) = ends(engine, reach, &cell) else { continue };
             let Some(known) = sites.get(&site) else { continue };
             let requests = known.iter().filter(|aim| aim.suits(&source, engine.world()));
@@ -62,18 +63,22 @@ impl PassingRequests {
     }
 }
 
-fn by_site(engine: &Engine<'_>) -> BTreeMap<Site, Vec<Aim>> {
+/// A path that no policy names stands for all others, and tells a reader nothing.
+fn is_named(aim: &Aim) -> bool {
+    aim.request.as_ref().map_or(aim.tls.is_some(), |request| request.path != UNLISTED)
+}
+
+/// The aims that `wanted` takes, by what they aim at.
+pub(super) fn by_site(engine: &Engine<'_>, wanted: fn(&Aim) -> bool) -> BTreeMap<Site, Vec<Aim>> {
     let mut sites: BTreeMap<Site, Vec<Aim>> = BTreeMap::new();
-    // A path that no policy names stands for all others, and tells a reader nothing.
-    let is_named = |aim: &Aim| aim.request.as_ref().map_or(aim.tls.is_some(), |request| request.path != UNLISTED);
-    for aim in aims(engine.world()).into_iter().filter(is_named) {
+    for aim in aims(engine.world()).into_iter().filter(wanted) {
         sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim);
     }
     sites
 }
 
 /// The source and the target of a cell, by names.
-fn ends(engine: &Engine<'_>, reach: &Reachability<'_, '_>, cell: &Cell<'_>) -> Option<(Source, Site)> {
+pub(super) fn ends(engine: &Engine<'_>, reach: &Reachability<'_, '_>, cell: &Cell<'_>) -> Option<(Source, Site)> {
     let world = engine.world();
     let workload = |class: usize| {
         let pod = world.pod(*reach.classes()[class].pods.first()?);
@@ -100,7 +105,8 @@ fn ends(engine: &Engine<'_>, reach: &Reachability<'_, '_>, cell: &Cell<'_>) -> O
     Some((source, (to, target.protocol, Some(target.port))))
 }
 
-fn shown(aim: &Aim) -> impl Iterator<Item = String> + use<> {
+/// A request in words.
+pub(super) fn shown(aim: &Aim) -> impl Iterator<Item = String> + use<> {
     let request = aim.request.as_ref().map(|request| {
         let host = if matches!(aim.to, Destination::Gateway(..)) { request.host.as_str() } else { "" };
         let token = if request.token.is_some() { " with a token" } else { "" };

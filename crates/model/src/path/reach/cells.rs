@@ -26,6 +26,18 @@ impl Cells {
         }
     }
 
+    /// The cells of fewer rows and targets, each of which stands for some; of a cell's likes the first that has ends counts.
+    pub(super) fn put_together(self, rows: &[Vec<usize>], targets: &[Vec<usize>]) -> Self {
+        let cells = rows.iter().flat_map(|row| targets.iter().map(move |target| (row, target)));
+        let chosen = cells.map(|(row, target)| {
+            let mut likes = row.iter().flat_map(|row| target.iter().map(|target| self.index(*row, *target)));
+            let first = self.index(row[0], target[0]);
+            likes.find(|index| self.verdicts[*index].is_some()).unwrap_or(first)
+        });
+        let (verdicts, spans) = chosen.map(|index| (self.verdicts[index], self.spans[index])).unzip();
+        Self { targets: targets.len(), verdicts, spans, listed: self.listed, bases: self.bases }
+    }
+
     fn index(&self, row: usize, target: usize) -> usize {
         row * self.targets + target
     }

@@ -75,8 +75,8 @@ pub(super) struct Grid {
     pub(super) rows: Vec<Row>,
     pub(super) targets: Vec<GridTarget>,
     pub(super) scope: Scope,
-    row_labels: Vec<String>,
-    target_labels: Vec<String>,
+    pub(super) row_labels: Vec<String>,
+    pub(super) target_labels: Vec<String>,
 }
 
 const BOTH: [Option<Nearness>; 2] = [Some(Nearness::SameNode), Some(Nearness::OtherNode)];
@@ -129,6 +129,11 @@ impl Grid {
         let mut targets = match self.scope.view {
             View::Pod => self.pod_targets(),
             View::Service => service_targets(world),
+            View::Everything => {
+                let mut targets = service_targets(world);
+                targets.extend(self.pod_targets());
+                targets
+            }
             View::Usual => {
                 let mut targets = service_targets(world);
                 targets.extend(self.pod_targets().into_iter().filter(|target| !self.is_served(world, target)));

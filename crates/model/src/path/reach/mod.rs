@@ -12,6 +12,7 @@ mod cells;
 mod class;
 mod direct;
 mod doubts;
+mod fold;
 mod grid;
 mod reachability;
 mod scope;

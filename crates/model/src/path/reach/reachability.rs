@@ -51,13 +51,21 @@ impl<'e, 'w> Reachability<'e, 'w> {
         match scope.view {
             View::Pod => direct::fill(policies, &grid, &mut cells),
             View::Service => service::fill(policies, &grid, &mut cells),
-            View::Usual => {
+            View::Usual | View::Everything => {
                 service::fill(policies, &grid, &mut cells);
                 direct::fill(policies, &grid, &mut cells);
             }
         }
         travel::fill(policies, &grid, &mut cells);
         Self { engine, grid, cells }
+    }
+
+    /// The same with one row for a source (and one target for a destination) where all cells say the same whether both ends
+    /// are on one node or not.
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        let cells = super::fold::fold(&mut self.grid, self.cells);
+        Self { cells, ..self }
     }
 
     /// The world that it is about.

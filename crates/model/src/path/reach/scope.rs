@@ -11,6 +11,8 @@ pub enum View {
     /// The names of Services, and the addresses of pods at ports that no Service leads to; no waypoints, which are on the
     /// way and nobody's destination.
     Usual,
+    /// The names of Services, and the addresses of all pods.
+    Everything,
 }
 
 /// Which cells are asked for; the default is all of them, by pod.

@@ -7,7 +7,7 @@ use super::cells::Cells;
 use super::doubts::unmodelled;
 use super::grid::{Grid, GridTarget, Nearness, Place, Who, host_name, nodes};
 use super::verdict::CellVerdict;
-use crate::path::branch::Branch;
+use crate::path::branch::{Branch, to_others};
 use crate::path::connection::{Connection, Relay};
 use crate::path::destination::by_name;
 use crate::path::doubt::doubt_about;
@@ -80,6 +80,7 @@ impl<'w> Traveller<'_, 'w> {
 
     /// A flow whose ways end differently depends on the choice; one in doubt is open.
     fn judged(&self, branches: Vec<Branch>) -> (CellVerdict, Vec<Branch>) {
+        let (branches, _) = to_others(branches);
         let doubtful = branches.iter().any(|branch| doubt_about(self.policies.world, &branch.hops).is_some());
         let verdict = if doubtful {
             CellVerdict::Unknown

@@ -1,9 +1,10 @@
 //! Lint: policies that are in force and probably do not do what their authors think.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use airtight_manifest::cilium::{CiliumNetworkPolicy, CiliumRule, Direction, Section};
-use airtight_manifest::{Diagnostic, Located, Location, Meta, Object, Position, RuleRef};
+use airtight_manifest::{Diagnostic, Located, Location, Meta, Object, ObjectRef, Position, RuleRef};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 
 use super::entry::{Entry, PeerMatch, Peers, PortEntry, Subject};
@@ -20,7 +21,7 @@ impl CniPolicy {
     /// What the policies of a world probably do not do as their authors think, as warnings; looks at every pod, so ask once.
     #[must_use]
     pub fn lint(&self, world: &World) -> Vec<Diagnostic> {
-        let mut lint = Lint { policy: self, world, found: Vec::new() };
+        let mut lint = Lint::new(self, world);
         for object in world.objects.cilium_policies.iter().chain(&world.objects.cilium_clusterwide_policies) {
             lint.cilium(object);
         }
@@ -76,9 +77,17 @@ struct Lint<'a> {
     policy: &'a CniPolicy,
     world: &'a World,
     found: Vec<Diagnostic>,
+    /// Code, message and hint of what is found about rules.
+    told: HashSet<[String; 3]>,
+    /// Objects of which is told that a rule binds nobody.
+    binding_nobody: HashSet<Arc<ObjectRef>>,
 }
 
-impl Lint<'_> {
+impl<'a> Lint<'a> {
+    fn new(policy: &'a CniPolicy, world: &'a World) -> Self {
+        Self { policy, world, found: Vec::new(), told: HashSet::new(), binding_nobody: HashSet::new() }
+    }
+
     fn at(&mut self, code: &str, meta: &Meta, at: Position, message: &str, hint: &str) {
         let location = Location::new(&meta.at.file, at);
         self.found.push(
@@ -91,10 +100,10 @@ impl Lint<'_> {
 
     fn rule(&mut self, code: &str, rule: &RuleRef, message: &str, hint: &str) {
         let place = rule.rule.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
-        let finding = Diagnostic::warning(code, format!("{}{place}: {message}", rule.object));
-        let finding = finding.at(rule.at.clone()).hint(hint).about(&rule.object);
-        if !self.found.contains(&finding) {
-            self.found.push(finding);
+        let message = format!("{}{place}: {message}", rule.object);
+        if self.told.insert([code.to_owned(), message.clone(), hint.to_owned()]) {
+            let finding = Diagnostic::warning(code, message);
+            self.found.push(finding.at(rule.at.clone()).hint(hint).about(&rule.object));
         }
     }
 
@@ -261,10 +270,7 @@ impl Lint<'_> {
             return;
         }
         // One of its rules is enough to say so.
-        let is_told = |finding: &Diagnostic| {
-            finding.code == "selects-nobody" && finding.message.starts_with(&format!("{}: ", entry.rule.object))
-        };
-        if self.found.iter().any(is_told) {
+        if !self.binding_nobody.insert(Arc::clone(&entry.rule.object)) {
             return;
         }
         let nearest = self.policy.nearest_to(self.world, id);
