@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::policy::{CompiledRule, Policy, descriptions};
 use super::version::Behaviour;
-use super::{cel, kind};
+use super::{cel, kind, webhook_contents, webhook_variables};
 
 /// Variables in a text, as the webhook replaces them before it reads a patch.
 static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{[^{}]*\}\}").ok());
@@ -28,6 +28,7 @@ pub(super) fn refusals(policy: &Policy, behaviour: Behaviour) -> Vec<Diagnostic>
         checker.mutation(rule);
         checker.generation(rule);
         checker.images(rule);
+        checker.contents(rule, behaviour);
     }
     if !behaviour.each_rule_decides {
         checker.actions();
@@ -118,6 +119,14 @@ impl Checker<'_> {
             if let Some(sub) = sub.filter(|_| !wild && self.background() && rule.rule.validate.is_some()) {
                 self.refuse("subresource-in-background", at, format!("background scan enabled with subresource {sub}"));
             }
+        }
+    }
+
+    fn contents(&mut self, rule: &CompiledRule, behaviour: Behaviour) {
+        let mut faults = webhook_contents::faults(&rule.rule);
+        faults.extend(webhook_variables::faults(&rule.rule, self.background(), behaviour));
+        for (code, message) in faults {
+            self.refuse(code, &rule.reference, message);
         }
     }
 
