@@ -114,7 +114,8 @@ impl Context {
             "serviceAccountName": account,
             "serviceAccountNamespace": account_namespace,
         });
-        match image::of_object(subject.shown()) {
+        // What goes has no images: they are of the object as it shall be.
+        match subject.object.as_ref().map_or(Ok(None), image::of_object) {
             Ok(None) => {}
             Ok(Some(images)) => root["images"] = images,
             Err(fault) => {

@@ -131,13 +131,19 @@ impl Policy {
             .unwrap_or(Action::Audit)
     }
 
+    /// Whether it has a webhook of its own, for the sake of the conditions (Kyverno `api/kyverno/v1/spec_types.go`,
+    /// `CustomWebhookMatchConditions`).
+    pub(super) fn has_own_webhook(&self) -> bool {
+        let webhook = self.spec().webhook_configuration.as_ref();
+        webhook.is_some_and(|webhook| webhook.match_conditions.as_ref().is_some_and(|list| !list.is_empty()))
+    }
+
     /// Whether a rule is asked before the webhook answers. A policy with conditions for its webhook has one of its own, which
     /// asks all rules; the others' asks those that enforce (Kyverno `pkg/webhooks/resource/handlers.go`,
     /// `pkg/policycache/cache.go`, `checkValidationFailureActionOverrides`).
     pub(super) fn asks_first(&self, rule: &Rule, facts: &Facts<'_>, behaviour: Behaviour) -> bool {
         let Some(validate) = &rule.validate else { return rule.verify_images.is_some() && self.is_enforced() };
-        let webhook = self.spec().webhook_configuration.as_ref();
-        if webhook.is_some_and(|webhook| webhook.match_conditions.as_ref().is_some_and(|list| !list.is_empty())) {
+        if self.has_own_webhook() {
             return true;
         }
         let own = validate.failure_action_overrides.as_deref().filter(|list| !list.is_empty());
@@ -359,7 +365,7 @@ fn for_kinds(rule: &CompiledRule, kinds: &[String], shift: Shift) -> CompiledRul
     for block in blocks {
         let filters = block.value.any.iter_mut().chain(&mut block.value.all).flatten();
         for filter in filters {
-            retarget(&mut filter.value, kinds);
+            retarget(&mut filter.value, kinds, shift);
         }
         if let Some(resources) = &mut block.value.resources {
             retarget_kinds(resources, kinds);
@@ -368,9 +374,16 @@ fn for_kinds(rule: &CompiledRule, kinds: &[String], shift: Shift) -> CompiledRul
     extended
 }
 
-fn retarget(filter: &mut ResourceFilter, kinds: &[String]) {
-    if let Some(resources) = &mut filter.resources {
-        retarget_kinds(resources, kinds);
+/// What is made for CronJobs is for them by every filter, also by those that name other kinds than Pods
+/// (Kyverno `pkg/autogen/v1/rule.go`, `generateCronJobRule`).
+fn retarget(filter: &mut ResourceFilter, kinds: &[String], shift: Shift) {
+    match shift {
+        Shift::JobTemplate => filter.resources.get_or_insert_default().kinds = Some(kinds.to_vec()),
+        Shift::None | Shift::Template => {
+            if let Some(resources) = &mut filter.resources {
+                retarget_kinds(resources, kinds);
+            }
+        }
     }
 }
 

@@ -40,6 +40,7 @@ impl Engine for Kyverno {
     const OUT_OF_SCOPE: &'static [&'static str] = &[
         "what the engine asks a cluster or a registry: `apiCall`, `globalReference`, `imageRegistry`, `verifyImages`, clones",
         "what its webhook asks a cluster about a policy: whether kinds and permissions are there",
+        "what deletions make, and the order of policies, which Go's maps decide",
         "MutatingPolicies and GeneratingPolicies, and exceptions to ValidatingPolicies",
         "webhooks' selectors and resource filters, which the API server and the configuration decide",
     ];
@@ -224,7 +225,8 @@ fn outcome(review: &Review, asked: &Asked) -> Value {
         return Value::from("refused");
     }
     let object = review.mutated.as_ref().map(|mutated| completed(mutated, &[])).or_else(|| asked.object.clone());
-    let generated = review.generated.iter().map(|made| made.document.root.to_json()).collect();
+    let kept = review.generated.iter().filter(|_| asked.operation != "DELETE");
+    let generated = kept.map(|made| made.document.root.to_json()).collect();
     json!({"object": object, "generated": bare(generated)})
 }
 
