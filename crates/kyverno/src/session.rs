@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
             }
         }
         self.preconditions(rule, &context)?;
-        match self.kyverno.exceptions.lift(policy, rule, &facts, &context, self.strict()) {
+        match self.kyverno.exceptions.lift(policy, rule, &facts, &context, self.kyverno.behaviour) {
             Truth::No => Ok(context),
             Truth::Yes => Err(Status::Skip),
             Truth::Unknown => Err(Status::Unknown("whether an exception lifts the rule is not known".to_owned())),

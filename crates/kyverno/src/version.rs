@@ -12,6 +12,9 @@ pub(super) struct Behaviour {
     pub(super) cel_without_context: bool,
     /// 1.19: overrides of failure actions ask for the namespace's labels wherever they are read.
     pub(super) overrides_read_labels: bool,
+    /// Before 1.19: an exception whose conditions cannot be evaluated takes all others with it
+    /// (Kyverno `pkg/engine/utils/exceptions.go`).
+    pub(super) broken_exceptions_spoil_others: bool,
     /// Before 1.19: `validate.assert` acts; since then it is silently without effect
     /// (Kyverno `api/kyverno/v1/common_types.go`).
     pub(super) assertions_act: bool,
@@ -48,6 +51,7 @@ impl Behaviour {
             each_rule_decides: since(19),
             cel_without_context: since(19),
             overrides_read_labels: since(19),
+            broken_exceptions_spoil_others: !since(19),
             assertions_act: !since(19),
             strict_inequality: since(19),
             failed_lists_are_errors: since(18),

@@ -1,7 +1,8 @@
 //! What Kyverno's webhook refuses of conditions, patterns and patches (Kyverno `pkg/validation/policy/validate.go`,
 //! `pkg/policy/validate/validate.go`, `pkg/policy/common/validate_pattern.go`, the same in 1.14 and 1.19).
 
-use airtight_manifest::kyverno::{AnyAll, Mutate, Rule, Validate};
+use airtight_manifest::Located;
+use airtight_manifest::kyverno::{AnyAll, Mutate, ResourceFilter, Rule, Validate};
 use serde_json::Value;
 
 use super::anchor::{self, Anchor};
@@ -51,11 +52,27 @@ pub(super) fn faults(rule: &Rule) -> Vec<Refused> {
             "policy can only deal with the metadata field of the resource if the rule does not match any kind";
         found.push(("wildcard-and-fields", message.to_owned()));
     }
+    if excludes_the_same(rule) {
+        found.push(("empty-set", "the rule is matching an empty set".to_owned()));
+    }
     if has_other_labels(rule) {
         let message = "labels and annotations supports only string values";
         found.push(("label-no-text", message.to_owned()));
     }
     found
+}
+
+/// Whether `exclude.any` has a filter of `match.any` (Kyverno `api/kyverno/v1/rule_types.go`,
+/// `ValidateMatchExcludeConflict`; the older forms without `any` are not looked at).
+fn excludes_the_same(rule: &Rule) -> bool {
+    // The place of a name is no part of it.
+    let bare = |filter: &Located<ResourceFilter>| {
+        let mut filter = filter.value.clone();
+        let name = filter.resources.as_mut().and_then(|resources| resources.name.take());
+        (filter, name.map(|name| name.value))
+    };
+    let excluded: Vec<_> = rule.exclude.iter().flat_map(|block| block.any.iter().flatten()).map(bare).collect();
+    rule.matches.any.iter().flatten().any(|filter| excluded.contains(&bare(filter)))
 }
 
 /// Conditions as a rule writes them: `any` and `all`, or the older list.

@@ -11,12 +11,13 @@ import (
 	"github.com/kyverno/kyverno/pkg/engine/adapters"
 	engineapi "github.com/kyverno/kyverno/pkg/engine/api"
 	"github.com/kyverno/kyverno/pkg/policycache"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// generate makes what the rules make of an object, each in a cluster with this object alone
+// generate makes what the rules make of an object, each in a cluster with this object and the Namespaces
 // (pkg/webhooks/resource/generation/handler.go, pkg/background/generate/controller.go).
 func (k *kyverno) generate(seen request) ([]map[string]any, error) {
 	generated := []map[string]any{}
@@ -25,7 +26,7 @@ func (k *kyverno) generate(seen request) ([]map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		client := cluster(asked.NewResource())
+		client := k.cluster(asked.NewResource())
 		engine := newEngine(k.configuration, adapters.Client(client), k.exceptions)
 		for _, rule := range engine.ApplyBackgroundChecks(context.Background(), asked.WithPolicy(policy)).PolicyResponse.Rules {
 			if rule.Status() != engineapi.RuleStatusPass {
@@ -62,9 +63,17 @@ func (k *kyverno) made(seen request, policy kyvernov1.PolicyInterface, rule stri
 	return objects, nil
 }
 
-// cluster has one object.
-func cluster(object unstructured.Unstructured) dclient.Interface {
-	client, err := dclient.NewFakeClient(runtime.NewScheme(), map[schema.GroupVersionResource]string{}, object.DeepCopy())
+// cluster has one object and the Namespaces.
+func (k *kyverno) cluster(object unstructured.Unstructured) dclient.Interface {
+	objects := []runtime.Object{object.DeepCopy()}
+	for name := range k.namespaces {
+		if object.GetKind() != "Namespace" || object.GetName() != name {
+			namespace := k.namespace(name)
+			namespace.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}
+			objects = append(objects, namespace)
+		}
+	}
+	client, err := dclient.NewFakeClient(runtime.NewScheme(), map[schema.GroupVersionResource]string{}, objects...)
 	if err != nil {
 		panic(err)
 	}
