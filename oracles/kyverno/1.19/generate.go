@@ -11,10 +11,11 @@ import (
 	"github.com/kyverno/kyverno/pkg/engine/adapters"
 	engineapi "github.com/kyverno/kyverno/pkg/engine/api"
 	"github.com/kyverno/kyverno/pkg/policycache"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	kubefake "k8s.io/client-go/kubernetes/fake"
 )
 
 // generate makes what the rules make of an object, each in a cluster with this object and the Namespaces
@@ -65,17 +66,9 @@ func (k *kyverno) made(seen request, policy kyvernov1.PolicyInterface, rule stri
 
 // cluster has one object and the Namespaces.
 func (k *kyverno) cluster(object unstructured.Unstructured) dclient.Interface {
-	objects := []runtime.Object{object.DeepCopy()}
+	namespaces := []runtime.Object{}
 	for name := range k.namespaces {
-		if object.GetKind() != "Namespace" || object.GetName() != name {
-			namespace := k.namespace(name)
-			namespace.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}
-			objects = append(objects, namespace)
-		}
-	}
-	client, err := dclient.NewFakeClient(runtime.NewScheme(), map[schema.GroupVersionResource]string{}, objects...)
-	if err != nil {
-		panic(err)
+		namespaces = append(namespaces, k.namespace(name))
 	}
 	kind := object.GroupVersionKind()
 	known := []schema.GroupVersionResource{
@@ -83,6 +76,7 @@ func (k *kyverno) cluster(object unstructured.Unstructured) dclient.Interface {
 		{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
 		{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	}
-	client.SetDiscovery(dclient.NewFakeDiscoveryClient(known))
-	return client
+	dynamic := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(
+		runtime.NewScheme(), map[schema.GroupVersionResource]string{}, object.DeepCopy())
+	return dclient.NewFakeClientWithDisco(dynamic, kubefake.NewSimpleClientset(namespaces...), dclient.NewFakeDiscoveryClient(known))
 }
