@@ -88,6 +88,8 @@ else
   printf '\nSKIPPED: there is no Envoy; nothing was compared with Istio\n'
   note 3
 fi
+held kyverno 1.14 reference "$(pinned kyverno/1.14 github.com/kyverno/kyverno)"
+held kyverno 1.19 latest "$(pinned kyverno/1.19 github.com/kyverno/kyverno)"
 
 "$referee" page --records "$records" --page docs/fidelity.md || note 3
 printf '\n== oracles: exit %s\n' "$worst"

@@ -114,7 +114,8 @@ impl Context {
             "serviceAccountName": account,
             "serviceAccountNamespace": account_namespace,
         });
-        match image::of_object(subject.shown()) {
+        // What goes has no images: they are of the object as it shall be.
+        match subject.object.as_ref().map_or(Ok(None), image::of_object) {
             Ok(None) => {}
             Ok(Some(images)) => root["images"] = images,
             Err(fault) => {
@@ -244,20 +245,23 @@ impl Context {
     /// When a key does not exist, the expression fails, or its value is not known.
     pub(super) fn query(&self, expression: &str) -> Result<Value, Fault> {
         let expression = self.shift.apply(expression.trim());
-        let expression =
-            if self.is_delete { expression.replace("request.object", "request.oldObject") } else { expression };
+        self.ask(&if self.is_delete { expression.replace("request.object", "request.oldObject") } else { expression })
+    }
+
+    fn ask(&self, expression: &str) -> Result<Value, Fault> {
         for unknown in ["request.roles", "request.clusterRoles", "request.uid"] {
             if expression.contains(unknown) && self.root["request"][&unknown[8..]].is_null() {
                 return Err(Fault::unknown(format!("`{unknown}` is not known before the request is made")));
             }
         }
         let opaque = |name: &str| self.opaque.get(name).cloned();
-        known(jmespath::search(&expression, &self.root, &opaque).map(std::borrow::Cow::into_owned))
+        known(jmespath::search(expression, &self.root, &opaque).map(std::borrow::Cow::into_owned))
     }
 
-    /// The elements of a loop; a single value is a list of one.
+    /// The elements of a loop; a single value is a list of one. The list of an object that goes is not looked for in the old
+    /// object, as variables are (Kyverno `pkg/engine/utils/foreach.go`).
     pub(super) fn elements(&self, list: &str) -> Result<Vec<Value>, Fault> {
-        Ok(match self.query(list)? {
+        Ok(match self.ask(&self.shift.apply(list.trim()))? {
             Value::Array(items) if items.len() > growth::MOST_TURNS => {
                 return Err(growth::too_many("turns of a loop", growth::MOST_TURNS));
             }

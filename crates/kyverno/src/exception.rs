@@ -5,9 +5,11 @@ use airtight_manifest::kyverno::PolicyException;
 
 use super::condition::Conditions;
 use super::context::Context;
+use super::fault::Fault;
 use super::policy::{CompiledRule, Policy};
 use super::scope::KyvernoOptions;
 use super::selection::{Facts, Truth, excepted};
+use super::version::Behaviour;
 use super::wildcard;
 
 /// Exceptions that count.
@@ -30,15 +32,16 @@ impl Exceptions {
         rule: &CompiledRule,
         facts: &Facts<'_>,
         context: &Context,
-        strict: bool,
+        behaviour: Behaviour,
     ) -> Truth {
         let (key, name) = (policy.key(), rule.name());
-        self.objects
-            .iter()
-            .filter(|object| names(object, &key, &name))
-            .map(|object| holds(object, facts, context, strict))
-            .max()
-            .unwrap_or(Truth::No)
+        let named = self.objects.iter().filter(|object| names(object, &key, &name));
+        let all: Vec<Option<Truth>> =
+            named.map(|object| holds(object, facts, context, behaviour.strict_inequality)).collect();
+        if behaviour.broken_exceptions_spoil_others && all.contains(&None) {
+            return Truth::No;
+        }
+        all.into_iter().flatten().max().unwrap_or(Truth::No)
     }
 }
 
@@ -48,20 +51,21 @@ fn names(object: &Object<PolicyException>, policy: &str, rule: &str) -> bool {
     })
 }
 
-fn holds(object: &Object<PolicyException>, facts: &Facts<'_>, context: &Context, strict: bool) -> Truth {
+/// Whether an exception lifts a rule; none if its conditions cannot be evaluated.
+fn holds(object: &Object<PolicyException>, facts: &Facts<'_>, context: &Context, strict: bool) -> Option<Truth> {
     let spec = &object.body.spec;
     let selected = excepted(&spec.matches, facts);
     if selected == Truth::No {
-        return Truth::No;
+        return Some(Truth::No);
     }
     let conditions = spec.conditions.as_ref().map(|conditions| Conditions::from(conditions).hold(context, strict));
     let met = match conditions {
         None | Some(Ok((true, _))) => Truth::Yes,
-        // An exception whose conditions fail to evaluate does not count.
-        Some(Ok((false, _)) | Err(super::fault::Fault::Error(_) | super::fault::Fault::NotFound(_))) => Truth::No,
-        Some(Err(super::fault::Fault::Unknown(_))) => Truth::Unknown,
+        Some(Ok((false, _))) => Truth::No,
+        Some(Err(Fault::Error(_) | Fault::NotFound(_))) => return None,
+        Some(Err(Fault::Unknown(_))) => Truth::Unknown,
     };
     // Exceptions for single Pod Security controls lift parts of rules that are not modelled anyway.
     let whole = if spec.pod_security.is_some() { Truth::Unknown } else { Truth::Yes };
-    selected.min(met).min(whole)
+    Some(selected.min(met).min(whole))
 }

@@ -124,10 +124,7 @@ fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Fault>
                 }
                 below
             }
-            Value::Array(items) => {
-                let at = index(part, items.len()).filter(|at| *at < items.len());
-                at.and_then(|at| items.get_mut(at)).ok_or_else(|| missing(path))?
-            }
+            Value::Array(items) => item(items, part, next).ok_or_else(|| missing(path))?,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(missing(path)),
         };
     }
@@ -144,6 +141,25 @@ fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Fault>
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(missing(path)),
     }
     Ok(())
+}
+
+/// The item of a list on the way to a new place. One that is missing is made, behind nulls if need be; one that is null gets
+/// a new one in front of it (evanphx/json-patch 5.9.11 `patch.go`, `ensurePathExists`).
+fn item<'i>(items: &'i mut Vec<Value>, part: &str, next: &str) -> Option<&'i mut Value> {
+    let there = index(part, items.len()).filter(|at| items.get(*at).is_some_and(|item| !item.is_null()));
+    let at = match there {
+        Some(at) => at,
+        None => {
+            let wanted = part.parse::<usize>().ok().filter(|at| *at < 1024).unwrap_or_default();
+            while items.len() < wanted {
+                items.push(Value::Null);
+            }
+            let at = index(part, items.len() + 1).filter(|at| *at <= items.len())?;
+            items.insert(at, parent_of(next)?);
+            at
+        }
+    };
+    items.get_mut(at)
 }
 
 #[cfg(test)]
@@ -182,6 +198,8 @@ mod tests {
         let expected =
             json!({"metadata": {"labels": {"a": "1"}}, "list": [1, 2, 9, 3], "made": ["a"], "padded": [null, "b"]});
         assert_eq!(appended, Ok(expected));
+        let below = apply(&json!({}), &[json!({"op": "add", "path": "/containers/0/args/-1", "value": "x"})]);
+        assert_eq!(below, Ok(json!({"containers": [{"args": ["x"]}]})));
         assert!(apply(&document, &[json!({"op": "add", "path": "/made/-2", "value": 1})]).is_err());
         assert!(apply(&document, &[json!({"op": "test", "path": "/list", "value": []})]).is_err());
         assert!(apply(&document, &[json!({"op": "replace", "path": "/none", "value": 1})]).is_err());

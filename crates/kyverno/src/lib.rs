@@ -91,10 +91,12 @@ mod validate_cel;
 mod validation;
 mod version;
 mod webhook;
+mod webhook_contents;
+mod webhook_variables;
 mod wildcard;
 
 pub use downstream::{DownstreamEvent, DownstreamFate};
-pub use request::{AdmissionRequest, Operation, User};
+pub use request::{AdmissionRequest, Operation, User, completed};
 pub use review::{Generated, Might, Refusal, Review, Unknown};
 pub use scope::KyvernoOptions;
 

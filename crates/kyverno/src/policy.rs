@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 use super::context::Shift;
 use super::fault::Fault;
 use super::kind::KindPattern;
+use super::request::text_map;
 use super::selection::{Facts, Truth, labelled};
+use super::version::Behaviour;
 use super::wildcard;
 
 /// Controllers that rules on Pods are extended to, the CronJob aside (Kyverno `pkg/autogen/v1`).
@@ -98,7 +100,7 @@ impl Policy {
 
     /// Whether the webhook evaluates it before it answers; other policies are evaluated afterwards and only reported
     /// (Kyverno `pkg/policycache/store.go`, `computeEnforcePolicy`).
-    pub(super) fn is_enforced(&self) -> bool {
+    fn is_enforced(&self) -> bool {
         let spec = self.spec();
         let overridden = |overrides: &Option<Vec<Located<FailureActionOverride>>>| {
             overrides.iter().flatten().any(|entry| entry.action.as_deref().is_some_and(is_enforce))
@@ -113,19 +115,43 @@ impl Policy {
 
     /// What a violation of `rule` does.
     ///
-    /// Since 1.19 every rule decides for itself; before, the first rule with an action decides for the whole policy
-    /// (Kyverno `pkg/engine/api/engineresponse.go`).
-    pub(super) fn action(&self, rule: &Rule, facts: &Facts<'_>, each_rule_decides: bool) -> Action {
+    /// Since 1.19 every rule decides for itself; before, the first rule with an action decides for all that are asked with
+    /// it (Kyverno `pkg/engine/api/engineresponse.go`).
+    pub(super) fn action(&self, rule: &Rule, facts: &Facts<'_>, behaviour: Behaviour) -> Action {
         let spec = self.spec();
-        let decided = if each_rule_decides {
-            rule_action(rule, facts)
+        let decided = if behaviour.each_rule_decides {
+            rule_action(rule, facts, behaviour)
         } else {
-            spec.rules.iter().flatten().find_map(|rule| rule_action(rule, facts))
+            let asked = spec.rules.iter().flatten().filter(|rule| self.asks_first(rule, facts, behaviour));
+            asked.into_iter().find_map(|rule| rule_action(rule, facts, behaviour))
         };
         decided
-            .or_else(|| overridden(spec.validation_failure_action_overrides.as_deref(), facts))
+            .or_else(|| overridden(spec.validation_failure_action_overrides.as_deref(), facts, behaviour))
             .or_else(|| spec.validation_failure_action.as_ref().map(|action| read_action(action)))
             .unwrap_or(Action::Audit)
+    }
+
+    /// Whether it has a webhook of its own, for the sake of the conditions (Kyverno `api/kyverno/v1/spec_types.go`,
+    /// `CustomWebhookMatchConditions`).
+    pub(super) fn has_own_webhook(&self) -> bool {
+        let webhook = self.spec().webhook_configuration.as_ref();
+        webhook.is_some_and(|webhook| webhook.match_conditions.as_ref().is_some_and(|list| !list.is_empty()))
+    }
+
+    /// Whether a rule is asked before the webhook answers. A policy with conditions for its webhook has one of its own, which
+    /// asks all rules; the others' asks those that enforce (Kyverno `pkg/webhooks/resource/handlers.go`,
+    /// `pkg/policycache/cache.go`, `checkValidationFailureActionOverrides`).
+    pub(super) fn asks_first(&self, rule: &Rule, facts: &Facts<'_>, behaviour: Behaviour) -> bool {
+        let Some(validate) = &rule.validate else { return rule.verify_images.is_some() && self.is_enforced() };
+        if self.has_own_webhook() {
+            return true;
+        }
+        let own = validate.failure_action_overrides.as_deref().filter(|list| !list.is_empty());
+        let overrides = own.or(self.spec().validation_failure_action_overrides.as_deref()).unwrap_or_default();
+        let chosen = overrides.iter().find(|entry| chooses(entry, facts, behaviour));
+        let action = chosen
+            .map_or_else(|| self.plain_action(rule), |entry| read_action(entry.action.as_deref().unwrap_or_default()));
+        action == Action::Enforce
     }
 
     /// The action that decides whether violations of old are let through: overrides are not read.
@@ -143,19 +169,44 @@ fn read_action(action: &str) -> Action {
     if is_enforce(action) { Action::Enforce } else { Action::Audit }
 }
 
-fn rule_action(rule: &Rule, facts: &Facts<'_>) -> Option<Action> {
+fn rule_action(rule: &Rule, facts: &Facts<'_>, behaviour: Behaviour) -> Option<Action> {
     let validate = rule.validate.as_ref()?;
-    overridden(validate.failure_action_overrides.as_deref(), facts)
+    overridden(validate.failure_action_overrides.as_deref(), facts, behaviour)
         .or_else(|| validate.failure_action.as_ref().map(|action| read_action(action)))
 }
 
-fn overridden(overrides: Option<&[Located<FailureActionOverride>]>, facts: &Facts<'_>) -> Option<Action> {
+/// Whether an override says whether a rule is asked first: it names the namespace or, since 1.19, selects it or is for all.
+fn chooses(entry: &FailureActionOverride, facts: &Facts<'_>, behaviour: Behaviour) -> bool {
+    let subject = facts.subject;
+    // A Namespace that is only made is none yet.
+    let made = subject.is_namespace() && subject.old.is_none() && behaviour.overrides_read_labels;
+    let name = if made { "" } else { subject.namespace_or_own_name() };
+    let names = entry.namespaces.as_deref().unwrap_or_default();
+    let named = !name.is_empty() && names.iter().any(|pattern| wildcard::matches(pattern, name));
+    if named || !behaviour.overrides_read_labels {
+        return named;
+    }
+    match &entry.namespace_selector {
+        None => names.is_empty(),
+        Some(_) if name.is_empty() => false,
+        Some(selector) if subject.is_namespace() => {
+            labelled(selector, &subject.old.as_ref().map(|old| text_map(old, "labels")).unwrap_or_default())
+        }
+        Some(selector) => labelled(selector, facts.namespace_labels),
+    }
+}
+
+fn overridden(
+    overrides: Option<&[Located<FailureActionOverride>]>,
+    facts: &Facts<'_>,
+    behaviour: Behaviour,
+) -> Option<Action> {
     let labels: &Labels = facts.namespace_labels;
     let namespace = facts.subject.namespace.as_deref().unwrap_or_default();
     overrides.unwrap_or_default().iter().find_map(|entry| {
         let selected = entry.namespace_selector.as_ref().map(|selector| labelled(selector, labels));
         let holds = match &entry.namespaces {
-            None => selected == Some(true),
+            None => selected.unwrap_or(behaviour.overrides_read_labels),
             Some(names) => names.iter().any(|name| wildcard::matches(name, namespace)) && selected != Some(false),
         };
         entry.action.as_deref().filter(|_| holds).map(read_action)
@@ -314,7 +365,7 @@ fn for_kinds(rule: &CompiledRule, kinds: &[String], shift: Shift) -> CompiledRul
     for block in blocks {
         let filters = block.value.any.iter_mut().chain(&mut block.value.all).flatten();
         for filter in filters {
-            retarget(&mut filter.value, kinds);
+            retarget(&mut filter.value, kinds, shift);
         }
         if let Some(resources) = &mut block.value.resources {
             retarget_kinds(resources, kinds);
@@ -323,9 +374,16 @@ fn for_kinds(rule: &CompiledRule, kinds: &[String], shift: Shift) -> CompiledRul
     extended
 }
 
-fn retarget(filter: &mut ResourceFilter, kinds: &[String]) {
-    if let Some(resources) = &mut filter.resources {
-        retarget_kinds(resources, kinds);
+/// What is made for CronJobs is for them by every filter, also by those that name other kinds than Pods
+/// (Kyverno `pkg/autogen/v1/rule.go`, `generateCronJobRule`).
+fn retarget(filter: &mut ResourceFilter, kinds: &[String], shift: Shift) {
+    match shift {
+        Shift::JobTemplate => filter.resources.get_or_insert_default().kinds = Some(kinds.to_vec()),
+        Shift::None | Shift::Template => {
+            if let Some(resources) = &mut filter.resources {
+                retarget_kinds(resources, kinds);
+            }
+        }
     }
 }
 

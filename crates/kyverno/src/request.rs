@@ -118,8 +118,8 @@ pub(super) struct Subject {
 impl Subject {
     /// None when the request has no object at all.
     pub(super) fn of(request: &AdmissionRequest<'_>) -> Option<Self> {
-        let object = request.object.map(|document| completed(document.root.to_json(), request.existing));
-        let old = request.old.map(|document| completed(document.root.to_json(), request.existing));
+        let object = request.object.map(|document| completed(document, request.existing));
+        let old = request.old.map(|document| completed(document, request.existing));
         let shown = object.as_ref().or(old.as_ref())?;
         let (group, version) = kind::group_version(shown["apiVersion"].as_str().unwrap_or_default());
         let kind = shown["kind"].as_str().unwrap_or_default();
@@ -153,7 +153,9 @@ impl Subject {
 }
 
 /// The object with what the API server fills in before admission: defaults, its namespace, a Namespace's own label.
-fn completed(mut object: Value, existing: &[Arc<Value>]) -> Value {
+#[must_use]
+pub fn completed(document: &Document, existing: &[Arc<Value>]) -> Value {
+    let mut object = document.root.to_json();
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let (group, _) = kind::group_version(object["apiVersion"].as_str().unwrap_or_default());
     let namespaced = kind::is_namespaced(group, &kind);

@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
             }
         }
         self.preconditions(rule, &context)?;
-        match self.kyverno.exceptions.lift(policy, rule, &facts, &context, self.strict()) {
+        match self.kyverno.exceptions.lift(policy, rule, &facts, &context, self.kyverno.behaviour) {
             Truth::No => Ok(context),
             Truth::Yes => Err(Status::Skip),
             Truth::Unknown => Err(Status::Unknown("whether an exception lifts the rule is not known".to_owned())),
@@ -227,9 +227,12 @@ impl<'a> Session<'a> {
     /// Violations that refuse; what does not refuse is noted in the review.
     fn validate_by(&mut self, policy: &'a Policy) -> Vec<Violation> {
         let mut violations = Vec::new();
+        // Where one rule is enough, it is so for those that are asked first and for the others.
+        let mut settled = [false; 2];
         for rule in &policy.rules {
             let images = rule.rule.verify_images.is_some();
-            if rule.rule.validate.is_none() && !images {
+            let first = policy.asks_first(&rule.rule, &self.facts(), self.kyverno.behaviour);
+            if rule.rule.validate.is_none() && !images || settled[usize::from(first)] {
                 continue;
             }
             let selected = rule.selects(&self.facts());
@@ -243,9 +246,7 @@ impl<'a> Session<'a> {
             };
             let applied = matches!(status, Status::Pass | Status::Fail(_) | Status::Error(_));
             violations.extend(self.settle(policy, rule, status));
-            if applied && policy.applies_one_rule() {
-                break;
-            }
+            settled[usize::from(first)] = applied && policy.applies_one_rule();
         }
         violations
     }
@@ -297,18 +298,20 @@ impl<'a> Session<'a> {
     }
 
     fn settle(&mut self, policy: &Policy, rule: &CompiledRule, status: Status) -> Option<Violation> {
-        let action = policy.action(&rule.rule, &self.facts(), self.kyverno.behaviour.each_rule_decides);
+        let behaviour = self.kyverno.behaviour;
+        let first = policy.asks_first(&rule.rule, &self.facts(), behaviour);
+        let enforced = first && policy.action(&rule.rule, &self.facts(), behaviour) == Action::Enforce;
         let violation =
             |message| Violation { policy: policy.key(), rule: rule.name(), reference: rule.reference.clone(), message };
         match status {
             Status::Pass | Status::Skip => None,
             Status::Unknown(why) => {
-                let may_refuse = policy.is_enforced() && (action == Action::Enforce || policy.fails_closed());
+                let may_refuse = enforced || first && policy.fails_closed();
                 self.unknown(&rule.reference, if may_refuse { Might::Refuse } else { Might::Audit }, why);
                 None
             }
-            Status::Fail(message) if action == Action::Enforce => Some(violation(message)),
-            Status::Error(message) if policy.is_enforced() && policy.fails_closed() => Some(violation(message)),
+            Status::Fail(message) if enforced => Some(violation(message)),
+            Status::Error(message) if first && policy.fails_closed() => Some(violation(message)),
             Status::Fail(_) | Status::Error(_) => {
                 self.review.audit.push(rule.reference.clone());
                 None

@@ -8,6 +8,13 @@ use semver::Version;
 pub(super) struct Behaviour {
     /// 1.19: every rule's own failure action decides; before, the policy's first.
     pub(super) each_rule_decides: bool,
+    /// 1.19: `context` beside `validate.cel` is refused.
+    pub(super) cel_without_context: bool,
+    /// 1.19: overrides of failure actions ask for the namespace's labels wherever they are read.
+    pub(super) overrides_read_labels: bool,
+    /// Before 1.19: an exception whose conditions cannot be evaluated takes all others with it
+    /// (Kyverno `pkg/engine/utils/exceptions.go`).
+    pub(super) broken_exceptions_spoil_others: bool,
     /// Before 1.19: `validate.assert` acts; since then it is silently without effect
     /// (Kyverno `api/kyverno/v1/common_types.go`).
     pub(super) assertions_act: bool,
@@ -42,6 +49,9 @@ impl Behaviour {
         let since = |minor| at_least(version, 1, minor);
         Self {
             each_rule_decides: since(19),
+            cel_without_context: since(19),
+            overrides_read_labels: since(19),
+            broken_exceptions_spoil_others: !since(19),
             assertions_act: !since(19),
             strict_inequality: since(19),
             failed_lists_are_errors: since(18),

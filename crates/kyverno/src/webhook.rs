@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::policy::{CompiledRule, Policy, descriptions};
 use super::version::Behaviour;
-use super::{cel, kind};
+use super::{cel, kind, webhook_contents, webhook_variables};
 
 /// Variables in a text, as the webhook replaces them before it reads a patch.
 static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{[^{}]*\}\}").ok());
@@ -28,6 +28,7 @@ pub(super) fn refusals(policy: &Policy, behaviour: Behaviour) -> Vec<Diagnostic>
         checker.mutation(rule);
         checker.generation(rule);
         checker.images(rule);
+        checker.contents(rule, behaviour);
     }
     if !behaviour.each_rule_decides {
         checker.actions();
@@ -91,6 +92,11 @@ impl Checker<'_> {
     fn admission(&mut self) {
         let policy = self.policy;
         let spec = policy.spec();
+        let overrides = spec.validation_failure_action_overrides.as_ref().is_some_and(|list| !list.is_empty());
+        if overrides && &*policy.object.meta.object.kind == "Policy" {
+            let message = "validationFailureActionOverrides is supported only with ClusterPolicy";
+            self.refuse("overrides-in-policy", &policy.object.meta.whole(), message);
+        }
         let acts = |rule: &Rule| rule.mutate.is_some() || rule.generate.is_some() || rule.verify_images.is_some();
         if spec.admission == Some(false) && spec.rules.iter().flatten().any(|rule| acts(rule)) {
             let whole = policy.object.meta.whole();
@@ -118,6 +124,14 @@ impl Checker<'_> {
             if let Some(sub) = sub.filter(|_| !wild && self.background() && rule.rule.validate.is_some()) {
                 self.refuse("subresource-in-background", at, format!("background scan enabled with subresource {sub}"));
             }
+        }
+    }
+
+    fn contents(&mut self, rule: &CompiledRule, behaviour: Behaviour) {
+        let mut faults = webhook_contents::faults(&rule.rule);
+        faults.extend(webhook_variables::faults(&rule.rule, self.background(), behaviour));
+        for (code, message) in faults {
+            self.refuse(code, &rule.reference, message);
         }
     }
 
@@ -180,15 +194,19 @@ impl Checker<'_> {
         }
     }
 
-    /// Before 1.19 the first action decides for all rules (kyverno/kyverno#16557).
+    /// Before 1.19, of a policy whose webhook has conditions, the first action decides for all rules
+    /// (kyverno/kyverno#16557; of others only the rules that enforce are asked, `pkg/policycache/cache.go`).
     fn actions(&mut self) {
         let spec = self.policy.spec();
+        if !self.policy.has_own_webhook() {
+            return;
+        }
         let rules = spec.rules.iter().flatten().filter_map(|rule| rule.validate.as_ref());
         let mut written = rules.filter_map(|validate| validate.failure_action.as_ref());
         let Some(first) = written.next() else { return };
         if let Some(other) = written.find(|action| !action.value.eq_ignore_ascii_case(&first.value)) {
             let message = format!(
-                "before Kyverno 1.19 `failureAction: {}` has no effect: the first rule's `{}` holds for all",
+                "before Kyverno 1.19 `failureAction: {}` has no effect beside `matchConditions`: the first rule's `{}` holds for all",
                 other.value, first.value
             );
             let at = self.policy.object.meta.rule("spec.rules", other.at);

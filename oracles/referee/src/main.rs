@@ -7,6 +7,7 @@ mod comparison;
 mod exceptions;
 mod fidelity;
 mod istio;
+mod kyverno;
 mod oracle;
 mod question;
 mod search;
@@ -34,6 +35,8 @@ enum Command {
     Cilium(Comparison),
     /// Hold the model against istiod, Envoy and ztunnel's rules.
     Istio(Comparison),
+    /// Hold the model against Kyverno's engine.
+    Kyverno(Comparison),
     /// Write the page of all comparisons.
     Page {
         /// Where comparisons were recorded.
@@ -91,6 +94,7 @@ fn run(command: &Command) -> Result<bool, Failure> {
     match command {
         Command::Cilium(comparison) => finish(comparison, &comparison::compare::<cilium::Cilium>(comparison)?),
         Command::Istio(comparison) => finish(comparison, &comparison::compare::<istio::Istio>(comparison)?),
+        Command::Kyverno(comparison) => finish(comparison, &comparison::compare::<kyverno::Kyverno>(comparison)?),
         Command::Page { records, page } => fidelity::write(records, page).map(|()| true),
     }
 }

@@ -85,7 +85,7 @@ fn one(cell: &Cell, decision: &Decision, engine: &str, tally: &mut Tally) -> Opt
 }
 
 /// The reason of a decision without what differs between cells.
-fn why(detail: &str) -> String {
+pub(crate) fn why(detail: &str) -> String {
     let words = detail.split(' ').take_while(|word| !word.contains(['/', '`'])).take(14);
     words.collect::<Vec<_>>().join(" ").trim_end_matches(':').to_owned()
 }
