@@ -18,7 +18,7 @@ spec: {containers: [{name: c, image: x, ports: [{containerPort: 80}]}]}
 
 fn kyverno(key: &str) -> String {
     let rule = format!(
-        "{{name: r, match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}, preconditions: {{all: [{{key: \"{{{{ {key} }}}}\", operator: Equals, value: x}}]}}, validate: {{message: m, deny: {{}}}}}}"
+        "{{name: r, match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}, preconditions: {{all: [{{key: \"{{{{ {key} }}}}\", operator: Equals, value: x}}]}}, validate: {{failureAction: Enforce, message: m, deny: {{}}}}}}"
     );
     format!("apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: p}}\nspec: {{rules: [{rule}]}}{POD}")
 }
@@ -59,7 +59,8 @@ fn deep_and_endless_expressions_leave_open_what_they_decide() {
     ] {
         let said = said(&manifests);
         let head: String = manifests.chars().skip(150).take(120).collect();
-        assert!(said.contains("unmodelled") || said.contains("unknown"), "{head}…\n{said}");
+        let left_open = ["unmodelled", "unknown", "undefined-variable"].iter().any(|word| said.contains(word));
+        assert!(left_open && said.len() < 20_000, "{head}…\n{said}");
     }
 }
 

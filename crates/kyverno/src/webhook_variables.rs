@@ -13,6 +13,9 @@ use super::policy::descriptions;
 use super::webhook_contents::Refused;
 use super::{version, wildcard};
 
+/// So many characters of a variable are shown.
+const MOST_SHOWN: usize = 100;
+
 static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{([^{}]*)\}\}").ok());
 /// What needs no entry of the context (Kyverno `pkg/engine/context/context.go`, `ReservedKeys`).
 static GIVEN: LazyLock<Option<Regex>> =
@@ -149,7 +152,10 @@ fn undefined(variable: &str, rule: &Rule, background: bool) -> Option<Refused> {
         };
         patterns.iter().any(|pattern| wildcard::matches(pattern, &query))
     });
-    (!defined).then(|| ("undefined-variable", format!("variable {query} is not defined")))
+    // A name that anybody could read in an error is short.
+    let shown: String = query.chars().take(MOST_SHOWN).collect();
+    let cut = if shown.len() < query.len() { "…" } else { "" };
+    (!defined).then(|| ("undefined-variable", format!("variable {shown}{cut} is not defined")))
 }
 
 /// The entries of the rule and of all its loops.

@@ -137,6 +137,8 @@ fn options(bytes: usize) -> serde_saphyr::Options {
         duplicate_keys: DuplicateKeyPolicy::Error,
         legacy_octal_numbers: true,
         with_snippet: false,
+        // Nobody reads them here, and more than 96 of them in a row would be refused.
+        emit_comments: false,
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             max_documents: 200_000,
