@@ -147,18 +147,15 @@ fn add(document: &mut Value, path: &[String], value: Value) -> Result<(), Fault>
 /// a new one in front of it (evanphx/json-patch 5.9.11 `patch.go`, `ensurePathExists`).
 fn item<'i>(items: &'i mut Vec<Value>, part: &str, next: &str) -> Option<&'i mut Value> {
     let there = index(part, items.len()).filter(|at| items.get(*at).is_some_and(|item| !item.is_null()));
-    let at = match there {
-        Some(at) => at,
-        None => {
-            let wanted = part.parse::<usize>().ok().filter(|at| *at < 1024).unwrap_or_default();
-            while items.len() < wanted {
-                items.push(Value::Null);
-            }
-            let at = index(part, items.len() + 1).filter(|at| *at <= items.len())?;
-            items.insert(at, parent_of(next)?);
-            at
-        }
-    };
+    if let Some(at) = there {
+        return items.get_mut(at);
+    }
+    let wanted = part.parse::<usize>().ok().filter(|at| *at < 1024).unwrap_or_default();
+    while items.len() < wanted {
+        items.push(Value::Null);
+    }
+    let at = index(part, items.len() + 1).filter(|at| *at <= items.len())?;
+    items.insert(at, parent_of(next)?);
     items.get_mut(at)
 }
 

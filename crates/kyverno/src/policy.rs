@@ -180,15 +180,15 @@ fn chooses(entry: &FailureActionOverride, facts: &Facts<'_>, behaviour: Behaviou
     let subject = facts.subject;
     // A Namespace that is only made is none yet.
     let made = subject.is_namespace() && subject.old.is_none() && behaviour.overrides_read_labels;
-    let name = if made { "" } else { subject.namespace_or_own_name() };
-    let names = entry.namespaces.as_deref().unwrap_or_default();
-    let named = !name.is_empty() && names.iter().any(|pattern| wildcard::matches(pattern, name));
+    let namespace = if made { "" } else { subject.namespace_or_own_name() };
+    let patterns = entry.namespaces.as_deref().unwrap_or_default();
+    let named = !namespace.is_empty() && patterns.iter().any(|pattern| wildcard::matches(pattern, namespace));
     if named || !behaviour.overrides_read_labels {
         return named;
     }
     match &entry.namespace_selector {
-        None => names.is_empty(),
-        Some(_) if name.is_empty() => false,
+        None => patterns.is_empty(),
+        Some(_) if namespace.is_empty() => false,
         Some(selector) if subject.is_namespace() => {
             labelled(selector, &subject.old.as_ref().map(|old| text_map(old, "labels")).unwrap_or_default())
         }

@@ -276,8 +276,9 @@ impl Texts {
     }
 
     fn generation(&mut self, generate: &Generate) {
-        let own = [&generate.api_version, &generate.kind, &generate.name, &generate.namespace];
-        own.into_iter().for_each(|text| self.text(text.as_deref()));
+        for text in [&generate.api_version, &generate.kind, &generate.name, &generate.namespace] {
+            self.text(text.as_deref());
+        }
         self.value(generate.data.as_ref());
         for each in generate.foreach.iter().flatten() {
             self.generating_loop(each);
@@ -287,8 +288,9 @@ impl Texts {
     fn generating_loop(&mut self, each: &GenerateForEach) {
         self.context(each.context.as_deref());
         self.conditions(each.preconditions.as_ref());
-        let own = [&each.api_version, &each.kind, &each.name, &each.namespace];
-        own.into_iter().for_each(|text| self.text(text.as_deref()));
+        for text in [&each.api_version, &each.kind, &each.name, &each.namespace] {
+            self.text(text.as_deref());
+        }
         self.value(each.data.as_ref());
     }
 }

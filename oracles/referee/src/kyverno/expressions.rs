@@ -53,7 +53,7 @@ pub(super) fn policy() -> impl Strategy<Value = Value> {
         let validations = prop::collection::vec(expression(pods), 1..3);
         (validations, prop::option::weighted(0.3, expression(false)), actions(), Just(pods), selection()).prop_map(
             |(validations, condition, actions, pods, selection)| {
-                made(&validations, condition, actions, pods, selection)
+                made(&validations, condition, &actions, pods, selection)
             },
         )
     })
@@ -73,7 +73,7 @@ fn selection() -> impl Strategy<Value = Value> {
     ])
 }
 
-fn made(validations: &[&str], condition: Option<&str>, actions: Value, pods: bool, mut selection: Value) -> Value {
+fn made(validations: &[&str], condition: Option<&str>, actions: &Value, pods: bool, mut selection: Value) -> Value {
     let resources = if pods { json!(["pods"]) } else { json!(["pods", "services", "configmaps", "namespaces"]) };
     selection["resourceRules"] = json!([
         {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": resources},
