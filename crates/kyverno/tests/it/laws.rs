@@ -120,7 +120,8 @@ proptest! {
             let rule = json!({"name": "r", "match": {"any": [filter]}, "validate": {"failureAction": "Enforce", "message": "m", "deny": {}}});
             review(&[policy(&cluster_policy("p", &rule))], &object).refused.is_some()
         };
-        let refused = review(&[rule(excluded.clone())], &object).refused.is_some();
+        // A policy that excludes just what it matches is refused by the webhook, and then refuses nothing itself.
+        let refused = asked(&compiled(&[rule(excluded.clone())]), &object).refused.is_some();
         prop_assert_eq!(refused, selected(&matched) && !selected(&excluded));
     }
 

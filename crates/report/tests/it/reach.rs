@@ -8,6 +8,7 @@ use airtight_model::path::Engine;
 use airtight_model::path::reach::{CellVerdict, Reachability, Scope, View};
 use airtight_report::{Style, reach};
 use airtight_testkit::worlds;
+use serde_json::json;
 
 fn text(matrix: &Reachability<'_, '_>, all: bool) -> String {
     let mut out = Vec::new();
@@ -173,9 +174,28 @@ fn folded_rows_say_what_each_of_them_said() {
         let ends = (bare(whole.row_name(cell.row)), bare(whole.target_name(cell.target)));
         assert!(said.get(&ends).is_some_and(|said| said.contains(&cell.verdict)), "{ends:?}: {:?}", cell.verdict);
     }
-    let nearby = |matrix: &Reachability<'_, '_>| {
-        (0..matrix.rows().len()).filter(|row| matrix.rows()[*row].near.is_some()).count()
-    };
-    assert!(nearby(&folded) < nearby(&whole), "nothing is folded");
     assert!(folded.cells().filter(|cell| cell.bases().next().is_some()).count() > 100);
+}
+
+/// Nodes are told apart where policies name them, and come together again where what is named is both.
+#[test]
+fn nodes_are_one_row_where_it_makes_no_difference_which() {
+    let nodes_of = |entities: &[&str]| {
+        let container = json!({"name": "api", "image": "api", "ports": [{"containerPort": 8080}]});
+        let objects = [
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app"}}),
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "api", "namespace": "app"},
+                   "spec": {"containers": [container]}}),
+            json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy",
+                   "metadata": {"name": "nodes", "namespace": "app"},
+                   "spec": {"endpointSelector": {}, "ingress": [{"fromEntities": entities}]}}),
+        ];
+        let world = worlds::of(&worlds::documents(&objects), "reference");
+        let engine = Engine::compile(&world);
+        let matrix = Reachability::compute(&engine, &Scope { view: View::Usual, ..Scope::default() }).folded();
+        let names = (0..matrix.rows().len()).map(|row| matrix.row_name(row));
+        names.filter(|name| name.starts_with("node")).collect::<Vec<_>>()
+    };
+    assert_eq!(nodes_of(&["remote-node"]), ["node (same node)", "node (other node)"]);
+    assert_eq!(nodes_of(&["host", "remote-node"]), ["node"]);
 }
