@@ -50,7 +50,9 @@ pub(super) fn read(source: &Source, bounds: Bounds<'_>) -> Result<Vec<Object>, S
         take(name, document.root.to_json(), &mut objects)?;
     }
     if let Some(id) = probe {
-        objects.iter_mut().for_each(|object| mark(&mut object.body, id));
+        for object in &mut objects {
+            mark(&mut object.body, id);
+        }
     }
     objects.sort_by_key(|object| turn(&object.kind));
     Ok(objects)
