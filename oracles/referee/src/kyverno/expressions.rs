@@ -18,7 +18,6 @@ const OF_OBJECTS: &[&str] = &[
     "object.metadata.name.upperAscii() == 'WEB'",
     "object.metadata.name.indexOf('e') == 1",
     "object.metadata.name.replace('w', 'x').contains('x')",
-    "namespaceObject.metadata.labels.team == 'red'",
     "request.namespace == 'shop'",
 ];
 
@@ -37,25 +36,28 @@ const OF_PODS: &[&str] = &[
     "object.spec.containers.all(c, !has(c.ports) || c.ports.all(p, !has(p.hostPort) || p.hostPort == 0))",
 ];
 
-/// An expression; of Pods, if nothing else is looked at.
-pub(super) fn expression(pods: bool) -> impl Strategy<Value = &'static str> {
+/// Of the Namespace, which a rule's expressions ask the cluster for.
+const OF_NAMESPACES: &str = "namespaceObject.metadata.labels.team == 'red'";
+
+/// An expression; of Pods, if nothing else is looked at, and of the Namespace, where it is known.
+pub(super) fn expression(pods: bool, namespaces: bool) -> impl Strategy<Value = &'static str> {
     let mut all = OF_OBJECTS.to_vec();
     if pods {
         all.extend(OF_PODS);
         all.extend(OF_PODS);
     }
+    all.extend(namespaces.then_some(OF_NAMESPACES));
     prop::sample::select(all)
 }
 
 /// A ValidatingPolicy.
 pub(super) fn policy() -> impl Strategy<Value = Value> {
     any::<bool>().prop_flat_map(|pods| {
-        let validations = prop::collection::vec(expression(pods), 1..3);
-        (validations, prop::option::weighted(0.3, expression(false)), actions(), Just(pods), selection()).prop_map(
-            |(validations, condition, actions, pods, selection)| {
+        let validations = prop::collection::vec(expression(pods, true), 1..3);
+        (validations, prop::option::weighted(0.3, expression(false, true)), actions(), Just(pods), selection())
+            .prop_map(|(validations, condition, actions, pods, selection)| {
                 made(&validations, condition, &actions, pods, selection)
-            },
-        )
+            })
     })
 }
 

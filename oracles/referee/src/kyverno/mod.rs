@@ -40,7 +40,8 @@ impl Engine for Kyverno {
     const OUT_OF_SCOPE: &'static [&'static str] = &[
         "what the engine asks a cluster or a registry: `apiCall`, `globalReference`, `imageRegistry`, `verifyImages`, clones",
         "what its webhook asks a cluster about a policy: whether kinds and permissions are there",
-        "what deletions make, and the order of policies, which Go's maps decide",
+        "what deletions make; `namespaceObject` in rules, for which the engine asks the cluster",
+        "what Go's maps decide: the order of policies, and which of several labels a key with wildcards stands for",
         "MutatingPolicies and GeneratingPolicies, and exceptions to ValidatingPolicies",
         "webhooks' selectors and resource filters, which the API server and the configuration decide",
     ];

@@ -1,6 +1,8 @@
 //! Entries that match one hop → what happens to it (Cilium `pkg/policy/testutils/simulate.go`,
 //! `pkg/policy/repository.go`, `bpf/lib/policy.h`).
 
+use std::collections::HashSet;
+
 use airtight_manifest::RuleRef;
 use airtight_manifest::cilium::{AuthenticationMode, Direction, Entity};
 
@@ -12,6 +14,9 @@ use super::selector::Key;
 use super::{CniPolicy, explain};
 use crate::policy::{Decision, Effect, Reason};
 use crate::world::{Pod, World};
+
+/// Up to so many rules are told apart faster one by one than by their hashes.
+const FEW: usize = 16;
 
 /// One side of a hop: the endpoint that policies bind here, and the other end as it sees it.
 pub(super) struct Side<'a> {
@@ -286,7 +291,7 @@ fn without<'a>(matched: &[Matched<'a>], dropped: impl Fn(EntryVerdict) -> bool) 
 
 /// A decision with the groups of addresses by which its rules match.
 fn with_groups(mut decision: Decision, matched: &[Matched<'_>]) -> Decision {
-    for entry in matched.iter().map(|matched| matched.entry) {
+    for entry in matched.iter().map(|matched| matched.entry).filter(|entry| !entry.groups.is_empty()) {
         let decides = decision.rules.iter().any(|rule| rule.object == entry.rule.object);
         for group in entry.groups.iter().filter(|_| decides) {
             if !decision.rules.contains(group) {
@@ -305,11 +310,16 @@ fn doubtful(matched: &[Matched<'_>]) -> Decision {
 
 /// The rules of entries, each once.
 pub(super) fn rules(matched: &[Matched<'_>]) -> Vec<RuleRef> {
-    let mut rules: Vec<RuleRef> = Vec::new();
-    for matched in matched {
-        if !rules.contains(&matched.entry.rule) {
-            rules.push(matched.entry.rule.clone());
+    let all = matched.iter().map(|matched| &matched.entry.rule);
+    if matched.len() < FEW {
+        let mut rules: Vec<RuleRef> = Vec::new();
+        for rule in all {
+            if !rules.contains(rule) {
+                rules.push(rule.clone());
+            }
         }
+        return rules;
     }
-    rules
+    let mut seen = HashSet::new();
+    all.filter(|rule| seen.insert(*rule)).cloned().collect()
 }
