@@ -13,8 +13,6 @@ mod corpus;
 mod dependencies;
 #[cfg(feature = "live")]
 mod envtest;
-#[cfg(feature = "live")]
-mod guests_real_api;
 mod hostile;
 mod init;
 #[cfg(feature = "live")]
@@ -31,6 +29,8 @@ mod rendering;
 mod shop;
 #[cfg(feature = "live")]
 mod stand_in_docker;
+#[cfg(feature = "live")]
+mod temporary_real_api;
 
 /// The probe of every pod, and of flows from outside: the command itself, which cargo has built before a test starts.
 #[cfg(feature = "live")]

@@ -132,7 +132,17 @@ impl<'c> Kinds<'c> {
             _ => ("discovery", format!("there are no {list} in it")),
         };
         Err(Failure::new(code, format!("the API server says {} to `GET {path}`: {why}", answer.status))
-            .hint("every authenticated user may usually read it (role system:discovery)"))
+            .hint(remedy(answer.status)))
+    }
+}
+
+/// What helps where discovery is answered with a status.
+fn remedy(status: u16) -> &'static str {
+    match status {
+        401 => "the API server does not take these credentials: log in again, or name another context",
+        403 => "every authenticated user may usually read it (role system:discovery)",
+        429 | 500..=599 => "the API server is busy, or not well: try again in a while",
+        _ => "see that the address is an API server's, and not a proxy's or another program's",
     }
 }
 
@@ -265,8 +275,23 @@ mod tests {
             let failure = Kinds::new(&Scripted::answering(&[(200, body)])).find("v1", "Pod").unwrap_err();
             assert_eq!(failure.code, "discovery");
         }
-        let refused = Scripted::answering(&[(403, json!({"message": "no"}))]);
-        assert_eq!(Kinds::new(&refused).find("v1", "Pod").unwrap_err().code, "forbidden");
+    }
+
+    #[test]
+    fn what_helps_follows_from_the_status() {
+        let refusals = [
+            (401, "unauthenticated", "log in again"),
+            (403, "forbidden", "system:discovery"),
+            (429, "api-failing", "try again in a while"),
+            (503, "api-failing", "try again in a while"),
+            (418, "api-refused", "not a proxy's"),
+        ];
+        for (status, code, helps) in refusals {
+            let refusing = Scripted::answering(&[(status, json!({"message": "no"}))]);
+            let failure = Kinds::new(&refusing).find("v1", "Pod").unwrap_err();
+            let hint = failure.hint.unwrap_or_default();
+            assert!(failure.code == code && hint.contains(helps), "{status}: {}: {hint}", failure.code);
+        }
     }
 
     #[test]

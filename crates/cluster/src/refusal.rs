@@ -20,6 +20,7 @@ pub(crate) fn unread(path: &str, answer: &ApiAnswer, verb: &str) -> Failure {
     let hint = match answer.status {
         401 => "the credentials have expired, or are another cluster's".to_owned(),
         403 => format!("grant `{verb}` on {}", place(path, verb)),
+        429 => "the API server is busy: try again in a while".to_owned(),
         _ => "the API server's log says why".to_owned(),
     };
     Failure::new(code_of(answer.status), format!("cannot read {path}: {}", answer.words())).hint(hint)

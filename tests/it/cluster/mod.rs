@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod evidence;
-mod guests;
 mod job;
 mod role;
 mod run;
 mod snapshot;
 mod stage;
+mod temporary;

@@ -83,8 +83,8 @@ fn namespaces(resources: &TemporaryResources<'_>) -> Result<BTreeMap<String, BTr
         let of_runs = all.iter().filter(|each| run_of(each).is_some());
         let (going, there): (Vec<&Value>, Vec<&Value>) = of_runs.partition(|each| is_going(each));
         if let Some(other) = there.iter().find(|each| name(each).starts_with(PREFIX)) {
-            let message = format!("guests of another run are on the cluster (namespace {})", name(other));
-            return Err(Failure::new("other-guests", message)
+            let message = format!("temporary resources of another run are on the cluster (namespace {})", name(other));
+            return Err(Failure::new("other-run", message)
                 .hint("let that run end; if it has crashed, `airtight clean` removes what it made"));
         }
         if going.is_empty() {
@@ -94,7 +94,7 @@ fn namespaces(resources: &TemporaryResources<'_>) -> Result<BTreeMap<String, BTr
         Ok(Look::Open(going.iter().map(|each| name(each)).collect::<Vec<_>>().join(", ")))
     })?;
     waited.map_err(|late| {
-        Failure::new("other-guests", format!("namespaces of an earlier run do not go away: {}", late.last))
+        Failure::new("other-run", format!("namespaces of an earlier run do not go away: {}", late.last))
             .hint("`kubectl describe namespace` says what they wait for")
     })
 }

@@ -140,7 +140,7 @@ fn told(output: &Output) -> String {
 }
 
 #[test]
-fn guests_come_and_go_with_the_printed_role_alone() {
+fn temporary_resources_come_and_go_with_the_printed_role_alone() {
     let Some(site) = Site::start() else { return };
     let flags = ["--apply-policies", "--stand-ins"];
     // Nothing without a role.

@@ -109,7 +109,7 @@ fn clean(stage: &Stage, more: &[&str]) -> Output {
 }
 
 #[test]
-fn a_cluster_without_workloads_is_tried_with_guests() {
+fn a_cluster_without_workloads_is_tried_with_temporary_resources() {
     let stage = empty();
     let output = stage.run(&["--apply-policies", "--stand-ins"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
@@ -130,7 +130,7 @@ fn a_cluster_without_workloads_is_tried_with_guests() {
 }
 
 #[test]
-fn guests_are_what_policies_see_and_no_more() {
+fn temporary_resources_are_what_policies_see_and_no_more() {
     let stage = empty();
     // Whoever is interrupted in the canary leaves things as they are for a moment.
     stage.server.state().ignore_policies();
@@ -278,7 +278,7 @@ fn what_a_killed_run_left_is_found_by_its_label() {
     let output = stage.run(&["--apply-policies"]);
     assert_eq!(output.status.code(), Some(5));
     assert!(
-        told(&output).contains("error[other-guests]") && told(&output).contains("airtight clean"),
+        told(&output).contains("error[other-run]") && told(&output).contains("airtight clean"),
         "{}",
         told(&output)
     );
@@ -389,7 +389,7 @@ fn a_probe_that_does_not_start_in_a_pod_ends_the_run() {
 }
 
 #[test]
-fn guests_are_for_clusters_of_others() {
+fn temporary_resources_are_for_clusters_of_others() {
     let stage = Stage::empty();
     for testbed in ["model", "kind"] {
         let output = Command::new(env!("CARGO_BIN_EXE_airtight"))
