@@ -74,6 +74,7 @@ mod json_patch;
 mod kind;
 mod mutation;
 mod pattern;
+mod pattern_chance;
 mod place;
 mod pod;
 mod policy;

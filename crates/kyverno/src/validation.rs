@@ -10,6 +10,7 @@ use super::condition::Conditions;
 use super::context::Context;
 use super::fault::Fault;
 use super::pattern::{self, Mismatch};
+use super::pattern_chance::left_to_chance;
 use super::policy::{CompiledRule, read_nested};
 use super::review::Status;
 use super::version::Behaviour;
@@ -102,6 +103,7 @@ impl Validator<'_> {
         let over = |pattern: &Value| if check.of_object { self.rule.over_object(pattern) } else { pattern.clone() };
         if let Some(pattern) = check.pattern {
             let pattern = context.substitute(&over(pattern))?;
+            certain(object, &pattern)?;
             return Ok(match pattern::check(object, &pattern) {
                 Ok(()) => Status::Pass,
                 Err(Mismatch::Skip { .. }) => Status::Skip,
@@ -118,6 +120,7 @@ impl Validator<'_> {
         };
         let patterns: Vec<Value> =
             patterns.iter().map(|pattern| context.substitute(&over(pattern))).collect::<Result<_, _>>()?;
+        patterns.iter().try_for_each(|pattern| certain(object, pattern))?;
         Ok(self.any_of(&patterns, context, object))
     }
 
@@ -245,4 +248,12 @@ fn prefixed(what: &str, fault: Fault) -> Status {
 
 fn with_stop(message: String) -> String {
     if message.ends_with('.') { message } else { message + "." }
+}
+
+/// A pattern whose outcome does not depend on the order of a map.
+fn certain(object: &Value, pattern: &Value) -> Result<(), Fault> {
+    match left_to_chance(object, pattern) {
+        Some(key) => Err(Fault::unknown(format!("`{key}` stands for whichever of several keys Kyverno meets first"))),
+        None => Ok(()),
+    }
 }
