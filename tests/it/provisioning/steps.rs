@@ -58,8 +58,11 @@ fn a_cluster_comes_up_in_order_and_a_second_up_changes_nothing() {
         "cluster airtight of stack small is up\n  export KUBECONFIG=[folder]/state/airtight/airtight/kubeconfig\n"
     );
     let made = changes(&machine);
+    // What is applied before its definition is served is applied again, and may be fetched again for that.
+    let mut once = sorted(made.clone());
+    once.dedup_by(|later, earlier| later == earlier && later.starts_with("fetched"));
     assert_eq!(
-        sorted(made.clone()),
+        once,
         [
             "docker network create",
             "docker pull docker.io/kindest/node:v1.31.9",
