@@ -10,9 +10,11 @@ use clap_complete::Shell;
 
 use super::error::CliError;
 use super::output::{Output, UntilClosed};
-use super::{bundle, diagnostics, diff, error, explain, images, init, list, matrix, rbac, render, run, schema, stacks};
+use super::{
+    bundle, diagnostics, diff, error, explain, images, init, list, matrix, probe, rbac, render, run, schema, stacks,
+};
 #[cfg(feature = "live")]
-use super::{clean, down, job, preflight, probe, snapshot, status, up};
+use super::{clean, down, job, preflight, snapshot, status, up};
 
 /// Proves that a zero-trust Kubernetes network allows what it must and denies what it must.
 #[derive(Debug, Parser)]

@@ -1,6 +1,6 @@
 //! Two sets of manifests compared by what they allow: which flows are newly allowed or denied, and which rules make it so.
 //!
-//! [`side`] is one set; `align` says which sources and destinations of two matrices are the same; `compare` holds every cell
+//! `side` is one set; `align` says which sources and destinations of two matrices are the same; `compare` holds every cell
 //! against its like, and `group` puts together what the same rules moved. [`Moves`] is the result as data; `list` and
 //! `summary` tell it.
 
