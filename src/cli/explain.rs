@@ -94,7 +94,7 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
         writeln!(output.err, "note: {note}").map_err(CliError::Output)?;
     }
     match args.expect.map(|expected| expected.status(&trace, output)).transpose()? {
-        None | Some(ExitStatus::Passed) => Ok(inputs.status(&built)),
+        None | Some(ExitStatus::Passed) => Ok(inputs.status(&built, &engine)),
         Some(otherwise) => Ok(otherwise),
     }
 }

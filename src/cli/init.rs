@@ -62,7 +62,8 @@ pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
     let inputs = Inputs::of_manifests(&args.manifests, &args.stack, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
     let mut findings = inputs.findings(&built);
-    findings.extend(Engine::compile(&built.world).findings());
+    let engine = Engine::compile(&built.world);
+    findings.extend(engine.findings());
     output.diagnostics(&findings, &inputs.sources())?;
     let drafted = draft(&built.world, args.namespace.as_deref(), airtight_matrix::run::today())?;
     match &target {
@@ -76,7 +77,7 @@ pub fn init(args: &InitArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliE
         OutputFormat::Table => tell(&drafted, args, output).map_err(CliError::Output)?,
         format @ (OutputFormat::Json | OutputFormat::Yaml) => output.serialized(&document(&drafted)?, format)?,
     }
-    Ok(inputs.status(&built))
+    Ok(inputs.status(&built, &engine))
 }
 
 /// Where the scenarios are written.

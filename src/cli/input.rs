@@ -11,6 +11,7 @@ use airtight_manifest::{
 };
 use airtight_matrix::run::ExitStatus;
 use airtight_matrix::scenario::{Catalogue, Plan, named_ports};
+use airtight_model::path::Engine;
 use airtight_model::world::{Built, Environment, World, build};
 use clap::Args;
 
@@ -172,10 +173,12 @@ impl Inputs {
         self.manifests.findings.iter().chain(missing).cloned().collect()
     }
 
-    /// How a command ends that has shown what it was asked for: an object that is refused is missing from what it showed.
+    /// How a command ends that has shown what it was asked for: an object that is refused, or that by its `engine`'s word
+    /// the agent ignores, is missing from what it showed.
     #[must_use]
-    pub fn status(&self, built: &Built) -> ExitStatus {
-        if self.remarks(built).iter().any(Diagnostic::is_error) { ExitStatus::Failed } else { ExitStatus::Passed }
+    pub fn status(&self, built: &Built, engine: &Engine<'_>) -> ExitStatus {
+        let mut findings = self.remarks(built).into_iter().chain(engine.findings());
+        if findings.any(|finding| finding.is_error()) { ExitStatus::Failed } else { ExitStatus::Passed }
     }
 
     /// SHA-256 of every file that was read, by name.

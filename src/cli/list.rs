@@ -1,6 +1,6 @@
 //! `airtight list`: what there is to run, and what it runs on.
 
-use airtight_matrix::run::ExitStatus;
+use airtight_matrix::run::{ExitStatus, shown_flow};
 use airtight_matrix::scenario::{Case, Expectation, Plan};
 use airtight_model::path::Engine;
 use airtight_model::world::World;
@@ -57,9 +57,10 @@ struct Workload {
 pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
     let built = inputs.world()?;
-    let status = inputs.status(&built);
+    let engine = Engine::compile(&built.world);
+    let status = inputs.status(&built, &engine);
     let mut findings = inputs.remarks(&built);
-    findings.extend(Engine::compile(&built.world).findings());
+    findings.extend(engine.findings());
     output.diagnostics(&findings, &inputs.sources())?;
     if args.workloads {
         let rows = workloads(&built.world);
@@ -126,7 +127,7 @@ fn row(case: &Case) -> Row {
             Expectation::Allow(_) => "allow".to_owned(),
             Expectation::Deny(deny) => format!("deny by {}", deny.by),
         },
-        flow: case.flow.to_string(),
+        flow: shown_flow(case),
         title: case.title.clone(),
     }
 }

@@ -102,10 +102,10 @@ pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
         write(path, &reach::svg(&matrix))?;
     }
     if args.html.is_some() || args.svg.is_some() {
-        return Ok(inputs.status(&built));
+        return Ok(inputs.status(&built, &engine));
     }
     args.show(&engine, &matrix, output)?;
-    Ok(inputs.status(&built))
+    Ok(inputs.status(&built, &engine))
 }
 
 impl MatrixArgs {

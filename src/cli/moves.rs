@@ -38,7 +38,7 @@ pub(super) fn moves(args: &DiffArgs, output: &mut Output<'_>) -> Result<ExitStat
     };
     let moves = Moves::between(side(0, &reach), side(1, &reach_after));
     args.output.write(&moves, render_list, render_markdown, output)?;
-    Ok(worst(both, moves.status(args.strict)))
+    Ok(worst(both, &engines, moves.status(args.strict)))
 }
 
 /// What is refused on either side, and what the later set is warned of and the earlier was not.
@@ -66,8 +66,9 @@ fn listen_alike(before: &mut World, after: &mut World) {
 }
 
 /// An object that is refused is missing from what was compared.
-fn worst(both: [(&Inputs, &Built); 2], status: ExitStatus) -> ExitStatus {
-    let refused = both.iter().any(|(inputs, built)| inputs.status(built) != ExitStatus::Passed);
+fn worst(both: [(&Inputs, &Built); 2], engines: &[Engine<'_>; 2], status: ExitStatus) -> ExitStatus {
+    let refused =
+        both.iter().zip(engines).any(|((inputs, built), engine)| inputs.status(built, engine) != ExitStatus::Passed);
     if refused && status != ExitStatus::NothingSelected { ExitStatus::Failed } else { status }
 }
 

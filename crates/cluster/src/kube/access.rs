@@ -87,6 +87,7 @@ impl Access {
     /// The file that is meant; none if none was asked for and there is none.
     fn kubeconfig(&self) -> Result<Option<Kubeconfig>, Failure> {
         if let Some(path) = &self.kubeconfig {
+            endless(path)?;
             return Kubeconfig::read_from(path).map(Some).map_err(|error| unread(&error));
         }
         let set = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
@@ -116,6 +117,25 @@ fn in_cluster() -> Result<Config, Failure> {
         message: format!("there is no kubeconfig, and this is no pod with a service account: {error}"),
         hint: Some("name a kubeconfig with --kubeconfig or KUBECONFIG".to_owned()),
     })
+}
+
+/// A device is no kubeconfig, and some have no end.
+#[cfg(unix)]
+fn endless(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::FileTypeExt;
+
+    let kind = std::fs::metadata(path).map(|metadata| metadata.file_type());
+    let is_device = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_block_device());
+    if is_device {
+        let message = format!("{} is a device, and no kubeconfig", path.display());
+        return Err(Failure::new("kubeconfig", message).hint("name a file with --kubeconfig"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn endless(_: &Path) -> Result<(), Failure> {
+    Ok(())
 }
 
 /// Without the words of the parser, which quote what they could not read: that may be a token or a key.

@@ -6,6 +6,7 @@ mod metadata;
 mod plain;
 mod pod;
 mod service;
+mod service_traffic;
 mod workload;
 
 pub(crate) use formats::{cidr_block, is_label_value, is_port_name, is_subdomain, not_a_cidr};

@@ -36,6 +36,7 @@ const RESTARTS: &[&str] = &["Always", "OnFailure", "Never"];
 
 fn pod_spec(refusals: &mut Refusals<'_>, path: &Path, spec: &PodSpec) {
     refusals.unless(!spec.containers.is_empty(), &path.field("containers"), "a container is required");
+    host_ports(refusals, &path.field("containers"), spec);
     let volumes = volumes(refusals, &path.field("volumes"), spec.volumes.as_deref().unwrap_or_default());
     let inits = spec.init_containers.as_deref().unwrap_or_default();
     let lists = [("initContainers", inits), ("containers", spec.containers.as_slice())];
@@ -124,6 +125,26 @@ fn ports(refusals: &mut Refusals<'_>, path: &Path, ports: &[ContainerPort]) {
         Some((path.index(index).field("name"), name))
     });
     refusals.unique(names);
+}
+
+/// A port of the node is one container's; on the node's own network it is the container's port itself
+/// (`checkHostPortConflicts`, `validateHostNetwork`).
+fn host_ports(refusals: &mut Refusals<'_>, path: &Path, spec: &PodSpec) {
+    let mut taken: Vec<(Path, String)> = Vec::new();
+    for (container, ports) in spec.containers.iter().enumerate().map(|(index, one)| (path.index(index), &one.ports)) {
+        for (index, port) in ports.iter().flatten().enumerate() {
+            let place = container.field("ports").index(index).field("hostPort");
+            let Some(number) = port.host_port.filter(|number| *number != 0) else { continue };
+            if spec.host_network == Some(true) {
+                let message = format!("must be the container's port, {}, on the node's network", port.container_port);
+                refusals.unless(number == port.container_port, &place, message);
+            }
+            let protocol = port.protocol.as_deref().unwrap_or("TCP");
+            let address = port.host_ip.as_deref().unwrap_or_default();
+            taken.push((place, format!("{protocol} {address} {number}")));
+        }
+    }
+    refusals.unique(taken.iter().map(|(path, port)| (path.clone(), port.as_str())));
 }
 
 pub(super) fn no_port_name(name: &str) -> String {

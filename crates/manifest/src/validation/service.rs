@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::fields::{Path, Refusals};
 use super::formats::{is_label, is_label_key, is_label_value, is_subdomain};
-use super::pod;
+use super::{pod, service_traffic};
 use crate::kubernetes::EndpointSlice;
 
 /// The ports on nodes that Services have, as an API server hands them out unless it is told otherwise.
@@ -22,6 +22,7 @@ pub(super) fn check(refusals: &mut Refusals<'_>, spec: &ServiceSpec) {
     refusals.one_of(Some(kind), &["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], &path.field("type"));
     refusals.one_of(spec.session_affinity.as_deref(), &["ClientIP", "None"], &path.field("sessionAffinity"));
     addresses(refusals, &path, spec, kind);
+    service_traffic::check(refusals, &path, spec, kind);
     for (key, value) in spec.selector.iter().flatten() {
         let fits = is_label_key(key) && is_label_value(value);
         refusals.unless(

@@ -25,6 +25,6 @@ pub use record::{
     CanaryRecord, CaseRecord, EvidenceRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary,
     ToolRecord,
 };
-pub use redact::{REDACTED, is_named_secret, redacted_trace};
+pub use redact::{REDACTED, is_named_secret, redacted_trace, shown_flow};
 pub use runner::{judge_all, run};
 pub use schema::schema;

@@ -69,6 +69,12 @@ pub fn redacted_trace(trace: Trace) -> Trace {
     cleared(trace, &secrets)
 }
 
+/// The flow of a case in words, without the secrets of its request.
+#[must_use]
+pub fn shown_flow(case: &Case) -> String {
+    without(&case.flow.to_string(), &of_case(case).collect())
+}
+
 fn cleared<T: Serialize + DeserializeOwned>(whole: T, secrets: &BTreeSet<String>) -> T {
     if secrets.is_empty() {
         return whole;

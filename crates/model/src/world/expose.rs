@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use airtight_manifest::kubernetes;
 use airtight_manifest::{Labels, Object};
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{ServicePort as ApiPort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -40,6 +41,8 @@ pub(super) fn service(
         backends,
         external_endpoints,
         external_traffic: external_traffic(spec),
+        internal_local: spec.internal_traffic_policy.as_deref() == Some("Local"),
+        source_ranges: source_ranges(spec),
         origin: object.meta.whole(),
     }
 }
@@ -61,6 +64,8 @@ pub(super) fn proxy_service(proxy: &Proxy, pods: &[Pod], addresses: &mut Allocat
             ServiceType::ClusterIp => None,
             ServiceType::NodePort | ServiceType::LoadBalancer => Some(proxy.external_traffic),
         },
+        internal_local: false,
+        source_ranges: Vec::new(),
         origin: proxy.origin.clone(),
     }
 }
@@ -69,6 +74,13 @@ fn external_traffic(spec: &ServiceSpec) -> Option<ExternalTraffic> {
     let published = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"))
         || spec.external_ips.as_ref().is_some_and(|addresses| !addresses.is_empty());
     published.then(|| ExternalTraffic::named(spec.external_traffic_policy.as_deref()))
+}
+
+/// What of `loadBalancerSourceRanges` is a range, of a Service that has a load balancer.
+fn source_ranges(spec: &ServiceSpec) -> Vec<IpNet> {
+    let balanced = spec.type_.as_deref() == Some("LoadBalancer");
+    let ranges = spec.load_balancer_source_ranges.iter().flatten().filter(|_| balanced);
+    ranges.filter_map(|text| text.trim().parse().ok()).collect()
 }
 
 /// Addresses that Services have written down, so that none is given away twice.

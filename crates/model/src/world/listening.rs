@@ -53,7 +53,7 @@ pub(super) fn assume(
         ports.remove(&(Protocol::Tcp, HBONE_PORT));
         for (protocol, number) in ports {
             if !pod.ports.iter().any(|port| port.number == number && port.protocol == protocol) {
-                pod.ports.push(ContainerPort { name: None, number, protocol });
+                pod.ports.push(ContainerPort { name: None, number, protocol, host: None });
             }
         }
     }

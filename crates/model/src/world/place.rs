@@ -186,6 +186,7 @@ fn port(port: &ApiPort) -> Option<ContainerPort> {
         name: port.name.clone(),
         number: u16::try_from(port.container_port).ok()?,
         protocol: protocol(port.protocol.as_deref())?,
+        host: port.host_port.and_then(|number| u16::try_from(number).ok()),
     })
 }
 

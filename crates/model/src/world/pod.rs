@@ -61,6 +61,8 @@ pub struct ContainerPort {
     pub number: u16,
     /// Its protocol.
     pub protocol: Protocol,
+    /// `hostPort`: the port of the node that leads to it.
+    pub host: Option<u16>,
 }
 
 /// A kubelet probe over the network; `exec` probes are none.

@@ -315,7 +315,7 @@ fn pod_ports(service_ports: &[ServicePort], implementation: Implementation) -> V
     };
     let listeners = service_ports.iter().filter_map(|entry| match entry.target {
         TargetPort::Number(number) => {
-            Some(ContainerPort { name: entry.name.clone(), number, protocol: entry.protocol })
+            Some(ContainerPort { name: entry.name.clone(), number, protocol: entry.protocol, host: None })
         }
         TargetPort::Name(_) => None,
     });
@@ -323,6 +323,7 @@ fn pod_ports(service_ports: &[ServicePort], implementation: Implementation) -> V
         name: Some((*name).to_owned()),
         number: *number,
         protocol: Protocol::Tcp,
+        host: None,
     });
     listeners.chain(further).collect()
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use airtight_manifest::{Labels, RuleRef};
+use ipnet::IpNet;
 
 use super::Protocol;
 use super::pod::PodId;
@@ -70,6 +71,10 @@ pub struct Service {
     pub external_endpoints: Vec<IpAddr>,
     /// How it treats clients from outside the cluster; none if it is not published to them.
     pub external_traffic: Option<ExternalTraffic>,
+    /// `internalTrafficPolicy: Local`: a client inside is sent to backends on its own node, or nowhere.
+    pub internal_local: bool,
+    /// `loadBalancerSourceRanges`: the clients that its load balancer serves; empty for all.
+    pub source_ranges: Vec<IpNet>,
     /// Where it was written.
     pub origin: RuleRef,
 }

@@ -83,6 +83,10 @@ impl Ways {
         signatures: &mut Signatures,
         bases: &mut Bases,
     ) -> Option<Self> {
+        // Which backends there are is each client's own matter.
+        if service.internal_local {
+            return None;
+        }
         let name = service_host(&service.namespace, &service.name);
         let mut ends = |pods: Option<Vec<(PodId, u16)>>| -> Option<Vec<usize>> {
             let distinct: BTreeSet<(ClassId, u16)> =

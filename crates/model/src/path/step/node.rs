@@ -9,7 +9,7 @@ use crate::path::dial::Dial;
 use crate::path::peer::Peer;
 use crate::path::trace::Check;
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
-use crate::world::{NodeId, Protocol, Service, ServicePort, World};
+use crate::world::{NodeId, Pod, Protocol, Service, ServicePort, World};
 
 /// A process on a node, or what stands behind a NodePort.
 pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> Vec<Step<'w>> {
@@ -54,8 +54,22 @@ fn node_port(world: &World, protocol: Protocol, port: u16) -> Option<(&Service, 
     })
 }
 
+/// A pod that a port of the node leads to, by the CNI's portmap or by Cilium in kube-proxy's place.
+fn with_host_port(world: &World, node: NodeId, protocol: Protocol, port: Option<u16>) -> Option<&Pod> {
+    let led = |pod: &&Pod| {
+        let mut ports = pod.ports.iter();
+        ports.any(|entry| port.is_some() && entry.host == port && entry.protocol == protocol)
+    };
+    world.pods.iter().filter(|pod| !pod.host_network && pod.node == node).find(led)
+}
+
 fn node_check(world: &World, node: NodeId, protocol: Protocol, port: Option<u16>) -> Check {
     let name = &world.node(node).name;
+    if let Some(pod) = with_host_port(world, node, protocol, port) {
+        let detail =
+            format!("{}/{} has this `hostPort` on node {name}, which is not modelled", pod.namespace, pod.name);
+        return check(Checkpoint::Application, Decision::unknown(vec![pod.origin.clone()], detail));
+    }
     let api_server = world.node(node).control_plane && port == Some(6443);
     // Every node runs a kubelet; host-network pods listen in its name.
     let pods = world.pods.iter().filter(|pod| pod.host_network && pod.node == node);

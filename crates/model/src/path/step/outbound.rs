@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::leg::Step;
-use super::{delivery, direct, waypoint};
+use super::{delivery, direct, service, waypoint};
 use crate::path::branch::Branch;
 use crate::path::checks::check;
 use crate::path::connection::{Connection, Relay};
@@ -27,6 +27,11 @@ pub(in crate::path) fn steps<'w>(
 ) -> Vec<Step<'w>> {
     if let Some(answered) = answered_as_lookup(policies, from, to, &connection) {
         return vec![Step::Ends(answered)];
+    }
+    if let DialTarget::Service(target, port) = to
+        && let Some(open) = service::doubt(Dial { policies, from, connection: &connection }, target, *port)
+    {
+        return vec![Step::Ends(open)];
     }
     let captured = from.pod.filter(|_| connection.protocol == Protocol::Tcp);
     match captured.map(|pod| (pod.enrolment, pod)) {

@@ -10,7 +10,7 @@ use crate::path::checks::check;
 use crate::path::dial::Dial;
 use crate::path::target::{DialTarget, host_at, representatives, service_port, sort, target_port};
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
-use crate::world::{NodeId, Pod, Service, ServicePort, TargetPort};
+use crate::world::{Endpoint, NodeId, Pod, Service, ServicePort, TargetPort};
 
 /// One step for each backend that makes a difference.
 pub(super) fn steps<'w>(dial: Dial<'_, 'w>, service: &'w Service, port: u16, speaks_hbone: bool) -> Vec<Step<'w>> {
@@ -78,6 +78,36 @@ fn from_outside<'w>(
         return vec![Step::Ends(no_backend(dial, service, entry.port, Outcome::Timeout, why))];
     }
     steps
+}
+
+/// The end of a client's way to a Service of which what is not modelled would decide about it.
+pub(super) fn doubt(dial: Dial<'_, '_>, service: &Service, port: u16) -> Option<Branch> {
+    in_doubt(dial, service).map(|why| doubtful(dial, service, port, why))
+}
+
+fn in_doubt(dial: Dial<'_, '_>, service: &Service) -> Option<&'static str> {
+    let (world, address) = (dial.world(), dial.from.address);
+    let outside = matches!(dial.from.endpoint, Endpoint::Host(_, _) | Endpoint::Address(_));
+    if outside {
+        // The load balancer, kube-proxy and Cilium in its place each read the ranges in their own way.
+        let left_out =
+            !service.source_ranges.is_empty() && !service.source_ranges.iter().any(|range| range.contains(&address));
+        return left_out
+            .then_some("`loadBalancerSourceRanges` leaves this client out, and who enforces them is not modelled");
+    }
+    // Where every node has a backend, a client meets one like any other.
+    let nodes: BTreeSet<NodeId> = service.backends.iter().map(|pod| world.pod(*pod).node).collect();
+    let somewhere = service.internal_local && nodes.len() < world.nodes.len();
+    somewhere.then_some(
+        "`internalTrafficPolicy: Local` asks backends on the client's own node alone, and not every node has one",
+    )
+}
+
+fn doubtful(dial: Dial<'_, '_>, service: &Service, port: u16, why: &str) -> Branch {
+    let detail = format!("Service {}/{}: {why}", service.namespace, service.name);
+    let decision = Decision::unknown(vec![service.origin.clone()], detail);
+    let to = format!("{}/{}", service.namespace, service.name);
+    dial.nowhere(&to, Some(port), vec![check(Checkpoint::Application, decision)])
 }
 
 /// The port of a Service's traffic at an endpoint that is no pod.
