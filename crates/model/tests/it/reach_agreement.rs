@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use airtight_model::path::reach::{CellVerdict, Nearness, Place, Reachability, Row, Scope, View, Who};
 use airtight_model::path::{Destination, End, Engine, Flow, Source, Trace};
 use airtight_model::policy::{Checkpoint, Layer};
-use airtight_model::world::{PodId, World};
+use airtight_model::world::{PodId, Protocol, World};
 use airtight_testkit::{generated, worlds};
+use serde_json::{Value, json};
 
 #[test]
 fn on_the_reference_set() {
@@ -129,6 +130,51 @@ fn every_service_from_nodes(world: &World) -> usize {
         }
     }
     compared
+}
+
+/// Users outside at every Service: those that are published to them, and no others.
+#[test]
+fn users_outside_reach_what_services_publish() {
+    let container = json!({"name": "api", "image": "api", "ports": [{"containerPort": 8080}]});
+    let service = |name: &str, spec: Value| {
+        let ports = json!([{"port": 80, "targetPort": 8080}]);
+        let mut whole = json!({"selector": {"app": "api"}, "ports": ports});
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "app"}, "spec": whole})
+    };
+    let world = worlds::of(
+        &worlds::documents(&[
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app"}}),
+            json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]},
+                   "metadata": {"name": "api", "namespace": "app", "labels": {"app": "api"}}}),
+            service("inside", json!({})),
+            service("open", json!({"type": "LoadBalancer"})),
+            service("ranged", json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["198.18.7.0/24"]})),
+        ]),
+        "reference",
+    );
+    let engine = Engine::compile(&world);
+    let reach = Reachability::compute(&engine, &Scope { view: View::Service, ..Scope::default() });
+    let outside = reach.rows().iter().position(|row| row.who == Who::Outside).unwrap();
+    let verdict = |name: &str| {
+        let target = (0..reach.targets().len()).find(|target| reach.target_name(*target) == format!("app/{name}:80"));
+        reach.cell(outside, target.unwrap()).verdict
+    };
+    assert_eq!(verdict("inside"), CellVerdict::Absent);
+    assert_eq!(verdict("open"), CellVerdict::Allowed);
+    assert_eq!(verdict("ranged"), CellVerdict::Unknown);
+    for name in ["open", "ranged"] {
+        let flow = Flow {
+            from: Source::Outside,
+            to: Destination::Service("app".to_owned(), name.to_owned()),
+            protocol: Protocol::Tcp,
+            port: Some(80),
+            request: None,
+            tls: None,
+            after: Vec::new(),
+        };
+        agree(&engine.trace(&flow).unwrap(), verdict(name), &flow);
+    }
 }
 
 fn class_of(reach: &Reachability<'_, '_>) -> HashMap<PodId, airtight_model::path::reach::ClassId> {

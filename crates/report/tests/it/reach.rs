@@ -152,7 +152,10 @@ fn requests_that_pass_are_named_and_what_is_exposed_has_a_section() {
     reach::list(&mut out, &matrix, &requests, false, Style::PLAIN).unwrap();
     let listed = String::from_utf8(out).unwrap();
     assert!(listed.contains("by request, such as GET /mcp/teamalpha/x"), "{listed}");
-    assert!(listed.contains("\nexposed\n- from outside: gateway "), "{listed}");
+    // NodePorts as well as gateways.
+    let outside = "azure-auth-gateway/azure-auth-gateway-nginx-external:443, uat-beta/report:8080, \
+                   gateway infrastructure/platform-gateway:8443, ";
+    assert!(listed.contains(&format!("\nexposed\n- from outside: {outside}")), "{listed}");
 }
 
 /// Where it makes no difference whether both ends are on one node, there is one row, and it says what both said.

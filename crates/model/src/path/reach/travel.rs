@@ -18,7 +18,7 @@ use crate::path::target::DialTarget;
 use crate::path::walk::Walk;
 use crate::policy::waypoint::{Binding, WaypointTarget};
 use crate::policy::{Checkpoint, Effect, Layer, Request};
-use crate::world::{GatewayKey, HostId, NodeId, Protocol, Service, service_host};
+use crate::world::{GatewayKey, HostId, NodeId, PodId, Protocol, Role, Service, service_host};
 
 /// Settles every cell that is open yet.
 pub(super) fn fill(policies: &Policies<'_>, grid: &Grid, cells: &mut Cells) {
@@ -71,6 +71,9 @@ impl<'w> Traveller<'_, 'w> {
             }
             Place::Service(index) => {
                 let service = &self.policies.world.services[*index];
+                if self.grid.rows[row].who == Who::Outside {
+                    return self.to_published(service, aim);
+                }
                 Some(self.to_service(&self.peer_near(row, service)?, service, aim))
             }
             Place::Host(id) => Some(self.to_host(&self.inside(row)?, *id, aim.port)),
@@ -190,6 +193,17 @@ impl<'w> Traveller<'_, 'w> {
         }
         let targets = names::targets(world, from, &name, Some(port)).into_iter();
         self.judged(targets.flat_map(|target| self.look_up(from, &name, target, &connection)).collect())
+    }
+
+    /// Users come to what a Service publishes; that of a Gateway's proxy is its Gateway's own address.
+    fn to_published(&self, service: &'w Service, aim: &GridTarget) -> Option<(CellVerdict, Vec<Branch>)> {
+        let world = self.policies.world;
+        let is_gateway = |pod: &PodId| matches!(world.pod(*pod).role, Role::Gateway(_));
+        if service.external_traffic.is_none() || service.backends.iter().any(is_gateway) {
+            return None;
+        }
+        let to = DialTarget::Service(service, aim.port);
+        Some(self.judged(self.walk.dial(&Peer::outside(world), &to, bare(aim.protocol))))
     }
 
     /// Only users come to a Gateway's own address.
