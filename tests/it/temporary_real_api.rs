@@ -108,6 +108,8 @@ impl Site {
             let answer = self.ask(Verb::Apply, &path, Some(body));
             assert!(answer.accepted(), "{answer:?}");
         }
+        // The last that any of these roles grants.
+        self.api.wait_for_grant("/api/v1/nodes");
     }
 
     /// Names of everything with the label of a run, but for namespaces, which no controller ends here.

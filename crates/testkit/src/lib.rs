@@ -19,3 +19,7 @@ pub mod stack;
 pub mod vectors;
 #[cfg(feature = "worlds")]
 pub mod worlds;
+
+/// Tests make and drop many small worlds, as the command does, and with its allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

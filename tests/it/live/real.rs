@@ -127,6 +127,11 @@ fn the_printed_role_allows_what_a_run_asks_for_and_no_more() {
         let user = account();
         cluster.send(&ApiCall { verb, path, body, user: Some(&user) }).unwrap().status
     };
+    // Whoever authorizes hears of a grant a moment later.
+    let until = Instant::now() + Duration::from_secs(30);
+    while as_account(Verb::Get, "/api/v1/nodes", None) == 403 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "airtight-canary-x"}});
     let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {}});
     for (verb, path, body, expected) in [
@@ -219,6 +224,7 @@ fn a_snapshot_of_a_real_one_is_read_with_the_role_that_is_printed() {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "airtight-snapshot"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "runner"}]});
     apply(&cluster, &binding).unwrap();
+    real.wait_for_grant("/api/v1/nodes");
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/three-namespaces/manifests");
     let objects = documents(&example);
     let (namespaces, rest): (Vec<&Value>, Vec<&Value>) =

@@ -8,8 +8,8 @@ use airtight_model::path::{Destination, Source};
 use airtight_model::world::API_SERVER_HOST;
 
 use super::aim::Aim;
-use super::allow_rule::covers;
-use super::survey::{Ending, PROXY, RuleId, Survey, TriedId};
+use super::ledger::TriedId;
+use super::survey::{Ending, PROXY, Survey};
 
 /// A flow that becomes a case.
 #[derive(Debug, Clone, Default)]
@@ -76,14 +76,12 @@ impl<'s> Chooser<'s> {
     /// denied neighbour before others.
     pub(super) fn example(&mut self, rule: &RuleRef) -> Option<TriedId> {
         let survey = self.survey;
-        let ids: Vec<RuleId> = (0..survey.rules.len()).filter(|id| covers(rule, &survey.rules[*id])).collect();
         let mut best: Option<Cost> = None;
-        for (id, tried) in survey.tried.iter().enumerate() {
+        for (id, shared) in survey.ledger.through(rule) {
+            let tried = &survey.tried[id];
             if !matches!(tried.end, Ending::Through { .. }) {
                 continue;
             }
-            let by = tried.allowed_by.iter().filter(|(by, _)| ids.contains(by));
-            let Some(shared) = by.map(|(_, alone)| !alone).min() else { continue };
             let aim = survey.aim(id);
             let boundary = self.boundary(id, rule).map_or(3, |(fitness, _)| fitness.0);
             let source = survey.source_rank(id);
@@ -180,7 +178,7 @@ fn home(source: &Source) -> Option<&str> {
 fn fitness(survey: &Survey, id: TriedId, rule: &RuleRef) -> Option<Fitness> {
     let tried = &survey.tried[id];
     let Ending::Denied { at_lookup, .. } = &tried.end else { return None };
-    let own = tried.denied_by.iter().any(|by| survey.rules[*by].object == rule.object);
+    let own = tried.denied_by.iter().any(|by| survey.ledger.rule(*by).object == rule.object);
     let at_lookup = *at_lookup && !matches!(survey.aim(id).to, Destination::Name(_));
     let rank = match (own, at_lookup) {
         (true, false) => 0,

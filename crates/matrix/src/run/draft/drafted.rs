@@ -8,7 +8,8 @@ use airtight_model::policy::{Layer, Outcome, Reason, TokenState};
 use airtight_model::world::Protocol;
 
 use super::choose::Choices;
-use super::survey::{Ending, Survey, TriedId};
+use super::ledger::TriedId;
+use super::survey::{Ending, Survey};
 use crate::scenario::CaseId;
 
 /// What becomes of a case in a draft.

@@ -9,10 +9,10 @@ use airtight_model::world::{Protocol, TargetPort, World};
 use ipnet::IpNet;
 
 use super::aim::Aim;
-use super::allow_rule::covers;
 use super::choose::Choices;
+use super::ledger::TriedId;
 use super::range::{Range, ranges};
-use super::survey::{Ending, Survey, TriedId, ending};
+use super::survey::{Ending, Survey, ending};
 
 /// Adds the denied flows of the source of `allowed`, the example of `rule`, that differ from what the rule lets
 /// through in the port or the address alone.
@@ -51,7 +51,7 @@ fn at_workload(survey: &Survey, world: &World, rule: &RuleRef, allowed: TriedId)
         return None;
     }
     let through = |id: &TriedId| matches!(survey.tried[*id].end, Ending::Through { .. });
-    let by_rule = |id: &TriedId| survey.tried[*id].allowed_by.iter().any(|(by, _)| covers(rule, &survey.rules[*by]));
+    let by_rule = |id: &TriedId| survey.ledger.lets(rule, *id);
     let governed = |id: &TriedId| match &survey.aim(*id).to {
         Destination::Pod(..) => true,
         Destination::Service(..) => {

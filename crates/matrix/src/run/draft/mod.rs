@@ -11,6 +11,7 @@ mod choose;
 mod document;
 mod drafted;
 mod edge;
+mod ledger;
 mod moved;
 mod neighbour;
 mod notice;

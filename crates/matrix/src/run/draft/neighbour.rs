@@ -8,7 +8,8 @@ use airtight_manifest::ObjectRef;
 use airtight_model::path::{Destination, Source};
 
 use super::choose::{Choices, Chooser};
-use super::survey::{Ending, Survey, TriedId};
+use super::ledger::TriedId;
+use super::survey::{Ending, Survey};
 
 /// The policies that end flows from elsewhere to a workload.
 type Guard = BTreeSet<Arc<ObjectRef>>;
@@ -59,7 +60,7 @@ fn guards(survey: &Survey) -> BTreeMap<&Destination, Guard> {
     let mut guards: BTreeMap<&Destination, Guard> = BTreeMap::new();
     for id in 0..survey.tried.len() {
         let Some((from, to)) = neighbours(survey, id) else { continue };
-        let objects = survey.tried[id].denied_by.iter().map(|rule| &survey.rules[*rule].object);
+        let objects = survey.tried[id].denied_by.iter().map(|rule| &survey.ledger.rule(*rule).object);
         let own = objects.filter(|object| from != to && guards_in(object, to)).cloned();
         guards.entry(&survey.aim(id).to).or_default().extend(own);
     }
@@ -72,5 +73,5 @@ fn guards_in(object: &ObjectRef, home: &str) -> bool {
 }
 
 fn is_guarded(survey: &Survey, id: TriedId, home: &str) -> bool {
-    survey.tried[id].denied_by.iter().any(|rule| guards_in(&survey.rules[*rule].object, home))
+    survey.tried[id].denied_by.iter().any(|rule| guards_in(&survey.ledger.rule(*rule).object, home))
 }

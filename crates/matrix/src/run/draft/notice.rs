@@ -6,7 +6,8 @@ use airtight_model::world::{Objects, World};
 use rayon::prelude::*;
 
 use super::choose::{Choices, Chooser};
-use super::survey::{Ending, Survey, TriedId, ending};
+use super::ledger::TriedId;
+use super::survey::{Ending, Survey, ending};
 use crate::model::Model;
 
 /// How many flows are tried for one policy that nothing notices yet.
@@ -28,7 +29,7 @@ pub(super) fn complete(
         let ablated = Ablated { survey, engine: &engine };
         // Where the policy had a say, it is most likely to be missed.
         let (near, far): (Vec<TriedId>, Vec<TriedId>) =
-            choices.cases.keys().copied().partition(|id| survey.meets(*id, &policy.object));
+            choices.cases.keys().copied().partition(|id| survey.ledger.meets(*id, &policy.object));
         if near.into_par_iter().chain(far).any(|id| ablated.differs(id)) {
             continue;
         }
@@ -62,7 +63,7 @@ impl Ablated<'_> {
     /// Only flows in whose trace the policy has a say can notice that it is gone.
     fn search(&self, object: &ObjectRef, chooser: &mut Chooser<'_>, rule: &RuleRef) -> Option<Found> {
         let survey = self.survey;
-        let mut candidates: Vec<TriedId> = (0..survey.tried.len()).filter(|id| survey.meets(*id, object)).collect();
+        let mut candidates: Vec<TriedId> = survey.ledger.met_by(object);
         candidates.sort_by_key(|id| (chooser.effort(*id), *id));
         for id in candidates.into_iter().take(PATIENCE) {
             match &survey.tried[id].end {

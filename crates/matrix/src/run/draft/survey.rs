@@ -2,41 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
-use airtight_manifest::{ObjectRef, RuleRef};
+use airtight_manifest::RuleRef;
 use airtight_model::path::{Engine, Flow, Source};
 use airtight_model::policy::{Checkpoint, Effect, Layer, Outcome, Reason};
 use rayon::prelude::*;
 
 use super::aim::{Aim, aims, sources};
+use super::ledger::{Ledger, RuleId, TriedId};
 use crate::judge::{Evidence, Observation};
 use crate::model::Model;
 use crate::scenario::got_through;
 
-/// Index of a rule in its survey.
-pub(super) type RuleId = usize;
-
 /// The rank of a proxy as a source: the last.
 pub(super) const PROXY: u8 = 3;
-
-/// Index of a flow in its survey.
-pub(super) type TriedId = usize;
 
 /// All that was tried.
 pub(super) struct Survey {
     pub(super) sources: Vec<Source>,
     pub(super) aims: Vec<Aim>,
     pub(super) tried: Vec<Tried>,
-    pub(super) rules: Vec<RuleRef>,
+    /// The rules that were met.
+    pub(super) ledger: Ledger,
     /// The flows of each aim.
     ranges: Vec<Range<TriedId>>,
     /// Sources that are proxies.
     proxies: BTreeSet<usize>,
     /// Aims by target and port, whatever the request.
     sites: BTreeMap<Site, Vec<usize>>,
-    /// The rules by what they are.
-    ids: BTreeMap<(Arc<ObjectRef>, Option<Arc<str>>), RuleId>,
 }
 
 type Site = (airtight_model::path::Destination, airtight_model::world::Protocol, Option<u16>);
@@ -48,12 +41,8 @@ pub(super) struct Tried {
     pub(super) end: Ending,
     /// Whether nothing need answer there.
     pub(super) edge: bool,
-    /// Rules that let it on somewhere, and whether each did so alone.
-    pub(super) allowed_by: Vec<(RuleId, bool)>,
     /// Rules of the checkpoint that ended it.
     pub(super) denied_by: Vec<RuleId>,
-    /// All rules in its trace.
-    pub(super) met: Vec<RuleId>,
     pub(super) hops: usize,
 }
 
@@ -102,21 +91,23 @@ impl Survey {
         };
         let proxies = (0..sources.len()).filter(|index| is_proxy(&sources[*index])).collect();
         let mut ledger = Ledger::default();
-        let (mut tried, mut ranges) = (Vec::new(), Vec::new());
+        let (mut tried, mut ranges): (Vec<Tried>, Vec<Range<TriedId>>) = (Vec::new(), Vec::new());
         let mut sites: BTreeMap<Site, Vec<usize>> = BTreeMap::new();
         for (batch, some) in aims.chunks(BATCH).enumerate() {
             let seen: Vec<Vec<(usize, Observation)>> =
                 some.par_iter().map(|aim| observe(engine, &sources, aim)).collect();
             for (aim_id, seen) in (batch * BATCH..).zip(seen) {
                 let first = tried.len();
-                tried.extend(seen.iter().map(|(source, seen)| ledger.tried((*source, aim_id), seen, false)));
+                for (source, seen) in &seen {
+                    tried.push(written_down(&mut ledger, tried.len(), (*source, aim_id), seen, false));
+                }
                 ranges.push(first..tried.len());
             }
         }
         for (aim_id, aim) in aims.iter().enumerate() {
             sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim_id);
         }
-        Self { sources, aims, tried, rules: ledger.rules, ranges, proxies, sites, ids: ledger.ids }
+        Self { sources, aims, tried, ledger, ranges, proxies, sites }
     }
 
     /// How the same source fares at an edge: an aim of its own, at which nothing need answer.
@@ -126,12 +117,10 @@ impl Survey {
 
     /// Adds what `probe` saw.
     pub(super) fn add(&mut self, source: usize, aim: Aim, seen: &Observation) -> TriedId {
-        let mut ledger = Ledger { rules: std::mem::take(&mut self.rules), ids: std::mem::take(&mut self.ids) };
         let id = self.tried.len();
-        self.tried.push(ledger.tried((source, self.aims.len()), seen, true));
+        self.tried.push(written_down(&mut self.ledger, id, (source, self.aims.len()), seen, true));
         self.ranges.push(id..id + 1);
         self.aims.push(aim);
-        (self.rules, self.ids) = (ledger.rules, ledger.ids);
         id
     }
 
@@ -171,14 +160,9 @@ impl Survey {
         self.ranges[self.tried[id].aim].clone().filter(move |other| *other != id)
     }
 
-    /// Whether a rule of the object decided anywhere on the way of a flow.
-    pub(super) fn meets(&self, id: TriedId, object: &ObjectRef) -> bool {
-        self.tried[id].met.iter().any(|rule| *self.rules[*rule].object == *object)
-    }
-
     /// The rules that ended a denied flow.
     pub(super) fn stopping(&self, denied: TriedId) -> Vec<RuleRef> {
-        self.tried[denied].denied_by.iter().map(|rule| self.rules[*rule].clone()).collect()
+        self.tried[denied].denied_by.iter().map(|rule| self.ledger.rule(*rule).clone()).collect()
     }
 
     /// The flow of one source at an aim.
@@ -238,43 +222,32 @@ fn one_difference(a: &Aim, b: &Aim) -> bool {
     things.into_iter().filter(|differs| *differs).count() == 1 && a.tls.is_some() == b.tls.is_some()
 }
 
-/// Rules in the order in which they were met.
-#[derive(Default)]
-struct Ledger {
-    rules: Vec<RuleRef>,
-    ids: BTreeMap<(Arc<ObjectRef>, Option<Arc<str>>), RuleId>,
-}
-
-impl Ledger {
-    fn id(&mut self, rule: &RuleRef) -> RuleId {
-        let key = (Arc::clone(&rule.object), rule.rule.clone());
-        *self.ids.entry(key).or_insert_with(|| {
-            self.rules.push(rule.clone());
-            self.rules.len() - 1
-        })
-    }
-
-    fn tried(&mut self, (source, aim): (usize, usize), seen: &Observation, edge: bool) -> Tried {
-        let end = ending(seen, edge);
-        let (allowed_by, denied_by, met) = (Vec::new(), Vec::new(), Vec::new());
-        let mut tried = Tried { source, aim, end, edge, allowed_by, denied_by, met, hops: 0 };
-        let Some(trace) = &seen.evidence.trace else { return tried };
-        tried.hops = trace.hops.len();
-        for check in trace.checks() {
-            let rules: Vec<RuleId> = check.decision.rules.iter().map(|rule| self.id(rule)).collect();
+/// A flow and how it ended, with what was met on its way written down.
+fn written_down(
+    ledger: &mut Ledger,
+    id: TriedId,
+    (source, aim): (usize, usize),
+    seen: &Observation,
+    edge: bool,
+) -> Tried {
+    let end = ending(seen, edge);
+    let mut tried = Tried { source, aim, end, edge, denied_by: Vec::new(), hops: 0 };
+    let Some(trace) = &seen.evidence.trace else { return tried };
+    tried.hops = trace.hops.len();
+    for check in trace.checks() {
+        let alone = check.decision.rules.len() == 1 || check.checkpoint == Checkpoint::Gateway;
+        for rule in &check.decision.rules {
+            let rule = ledger.id(rule);
+            ledger.meet(id, rule);
             if check.decision.effect == Effect::Allow {
-                let alone = rules.len() == 1 || check.checkpoint == Checkpoint::Gateway;
-                tried.allowed_by.extend(rules.iter().map(|rule| (*rule, alone)));
+                ledger.let_on(id, rule, alone);
             }
-            tried.met.extend(rules);
         }
-        if let Some(denial) = trace.denial() {
-            tried.denied_by = denial.decision.rules.iter().map(|rule| self.id(rule)).collect();
-        }
-        tried.met.sort_unstable();
-        tried.met.dedup();
-        tried
     }
+    if let Some(denial) = trace.denial() {
+        tried.denied_by = denial.decision.rules.iter().map(|rule| ledger.id(rule)).collect();
+    }
+    tried
 }
 
 /// How an observation of the model ended; `edge`: nothing need answer there.

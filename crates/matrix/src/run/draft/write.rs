@@ -10,7 +10,8 @@ use airtight_model::world::{Role, World};
 use super::allow_rule::{allow_rules, covers};
 use super::choose::{Choices, Chooser};
 use super::drafted::Drafted;
-use super::survey::{Ending, Survey, TriedId};
+use super::ledger::TriedId;
+use super::survey::{Ending, Survey};
 use super::{document, edge, neighbour, notice, survey};
 use crate::judge::Verdict;
 use crate::model::Model;
@@ -157,9 +158,7 @@ fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
             return "it selects no pod of the manifests".to_owned();
         }
     }
-    let lets_on = |tried: &&survey::Tried| tried.allowed_by.iter().any(|(by, _)| covers(rule, &survey.rules[*by]));
-    let mut stopped = survey.tried.iter().enumerate().filter(|(_, tried)| lets_on(tried)).map(|(id, _)| id);
-    if let Some(id) = stopped.next() {
+    if let Some((id, _)) = survey.ledger.through(rule).first().copied() {
         let end = match &survey.tried[id].end {
             Ending::Denied { layer, .. } => format!("{layer} stops it"),
             Ending::Unknown(why) => format!("the model cannot tell: {why}"),
@@ -169,13 +168,13 @@ fn why_not(world: &World, survey: &Survey, rule: &RuleRef) -> String {
         return format!("whatever it lets on ends elsewhere, such as {}: {end}", survey.flow(id));
     }
     let is_route = matches!(&*rule.object.kind, "HTTPRoute" | "GRPCRoute");
-    let answered = |tried: &survey::Tried| tried.denied_by.iter().any(|by| covers(rule, &survey.rules[*by]));
+    let answered = |tried: &survey::Tried| tried.denied_by.iter().any(|by| covers(rule, survey.ledger.rule(*by)));
     if is_route && survey.tried.iter().any(answered) {
         return "whatever it takes, the proxy answers by itself: there is nobody to reach".to_owned();
     }
-    let unknown = survey.tried.iter().find_map(|tried| match &tried.end {
-        Ending::Unknown(why) if tried.met.iter().any(|met| survey.rules[*met].object == rule.object) => Some(why),
-        Ending::Unknown(_) | Ending::Through { .. } | Ending::Denied { .. } | Ending::Vacuous => None,
+    let unknown = survey.ledger.met_by(&rule.object).into_iter().find_map(|id| match &survey.tried[id].end {
+        Ending::Unknown(why) => Some(why),
+        Ending::Through { .. } | Ending::Denied { .. } | Ending::Vacuous => None,
     });
     match unknown {
         Some(why) => format!("the model cannot tell: {why}"),
