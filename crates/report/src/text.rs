@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 /// The same text with invisible characters (controls, bidirectional overrides, non-characters) spelled out as
 /// `\u{1b}`; line breaks and tabs stay.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hidden) {
+    // Nearly every text is plain ASCII, and there are many.
+    if text.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~')) || !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -23,7 +24,17 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 
 /// [`visible`], on one line.
 pub(super) fn one_line(text: &str) -> String {
+    if is_one_line(text) {
+        return text.to_owned();
+    }
     visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether plain ASCII stands on one line as it is: words between single spaces.
+fn is_one_line(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let plain = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    plain && !text.starts_with(' ') && !text.ends_with(' ') && !bytes.windows(2).any(|pair| pair == b"  ")
 }
 
 /// At most `limit` characters, the last of them an ellipsis if some were cut off.
@@ -68,6 +79,7 @@ mod tests {
         assert_eq!(visible("a\u{1b}[31mb\u{202e}c\u{ffff}\nd"), "a\\u{1b}[31mb\\u{202e}c\\u{ffff}\nd");
         assert_eq!(visible("żółć → 👩‍🚀 ok"), "żółć → 👩‍🚀 ok");
         assert_eq!(one_line(" a\n\tb\r"), "a b\\u{d}");
+        assert_eq!([one_line("a  b"), one_line(" a"), one_line("a "), one_line("a b")], ["a b", "a", "a", "a b"]);
     }
 
     #[test]

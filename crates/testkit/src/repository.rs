@@ -1,7 +1,8 @@
 //! Files of this repository, by their paths from its top, wherever a test runs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use airtight_manifest::{Document, load, yaml};
 
@@ -31,8 +32,13 @@ pub fn document(path: &str) -> Document {
     documents(path).remove(0)
 }
 
-/// The documents of a folder and of all below it, as the program loads them.
+/// The documents of a folder and of all below it, as the program loads them. They are read once.
 #[must_use]
 pub fn folder(path: &str) -> Vec<Document> {
-    load(&root().join(path)).unwrap_or_else(|findings| panic!("{path}: {findings:#?}")).documents
+    static READ: Mutex<BTreeMap<String, Vec<Document>>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let documents = read.entry(path.to_owned()).or_insert_with(|| {
+        load(&root().join(path)).unwrap_or_else(|findings| panic!("{path}: {findings:#?}")).documents
+    });
+    documents.clone()
 }

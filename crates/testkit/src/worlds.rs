@@ -1,6 +1,7 @@
 //! Worlds that come with the program, and those that a file describes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use airtight_manifest::{Document, Node, Position};
 use airtight_model::world::{Endpoint, Environment, HostId, NodeId, World, build};
@@ -19,10 +20,12 @@ pub fn environment() -> Environment {
     Environment::read(&repository::document("manifests/environment.yaml")).unwrap()
 }
 
-/// The reference set on a stack that comes with the program.
+/// The reference set on a stack that comes with the program. It is built once.
 #[must_use]
 pub fn reference(stack: &str) -> World {
-    of(&manifests(), stack)
+    static BUILT: Mutex<BTreeMap<String, World>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(stack.to_owned()).or_insert_with(|| of(&manifests(), stack)).clone()
 }
 
 /// These manifests around which is what is around the reference set, on a stack that comes with the program.

@@ -24,8 +24,8 @@ impl Branch {
     }
 
     /// Puts `hops` before its own.
-    pub(super) fn begin_with(&mut self, hops: &[Hop]) {
-        self.hops.splice(0..0, hops.iter().cloned());
+    pub(super) fn begin_with(&mut self, hops: impl IntoIterator<Item = Hop>) {
+        self.hops.splice(0..0, hops);
     }
 
     fn checks(&self) -> impl Iterator<Item = &Check> {

@@ -66,7 +66,11 @@ impl<'p, 'w> Walk<'p, 'w> {
                 let Leg { hops, from, to, connection } = leg;
                 let known = branches.len();
                 self.send(&from, &to, connection, branches);
-                branches[known..].iter_mut().for_each(|branch| branch.begin_with(&hops));
+                // Most legs lead to one branch, which takes them as they are.
+                if let Some((last, others)) = branches[known..].split_last_mut() {
+                    others.iter_mut().for_each(|branch| branch.begin_with(hops.iter().cloned()));
+                    last.begin_with(hops);
+                }
             }
         }
     }
