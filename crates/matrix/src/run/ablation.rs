@@ -88,6 +88,10 @@ impl Ablation<'_> {
     }
 
     fn missed_without(&self, object: &ObjectRef, reach: &Reach) -> Vec<CaseId> {
+        // Most policies are on nobody's way.
+        if self.part(reach).cases.is_empty() {
+            return Vec::new();
+        }
         let world = self.engine.world().without(object);
         self.missed_in(&self.engine.without(&world, object), reach)
     }

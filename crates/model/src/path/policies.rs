@@ -43,7 +43,7 @@ impl<'w> Policies<'w> {
         }
         Policies {
             world,
-            cni: Arc::new(CniPolicy::compile(world)),
+            cni: Arc::new(self.cni.without(world, object)),
             ztunnel: Arc::clone(&self.ztunnel),
             waypoints: Arc::clone(&self.waypoints),
             waypoint_gateways: Arc::clone(&self.waypoint_gateways),

@@ -8,7 +8,8 @@ use airtight_manifest::cilium::{AuthenticationMode, Direction, Entity};
 
 use super::entry::{Entry, EntryVerdict, PeerMatch, Peers, PortEntry, Tier};
 use super::hop::CniHop;
-use super::identity::{Bound, Class, Identity, Peer};
+use super::identity::{Class, Identity, Peer};
+use super::matching::Bound;
 use super::port::{Transport, container_port};
 use super::selector::Key;
 use super::{CniPolicy, explain};
@@ -70,7 +71,7 @@ impl<'a> Side<'a> {
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &'a Entry> {
         let entries = &self.policy.entries;
-        self.bound().entries.iter().map(move |index| &entries[*index as usize])
+        self.bound().entries.iter().map(move |index| &*entries[*index as usize])
     }
 
     pub(super) fn isolated(&self) -> bool {

@@ -42,40 +42,25 @@ pub(super) enum Class {
 /// An identity.
 #[derive(Debug)]
 pub(super) struct Identity {
+    pub(super) id: IdentityId,
     pub(super) labels: Vec<Label>,
     pub(super) class: Class,
     pub(super) api_server: bool,
     /// The pod's namespace.
     pub(super) namespace: Option<Arc<str>>,
     selected: OnceLock<Box<[u64]>>,
-    pub(super) rules: OnceLock<Rules>,
-}
-
-/// Indices of the entries that select an identity, in order of precedence.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    pub(super) ingress: Bound,
-    pub(super) egress: Bound,
-}
-
-/// The entries of one direction.
-#[derive(Debug, Default)]
-pub(super) struct Bound {
-    pub(super) entries: Vec<u32>,
-    /// Whether one of them isolates.
-    pub(super) isolated: bool,
-    /// Demands on the peers by label of all that allow.
-    pub(super) requires: Vec<SelectorId>,
-    /// The same of all that deny.
-    pub(super) requires_of_denials: Vec<SelectorId>,
-    /// An entry that need not bind it.
-    pub(super) in_doubt: Option<u32>,
 }
 
 impl Identity {
-    fn new(mut labels: Vec<Label>, class: Class, api_server: bool, namespace: Option<Arc<str>>) -> Self {
+    fn new(
+        id: IdentityId,
+        mut labels: Vec<Label>,
+        class: Class,
+        api_server: bool,
+        namespace: Option<Arc<str>>,
+    ) -> Self {
         labels.sort();
-        Self { labels, class, api_server, namespace, selected: OnceLock::new(), rules: OnceLock::new() }
+        Self { id, labels, class, api_server, namespace, selected: OnceLock::new() }
     }
 
     /// Whether a selector matches; computed for all selectors at the first question.
@@ -171,6 +156,10 @@ impl Identities {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     pub(super) fn get(&self, id: IdentityId) -> &Identity {
         &self.list[id.0 as usize]
     }
@@ -254,12 +243,12 @@ impl Known {
         api_server: bool,
         namespace: Option<&Arc<str>>,
     ) -> IdentityId {
-        let identity = Identity::new(labels, class, api_server, namespace.cloned());
+        let id = IdentityId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        let identity = Identity::new(id, labels, class, api_server, namespace.cloned());
         let key = (identity.labels.clone(), class);
         if let Some(id) = self.ids.get(&key) {
             return *id;
         }
-        let id = IdentityId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.list.push(identity);
         self.ids.insert(key, id);
         id

@@ -387,7 +387,7 @@ impl<'a> Lint<'a> {
         let policy = self.policy;
         for (pod, identity) in policy.identities.iter_pods(self.world) {
             let bound: Vec<&Entry> =
-                policy.rules(identity).egress.entries.iter().map(|index| &policy.entries[*index as usize]).collect();
+                policy.rules(identity).egress.entries.iter().map(|index| &*policy.entries[*index as usize]).collect();
             let looks_up = bound
                 .iter()
                 .flat_map(|entry| entry.ports.iter().flatten())

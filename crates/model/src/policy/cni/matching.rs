@@ -5,15 +5,36 @@ use std::sync::Arc;
 use airtight_manifest::cilium::Direction;
 
 use super::entry::{EntryVerdict, PeerMatch, Peers, Subject};
-use super::identity::{Class, Identity, Peer, Rules};
+use super::identity::{Class, Identity, Peer};
 use super::name::NamePattern;
 use super::policy::CniPolicy;
 use super::selector::SelectorId;
 
+/// Indices of the entries that select an identity, in order of precedence.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    pub(super) ingress: Bound,
+    pub(super) egress: Bound,
+}
+
+/// The entries of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    pub(super) entries: Vec<u32>,
+    /// Whether one of them isolates.
+    pub(super) isolated: bool,
+    /// Demands on the peers by label of all that allow.
+    pub(super) requires: Vec<SelectorId>,
+    /// The same of all that deny.
+    pub(super) requires_of_denials: Vec<SelectorId>,
+    /// An entry that need not bind it.
+    pub(super) in_doubt: Option<u32>,
+}
+
 impl CniPolicy {
     /// The entries that bind an identity, found once.
     pub(super) fn rules<'a>(&'a self, identity: &'a Identity) -> &'a Rules {
-        identity.rules.get_or_init(|| self.bind(identity))
+        self.bound[identity.id.number() as usize].get_or_init(|| self.bind(identity))
     }
 
     /// The entries that bind an identity, in order of precedence.

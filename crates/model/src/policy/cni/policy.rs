@@ -1,9 +1,9 @@
 //! Every network policy of a world, compiled.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use airtight_manifest::{Diagnostic, Enforcer, Meta, RuleRef};
+use airtight_manifest::{Diagnostic, Enforcer, Meta, ObjectRef, RuleRef};
 use ipnet::IpNet;
 
 use super::compilation::Compilation;
@@ -11,6 +11,7 @@ use super::dialect::Dialect;
 use super::entry::{Entry, PeerMatch, Peers};
 use super::identity::Identities;
 use super::l7::Layer7;
+use super::matching::Rules;
 use super::name::NamePatterns;
 use super::port::container_port;
 use super::selector::Selectors;
@@ -21,9 +22,11 @@ use crate::world::{Pod, PodId, Protocol, World};
 #[derive(Debug)]
 pub struct CniPolicy {
     pub(super) dialect: Dialect,
-    pub(super) selectors: Selectors,
-    pub(super) entries: Vec<Entry>,
-    pub(super) identities: Identities,
+    pub(super) selectors: Arc<Selectors>,
+    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) identities: Arc<Identities>,
+    /// What binds each identity, once somebody asks.
+    pub(super) bound: Vec<OnceLock<Rules>>,
     pub(super) findings: Vec<Diagnostic>,
     /// Indices of entries by the namespace of their object; none for cluster-wide ones.
     pub(super) by_namespace: HashMap<Option<Arc<str>>, Vec<u32>>,
@@ -31,7 +34,7 @@ pub struct CniPolicy {
     /// (Cilium `pkg/policy/cell/policy_importer.go`, `updatePrefixes`; `pkg/labels/cidr.go`, `GetCIDRLabels`).
     pub(super) prefixes: Vec<IpNet>,
     /// Container ports by name over the whole cluster; none where two pods disagree.
-    pub(super) named_ports: BTreeMap<String, Vec<(Protocol, Option<u16>)>>,
+    pub(super) named_ports: Arc<BTreeMap<String, Vec<(Protocol, Option<u16>)>>>,
     /// Objects that change what any agent does, in ways that are not modelled.
     pub(super) blind: Vec<RuleRef>,
     /// Policies of which admission leaves open whether they exist as they are written.
@@ -58,24 +61,44 @@ impl CniPolicy {
             cluster::compile(&mut compilation, object);
         }
         let Compilation { selectors, entries, findings, .. } = compilation;
+        let entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
         let identities = Identities::of(world, &dialect);
         Self {
             by_namespace: by_namespace(&entries),
             prefixes: prefixes(world, &entries),
-            named_ports: named_ports(world),
-            blind: world
-                .objects
-                .unmodelled
-                .iter()
-                .filter(|rule| BLINDING.contains(&&*rule.object.kind))
-                .cloned()
-                .collect(),
+            named_ports: Arc::new(named_ports(world)),
+            blind: blind(world),
             in_doubt: in_doubt(world),
             dialect,
-            selectors,
+            selectors: Arc::new(selectors),
             entries,
-            identities,
+            bound: unbound(&identities),
+            identities: Arc::new(identities),
             findings,
+        }
+    }
+
+    /// Those of `world`, which lacks `object` and nothing else. Every policy is compiled for itself, so that what is left
+    /// stays as it is; a group of ranges is part of others.
+    pub(crate) fn without(&self, world: &World, object: &ObjectRef) -> Self {
+        if &*object.kind == "CiliumCIDRGroup" {
+            return Self::compile(world);
+        }
+        let others = self.entries.iter().filter(|entry| *entry.rule.object != *object);
+        let entries: Vec<Arc<Entry>> = others.cloned().collect();
+        let findings = self.findings.iter().filter(|finding| !finding.about.contains(object));
+        Self {
+            dialect: self.dialect.clone(),
+            selectors: Arc::clone(&self.selectors),
+            by_namespace: by_namespace(&entries),
+            prefixes: prefixes(world, &entries),
+            named_ports: Arc::clone(&self.named_ports),
+            blind: blind(world),
+            in_doubt: in_doubt(world),
+            bound: unbound(&self.identities),
+            identities: Arc::clone(&self.identities),
+            findings: findings.cloned().collect(),
+            entries,
         }
     }
 
@@ -124,12 +147,22 @@ impl CniPolicy {
     }
 }
 
+/// Nothing is known yet of what binds whom.
+fn unbound(identities: &Identities) -> Vec<OnceLock<Rules>> {
+    std::iter::repeat_with(OnceLock::new).take(identities.len()).collect()
+}
+
+fn blind(world: &World) -> Vec<RuleRef> {
+    let unmodelled = world.objects.unmodelled.iter();
+    unmodelled.filter(|rule| BLINDING.contains(&&*rule.object.kind)).cloned().collect()
+}
+
 fn in_doubt(world: &World) -> Vec<RuleRef> {
     let doubtful = world.objects.metas().filter(|meta| meta.admission_in_doubt());
     doubtful.filter(|meta| Enforcer::of(&meta.object) == Some(Enforcer::Cni)).map(Meta::whole).collect()
 }
 
-fn prefixes(world: &World, entries: &[Entry]) -> Vec<IpNet> {
+fn prefixes(world: &World, entries: &[Arc<Entry>]) -> Vec<IpNet> {
     let peers = entries.iter().flat_map(|entry| match &entry.peers {
         Peers::Nobody | Peers::Everyone => &[],
         Peers::Any(list) => list.as_slice(),
@@ -139,7 +172,7 @@ fn prefixes(world: &World, entries: &[Entry]) -> Vec<IpNet> {
     written.chain(groups.filter_map(|text| text.parse().ok())).collect()
 }
 
-fn by_namespace(entries: &[Entry]) -> HashMap<Option<Arc<str>>, Vec<u32>> {
+fn by_namespace(entries: &[Arc<Entry>]) -> HashMap<Option<Arc<str>>, Vec<u32>> {
     let mut map: HashMap<Option<Arc<str>>, Vec<u32>> = HashMap::new();
     for (index, entry) in (0_u32..).zip(entries) {
         map.entry(entry.rule.object.namespace.clone()).or_default().push(index);
