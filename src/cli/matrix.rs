@@ -15,6 +15,7 @@ use super::bearing::bearing;
 use super::error::CliError;
 use super::input::{InputArgs, Inputs, ReadingArgs};
 use super::output::{Output, OutputFormat};
+use super::suggest;
 
 /// Which part of the matrix to show.
 #[derive(Debug, Args)]
@@ -91,8 +92,12 @@ pub fn matrix(args: &MatrixArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     findings.extend(bearing(engine.findings(), &args.homes(&built.world), &built.world.stack));
     output.diagnostics(&findings, &inputs.sources())?;
     let matrix = Reachability::compute(&engine, &args.scope()).folded();
-    if matrix.rows().is_empty() || matrix.targets().is_empty() {
+    if matrix.cells().next().is_none() {
         writeln!(output.err, "no pair of source and destination is selected").map_err(CliError::Output)?;
+        let names = args.from.iter().chain(&args.to).chain(&args.namespace);
+        for unknown in names.filter_map(|name| suggest::unknown_name(name, &built.world)) {
+            writeln!(output.err, "  hint: {unknown}").map_err(CliError::Output)?;
+        }
         return Ok(ExitStatus::NothingSelected);
     }
     if let Some(path) = &args.html {

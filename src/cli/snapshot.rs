@@ -43,7 +43,11 @@ pub(super) struct SnapshotArgs {
 /// When the cluster cannot be read, or the folder is there or cannot be written.
 pub(super) fn snapshot(args: &SnapshotArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let replaced = args.out.join(MARK).is_file();
-    if args.out.exists() && !(args.force && replaced) {
+    if args.out.exists() && args.force && !replaced {
+        let hint = "--force replaces snapshots alone: name another folder with --out".to_owned();
+        return Err(CliError::Argument { value: args.out.display().to_string(), expected: "a snapshot", hint });
+    }
+    if args.out.exists() && !args.force {
         return Err(CliError::Exists(args.out.clone()));
     }
     let cluster = ClusterArgs { context: args.context.clone(), kubeconfig: args.kubeconfig.clone() };

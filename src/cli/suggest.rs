@@ -76,6 +76,19 @@ fn listed(ports: &[(u16, Protocol)]) -> String {
     ports.iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect::<Vec<_>>().join(", ")
 }
 
+/// What to say of a name of a namespace, or of one end of flows, that nothing has.
+pub(super) fn unknown_name(name: &str, world: &World) -> Option<String> {
+    let places = ["outside", "node"].map(str::to_owned).into_iter().chain(nodes(world));
+    let hosts = world.hosts.iter().flat_map(|host| &host.names).map(ToString::to_string);
+    let namespaces = world.namespaces.keys().map(ToString::to_string);
+    let known = distinct(namespaces.chain(workloads(world)).chain(services(world)).chain(hosts).chain(places));
+    let name = name.trim_end_matches("/*");
+    (!known.iter().any(|known| known == name)).then(|| match near(name, &known) {
+        Some(hint) => format!("nothing is called `{name}`: {hint}"),
+        None => format!("nothing is called `{name}`"),
+    })
+}
+
 fn near(name: &str, known: &[String]) -> Option<String> {
     if let Some(near) = closest(name, known.iter().map(String::as_str)) {
         return Some(format!("did you mean `{near}`?"));

@@ -440,7 +440,7 @@ fn documents_that_are_no_objects_are_placed() {
 #[test]
 fn a_value_of_another_type_is_placed() {
     assert_snapshot!(policy("ports: [{port: 15008}]", "ports: 15008"), @r"
-    error[invalid-value] spec.ingress[0].ports: invalid type: integer `15008`, expected a sequence
+    error[invalid-value] spec.ingress[0].ports: expected a list, found the number `15008`
       at manifests/policies.yaml:9:12
     ");
 }
@@ -513,7 +513,7 @@ fn what_was_meant_is_suggested_where_a_flow_names_what_is_not_there() {
     assert!(told(&["node/work", "shop/api:8080"]).contains("hint: did you mean `worker`?"));
     assert!(told(&["shop/web", "shop/api:80"]).contains("note: shop/api has no TCP port 80; it has 8080/TCP"));
     let token = told(&["shop/web", "shop/api:8080", "--http", "GET /", "--token", "{\"issuer\": 1}"]);
-    assert!(token.contains("issuer: invalid type"), "{token}");
+    assert!(token.contains("issuer: expected a string"), "{token}");
     let token = told(&["shop/web", "shop/api:8080", "--http", "GET /", "--token", "{\"isuer\": \"x\"}"]);
     assert!(token.contains("unknown field `isuer`, expected one of `issuer`"), "{token}");
 }

@@ -1,5 +1,7 @@
 //! Which kinds there are: those that airtight reads, those of the same groups that it does not, and those of others.
 
+use std::collections::BTreeSet;
+
 use super::diagnostic::Diagnostic;
 use super::node::Node;
 use super::resource::{KindInfo, MODELLED};
@@ -230,7 +232,8 @@ impl GroupKind {
         if group_is_ours {
             return self.meant_in_a_group_of_ours();
         }
-        let near = read().find(|(kind, group)| is_near(group, &self.group) && *kind == self.kind);
+        let alike = |group: &str| is_near(group, &self.group) || is_same_family(group, &self.group);
+        let near = read().find(|(kind, group)| *kind == self.kind && alike(group));
         near.map(|(_, group)| format!("did you mean group `{group}`?"))
     }
 
@@ -287,6 +290,20 @@ fn is_near(meant: &str, written: &str) -> bool {
     distance(meant, written) <= (meant.chars().count() / 4).clamp(1, 3)
 }
 
+/// Domains in which a project gives each of its kinds to one group alone.
+const FAMILIES: &[&str] = &["k8s.io", "istio.io", "cilium.io", "kyverno.io"];
+
+/// Whether a group that does not exist says in other words, or in another order, what one of ours does, or is of the same
+/// project, which has no second kind of the name.
+fn is_same_family(ours: &str, written: &str) -> bool {
+    let written = written.replace("kubernetes.io", "k8s.io");
+    let words = |group: &str| -> BTreeSet<String> { group.split('.').map(str::to_lowercase).collect() };
+    let of = |group: &str, family: &str| {
+        group.strip_suffix(family).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    words(ours) == words(&written) || FAMILIES.iter().any(|family| of(ours, family) && of(&written, family))
+}
+
 /// The error for a document of a kind that airtight does not read.
 pub(super) fn unknown_kind(document: &Document, kind: &str, group: &str) -> Diagnostic {
     let at = document.root.get("kind").map_or(document.root.at, |node| node.at);
@@ -318,6 +335,10 @@ mod tests {
             ("CiliumNetworkPolicyy", "cilium.io", "did you mean `CiliumNetworkPolicy`?"),
             ("NetworkPolicy", "networking.k8s.oi", "did you mean group `networking.k8s.io`?"),
             ("CiliumNetworkPolicy", "cillium.io", "did you mean group `cilium.io`?"),
+            ("NetworkPolicy", "networking.kubernetes.io", "did you mean group `networking.k8s.io`?"),
+            ("NetworkPolicy", "networkpolicies.k8s.io", "did you mean group `networking.k8s.io`?"),
+            ("AuthorizationPolicy", "istio.security.io", "did you mean group `security.istio.io`?"),
+            ("PeerAuthentication", "authentication.istio.io", "did you mean group `security.istio.io`?"),
             ("NetworkPolicy", "apps", "NetworkPolicy belongs to group `networking.k8s.io`"),
             ("NetworkPolicy", "extensions", "NetworkPolicy belongs to group `networking.k8s.io`"),
             ("Deploymnt", "apps", "did you mean `Deployment`?"),

@@ -197,7 +197,8 @@ fn decode_part<T: DeserializeOwned>(
     }
 }
 
-fn wrong_value(document: &Document, error: &DecodeError) -> Diagnostic {
+/// The finding for a value that is not of the type that its field has.
+pub(super) fn wrong_value(document: &Document, error: &DecodeError) -> Diagnostic {
     let finding = Diagnostic::error("invalid-value", error.to_string());
     let finding = match error.at {
         Some(at) => finding.at(document.location(at)),

@@ -1,6 +1,7 @@
 //! Document → typed resource: which kinds exist, which of them the engine models.
 
 use super::cilium::{CiliumCidrGroup, CiliumNetworkPolicy, ClusterNetworkPolicy};
+use super::decode::{DecodeError, decode};
 use super::diagnostic::Diagnostic;
 use super::gateway_api::{BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant, TlsRoute};
 use super::istio::{AuthorizationPolicy, DestinationRule, PeerAuthentication, RequestAuthentication, ServiceEntry};
@@ -17,8 +18,8 @@ use super::kyverno::{
     CelPolicyException, ClusterPolicy, GeneratingPolicy, MutatingPolicy, PolicyException, ValidatingPolicy,
 };
 use super::network::NetworkPolicy;
-use super::node::Node;
-use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object, generated_name};
+use super::node::{Node, NodeValue};
+use super::object::{Meta, Object, ObjectRef, RuleRef, decode_object, generated_name, wrong_value};
 use super::touches::Touches;
 use super::yaml::Document;
 
@@ -273,6 +274,13 @@ impl<'a> Head<'a> {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
         let metadata = root.get("metadata");
         let field = |key: &str| metadata.and_then(|node| node.get(key)).and_then(Node::as_str);
+        for key in ["name", "namespace"] {
+            let written = metadata.and_then(|node| node.get(key)).filter(|node| node.as_str().is_none());
+            let Some(written) = written.filter(|node| node.value != NodeValue::Null) else { continue };
+            if let Err(error) = decode::<String>(written) {
+                return Err(wrong_value(document, &DecodeError { path: format!("metadata.{key}"), ..error }));
+            }
+        }
         let named = field("name").map(str::to_owned);
         let Some(name) = named.or_else(|| Some(generated_name(document, field("generateName")?))) else {
             let at = metadata.map_or(root.at, |node| node.at);

@@ -166,7 +166,9 @@ impl Cause {
         let layer = check.checkpoint.layer();
         Some(match check.decision.rules.first() {
             Some(rule) if check.decision.reason == Reason::DefaultDeny => {
-                Self::of_rule(rule, &format!("isolates it, and no rule allows it{instead}"), "")
+                let nearest = check.decision.near.first().filter(|_| instead_of.is_none());
+                let nearest = nearest.map(|miss| format!("nearest is {}: {}", miss.rule, miss.but)).unwrap_or_default();
+                Self::of_rule(rule, &format!("isolates it, and no rule allows it{instead}"), &nearest)
             }
             Some(rule) => Self::of_rule(rule, &format!("denies it{instead}"), &check.decision.detail),
             None => {

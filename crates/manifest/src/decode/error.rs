@@ -45,11 +45,11 @@ impl serde::de::Error for Fault {
 
     // The library's own forms of these are made anew for each type of visitor.
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::of(format!("invalid type: {unexpected}, expected {expected}"))
+        Self::of(format!("expected {}, found {}", wanted(expected), found(unexpected)))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::of(format!("invalid value: {unexpected}, expected {expected}"))
+        Self::of(format!("expected {}, found {}", wanted(expected), found(unexpected)))
     }
 }
 
@@ -61,5 +61,45 @@ impl Fault {
     pub(super) fn at(mut self, at: Position, path: String) -> Self {
         (self.0.at, self.0.path) = (Some(at), path);
         self
+    }
+}
+
+/// What serde's visitors ask for, in the words of those who write YAML.
+fn wanted(expected: &dyn Expected) -> String {
+    let asked = expected.to_string();
+    match asked.as_str() {
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a map of fields".to_owned(),
+        "a boolean" => "`true` or `false`".to_owned(),
+        "u8" => format!("a whole number up to {}", u8::MAX),
+        "u16" => format!("a whole number up to {}", u16::MAX),
+        "u32" => format!("a whole number up to {}", u32::MAX),
+        "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        name => match name.strip_prefix("struct ") {
+            Some(_) => "a map of fields".to_owned(),
+            None if is_type(name) => format!("a map of the fields of {name}"),
+            None => asked,
+        },
+    }
+}
+
+/// Whether a text is the name of one of the API's types, which its reader asks for by name.
+fn is_type(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase()) && text.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+fn found(unexpected: Unexpected<'_>) -> String {
+    match unexpected {
+        Unexpected::Bool(value) => format!("the boolean `{value}`"),
+        Unexpected::Signed(number) => format!("the number `{number}`"),
+        Unexpected::Unsigned(number) => format!("the number `{number}`"),
+        Unexpected::Float(number) => format!("the number `{number}`"),
+        Unexpected::Str(text) => format!("the text {text:?}"),
+        Unexpected::Unit => "nothing".to_owned(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a map of fields".to_owned(),
+        other => other.to_string(),
     }
 }

@@ -90,7 +90,7 @@ mod tests {
         let node = root("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: yes\n");
         let error = decode::<NetworkPolicy>(&node).unwrap_err();
         assert_eq!(error.path, "metadata.name");
-        assert_eq!(error.message, "invalid type: boolean `true`, expected a string");
+        assert_eq!(error.message, "expected a string, found the boolean `true`");
         assert_eq!(error.at, Some(Position { line: 4, column: 9 }));
     }
 

@@ -5,6 +5,8 @@ mod formats;
 mod metadata;
 mod plain;
 mod pod;
+mod quantity;
+mod schedule;
 mod service;
 mod service_traffic;
 mod workload;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::fields::{Path, Refusals};
 use super::formats::{is_label, is_port_name, is_subdomain, label_selector};
+use super::quantity::quantity;
 use crate::decode::decode;
 use crate::diagnostic::Diagnostic;
 use crate::node::Node;
@@ -149,7 +150,11 @@ fn claim(refusals: &mut Refusals<'_>, object: &PersistentVolumeClaim) {
     let storage = spec.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("storage"));
     let path_of_storage = path.field("resources").field("requests").key("storage");
     match storage {
-        Some(quantity) => refusals.unless(is_positive(&quantity.0), &path_of_storage, "must be a quantity above zero"),
+        Some(size) => refusals.unless(
+            quantity(&size.0).is_some_and(|number| number > 0.0),
+            &path_of_storage,
+            "must be a quantity above zero",
+        ),
         None => refusals.refuse(&path_of_storage, "a value is required"),
     }
     refusals.one_of(spec.volume_mode.as_deref(), &["Block", "Filesystem"], &path.field("volumeMode"));
@@ -158,16 +163,6 @@ fn claim(refusals: &mut Refusals<'_>, object: &PersistentVolumeClaim) {
     for message in spec.selector.iter().flat_map(label_selector) {
         refusals.refuse(&path.field("selector"), message);
     }
-}
-
-/// Whether a text is a quantity above zero (apimachinery `pkg/api/resource`).
-fn is_positive(quantity: &str) -> bool {
-    let text = quantity.strip_prefix('+').unwrap_or(quantity);
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let suffixes = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    let exponent = suffix.strip_prefix(['e', 'E']).is_some_and(|exponent| exponent.parse::<i32>().is_ok());
-    number.parse::<f64>().is_ok_and(|number| number > 0.0) && (suffixes.contains(&suffix) || exponent)
 }
 
 fn rules(refusals: &mut Refusals<'_>, rules: Option<&[PolicyRule]>, namespaced: bool) {

@@ -2,19 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, PodTemplateSpec, Probe, Volume};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EnvVar, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, Toleration, Volume,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::fields::{Path, Refusals};
 use super::formats::{is_label, is_label_key, is_label_value, is_port_name, is_subdomain};
 use super::metadata;
+use super::quantity::quantity;
 
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 
 /// A pod of its own.
 pub(super) fn check(refusals: &mut Refusals<'_>, spec: &PodSpec) {
-    pod_spec(refusals, &Path::of(&["spec"]), spec);
+    let path = Path::of(&["spec"]);
+    // A pod that is there may have been given some.
+    let stored = refusals.root().get("metadata").is_some_and(|metadata| metadata.get("uid").is_some());
+    refusals.unless(stored || spec.ephemeral_containers.is_none(), &path.field("ephemeralContainers"), NOT_WRITTEN);
+    pod_spec(refusals, &path, spec);
 }
+
+const NOT_WRITTEN: &str = "cannot be written: ephemeral containers are put into a pod that is there";
 
 /// The template of a workload's pods, which end as `restarts` allow.
 pub(super) fn template(refusals: &mut Refusals<'_>, path: &Path, template: &PodTemplateSpec, restarts: &[&str]) {
@@ -25,6 +34,7 @@ pub(super) fn template(refusals: &mut Refusals<'_>, path: &Path, template: &PodT
     }
     let (path, none) = (path.field("spec"), PodSpec::default());
     let spec = template.spec.as_ref().unwrap_or(&none);
+    refusals.unless(spec.ephemeral_containers.is_none(), &path.field("ephemeralContainers"), NOT_WRITTEN);
     pod_spec(refusals, &path, spec);
     let policy = spec.restart_policy.as_deref().unwrap_or("Always");
     if RESTARTS.contains(&policy) {
@@ -65,6 +75,9 @@ fn pod_spec(refusals: &mut Refusals<'_>, path: &Path, spec: &PodSpec) {
         let fits = is_label_key(key) && is_label_value(value);
         refusals.unless(fits, &path.field("nodeSelector").key(key), "no label could be so");
     }
+    for (index, taint) in spec.tolerations.iter().flatten().enumerate() {
+        toleration(refusals, &path.field("tolerations").index(index), taint);
+    }
 }
 
 fn volumes<'s>(refusals: &mut Refusals<'_>, path: &Path, volumes: &'s [Volume]) -> BTreeSet<&'s str> {
@@ -96,7 +109,10 @@ fn one_container(refusals: &mut Refusals<'_>, path: &Path, container: &Container
         refusals.unless(volumes.contains(mount.name.as_str()), &path.field("name"), message);
     }
     for (index, variable) in container.env.iter().flatten().enumerate() {
-        refusals.require(Some(&variable.name), &path.field("env").index(index).field("name"));
+        environment(refusals, &path.field("env").index(index), variable);
+    }
+    if let Some(wanted) = &container.resources {
+        resources(refusals, &path.field("resources"), wanted);
     }
     let probes = [
         ("startupProbe", &container.startup_probe),
@@ -110,12 +126,56 @@ fn one_container(refusals: &mut Refusals<'_>, path: &Path, container: &Container
     }
 }
 
+/// A variable has a name (`validateEnv`; versions differ in which letters it may have, but not in these), and one source.
+fn environment(refusals: &mut Refusals<'_>, path: &Path, variable: &EnvVar) {
+    refusals.require(Some(&variable.name), &path.field("name"));
+    let named = variable.name.bytes().all(|byte| byte != b'=' && matches!(byte, b' '..=b'~'));
+    refusals.unless(named, &path.field("name"), format!("\"{}\" is no name of a variable", variable.name));
+    let twice = variable.value_from.is_some() && variable.value.as_ref().is_some_and(|value| !value.is_empty());
+    refusals.unless(!twice, &path.field("valueFrom"), "may not be written beside a value");
+}
+
+/// Amounts are quantities, and nobody asks for more than its limit (`ValidateContainerResourceRequirements`).
+fn resources(refusals: &mut Refusals<'_>, path: &Path, wanted: &ResourceRequirements) {
+    for (field, amounts) in [("limits", &wanted.limits), ("requests", &wanted.requests)] {
+        for (name, amount) in amounts.iter().flatten() {
+            let path = path.field(field).key(name);
+            match quantity(&amount.0) {
+                Some(number) => refusals.unless(number >= 0.0, &path, "must not be negative"),
+                None => refusals.refuse(&path, format!("\"{}\" is no quantity, such as 500m or 1Gi", amount.0)),
+            }
+        }
+    }
+    for (name, amount) in wanted.requests.iter().flatten() {
+        let limit = wanted.limits.as_ref().and_then(|limits| quantity(&limits.get(name)?.0));
+        let fits = limit.is_none_or(|limit| quantity(&amount.0).is_none_or(|number| number <= limit));
+        refusals.unless(fits, &path.field("requests").key(name), "must be no more than the limit");
+    }
+}
+
+/// (`ValidateTolerations`; the operators of numbers came with Kubernetes 1.35.)
+fn toleration(refusals: &mut Refusals<'_>, path: &Path, taint: &Toleration) {
+    let written = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    let operator = taint.operator.as_deref().filter(|operator| !operator.is_empty());
+    refusals.one_of(operator, &["Exists", "Equal", "Lt", "Gt"], &path.field("operator"));
+    let every = operator == Some("Exists");
+    refusals.unless(every || written(&taint.key), &path.field("operator"), "must be Exists where there is no key");
+    refusals.unless(!every || !written(&taint.value), &path.field("value"), "must be empty where operator is Exists");
+    let effect = taint.effect.as_deref().filter(|effect| !effect.is_empty());
+    refusals.one_of(effect, &["NoSchedule", "PreferNoSchedule", "NoExecute"], &path.field("effect"));
+    let timed = taint.toleration_seconds.is_none() || effect == Some("NoExecute");
+    refusals.unless(timed, &path.field("effect"), "must be NoExecute where tolerationSeconds is written");
+}
+
 fn ports(refusals: &mut Refusals<'_>, path: &Path, ports: &[ContainerPort]) {
     for (index, port) in ports.iter().enumerate() {
         let path = path.index(index);
         refusals.within(port.container_port, 1..=65535, &path.field("containerPort"));
         refusals.within(port.host_port.unwrap_or_default(), 0..=65535, &path.field("hostPort"));
         refusals.one_of(port.protocol.as_deref(), PROTOCOLS, &path.field("protocol"));
+        let address = port.host_ip.as_deref().filter(|address| !address.is_empty());
+        let fits = address.is_none_or(|address| address.parse::<std::net::IpAddr>().is_ok());
+        refusals.unless(fits, &path.field("hostIP"), "must be an address, such as 10.9.8.7");
         if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
             refusals.unless(is_port_name(name), &path.field("name"), no_port_name(name));
         }

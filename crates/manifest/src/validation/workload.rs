@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::fields::{Path, Refusals};
 use super::formats::label_selector;
 use super::pod;
+use super::schedule::no_schedule;
 use crate::node::Node;
 use crate::selector::selects;
 
@@ -17,6 +18,13 @@ const CRON_JOB_NAME: usize = 52;
 
 pub(super) fn deployment(refusals: &mut Refusals<'_>, spec: &DeploymentSpec) {
     controlled(refusals, spec.replicas, &spec.selector, &spec.template);
+    counts(
+        refusals,
+        &[("minReadySeconds", spec.min_ready_seconds), ("revisionHistoryLimit", spec.revision_history_limit)],
+    );
+    let path = Path::of(&["spec", "progressDeadlineSeconds"]);
+    let patient = spec.progress_deadline_seconds.is_none_or(|most| most > spec.min_ready_seconds.unwrap_or_default());
+    refusals.unless(patient, &path, "must be greater than minReadySeconds");
     let kind = spec.strategy.as_ref().and_then(|strategy| strategy.type_.as_deref());
     refusals.one_of(kind, &["Recreate", "RollingUpdate"], &Path::of(&["spec", "strategy", "type"]));
 }
@@ -24,16 +32,25 @@ pub(super) fn deployment(refusals: &mut Refusals<'_>, spec: &DeploymentSpec) {
 pub(super) fn replica_set(refusals: &mut Refusals<'_>, spec: &ReplicaSetSpec) {
     let none = PodTemplateSpec::default();
     controlled(refusals, spec.replicas, &spec.selector, spec.template.as_ref().unwrap_or(&none));
+    counts(refusals, &[("minReadySeconds", spec.min_ready_seconds)]);
 }
 
 pub(super) fn stateful_set(refusals: &mut Refusals<'_>, spec: &StatefulSetSpec) {
     controlled(refusals, spec.replicas, &spec.selector, &spec.template);
+    counts(
+        refusals,
+        &[("minReadySeconds", spec.min_ready_seconds), ("revisionHistoryLimit", spec.revision_history_limit)],
+    );
     let policies = ["OrderedReady", "Parallel"];
     refusals.one_of(spec.pod_management_policy.as_deref(), &policies, &Path::of(&["spec", "podManagementPolicy"]));
 }
 
 pub(super) fn daemon_set(refusals: &mut Refusals<'_>, spec: &DaemonSetSpec) {
     controlled(refusals, None, &spec.selector, &spec.template);
+    counts(
+        refusals,
+        &[("minReadySeconds", spec.min_ready_seconds), ("revisionHistoryLimit", spec.revision_history_limit)],
+    );
 }
 
 pub(super) fn job(refusals: &mut Refusals<'_>, spec: &JobSpec) {
@@ -51,13 +68,21 @@ pub(super) fn cron_job(refusals: &mut Refusals<'_>, spec: &CronJobSpec) {
     let message = format!("must be no more than {CRON_JOB_NAME} characters");
     refusals.unless(short, &Path::of(&["metadata", "name"]), message);
     refusals.require(Some(&spec.schedule), &path.field("schedule"));
-    let fits = spec.schedule.starts_with('@') || spec.schedule.split_whitespace().count() == 5;
-    refusals.unless(fits || spec.schedule.is_empty(), &path.field("schedule"), "five fields are expected");
+    if let Some(why) = no_schedule(&spec.schedule).filter(|_| !spec.schedule.is_empty()) {
+        refusals.refuse(&path.field("schedule"), why);
+    }
     let policies = ["Allow", "Forbid", "Replace"];
     refusals.one_of(spec.concurrency_policy.as_deref(), &policies, &path.field("concurrencyPolicy"));
     let none = JobSpec::default();
     let template = path.field("jobTemplate").field("spec");
     job_spec(refusals, &template, spec.job_template.spec.as_ref().unwrap_or(&none));
+}
+
+/// Numbers below zero that no workload has.
+fn counts(refusals: &mut Refusals<'_>, counts: &[(&'static str, Option<i32>)]) {
+    for (field, count) in counts {
+        refusals.not_negative(*count, &Path::of(&["spec"]).field(field));
+    }
 }
 
 fn job_spec(refusals: &mut Refusals<'_>, path: &Path, spec: &JobSpec) {

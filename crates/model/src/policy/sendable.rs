@@ -12,6 +12,10 @@ impl Request {
     ///     headers: vec![("x-tenant".into(), "acme".into())], token: None,
     /// };
     /// assert_eq!(request.unsendable(), None);
+    /// request.host = "shop.example:99999".into();
+    /// assert!(request.unsendable().is_some());
+    /// request.host = "[2001:db8::1]:443".into();
+    /// assert_eq!(request.unsendable(), None);
     /// request.method = "POST X".into();
     /// assert_eq!(request.unsendable().as_deref(), Some("\"POST X\" is no method: it is one word"));
     /// ```
@@ -29,6 +33,9 @@ impl Request {
         if host.is_empty() || !host.chars().all(|c| is_visible(c) && !"/?#@\\".contains(c)) {
             return Some(format!("{host:?} is no host: a name or an address, with a port or without"));
         }
+        if let Some(port) = port(host).filter(|port| !port.is_empty() && !is_port(port)) {
+            return Some(format!("{host:?} is no host: {port:?} is no port, a number up to 65535"));
+        }
         headers.iter().find_map(|(name, value)| {
             if !is_token(name) {
                 return Some(format!("{name:?} is no name of a header"));
@@ -37,6 +44,16 @@ impl Request {
             steers.then(|| format!("{value:?} is no value of a header: it has control characters"))
         })
     }
+}
+
+/// What stands behind the colon; colons in brackets are an address's (RFC 3986 §3.2.2).
+fn port(host: &str) -> Option<&str> {
+    let behind_address = host.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(_, rest)| rest);
+    behind_address.unwrap_or(host).split_once(':').map(|(_, port)| port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// RFC 9110 §5.6.2.

@@ -78,17 +78,48 @@ pub(super) fn ends_alike_everywhere(was: &Cell<'_>, is: &Cell<'_>) -> bool {
 
 /// Whether another request, token or server name could fare otherwise.
 fn asks_for_more(reason: Reason) -> bool {
-    matches!(
-        reason,
+    match reason {
         Reason::L7Allowed
-            | Reason::L7Denied
-            | Reason::L7Unparseable
-            | Reason::SniDenied
-            | Reason::DirectResponse
-            | Reason::TokenMissing
-            | Reason::TokenInvalid
-            | Reason::NoRoute
-    )
+        | Reason::L7Denied
+        | Reason::L7Unparseable
+        | Reason::SniDenied
+        | Reason::DirectResponse
+        | Reason::TokenMissing
+        | Reason::TokenInvalid
+        | Reason::NoRoute => true,
+        Reason::NoPolicy
+        | Reason::AllowRule
+        | Reason::DefaultDeny
+        | Reason::ExplicitDeny
+        | Reason::HostExemption
+        | Reason::Audited
+        | Reason::Loopback
+        | Reason::NotManaged
+        | Reason::NameAllowed
+        | Reason::NameRefused
+        | Reason::SniAllowed
+        | Reason::AuthenticationRequired
+        | Reason::StrictMtls
+        | Reason::NoAllowMatched
+        | Reason::NotCaptured
+        | Reason::ProbeBypass
+        | Reason::Passthrough
+        | Reason::Direct
+        | Reason::ViaWaypoint
+        | Reason::WaypointUnavailable
+        | Reason::NoHealthyUpstream
+        | Reason::RouteMatched
+        | Reason::NoListener
+        | Reason::BackendUnresolved
+        | Reason::Listening
+        | Reason::NotListening
+        | Reason::ProtocolMismatch
+        | Reason::NoSuchName
+        | Reason::AdmissionRefused
+        | Reason::InvalidObject
+        | Reason::Admitted
+        | Reason::Unmodelled => false,
+    }
 }
 
 /// Whether two rules are one, of an object that did not change.

@@ -91,6 +91,9 @@ impl Side<'_> {
         if self.identity.selected_by(&self.policy.selectors, id) {
             return Demand::Met;
         }
+        if let Some(obstacle) = self.wrong_end(entry, id) {
+            return Demand::Missed(obstacle);
+        }
         let Some(unmet) = Unmet::of(self.policy, id, self.identity) else { return Demand::Another };
         // A rule for other pods is no slip, unless there are no such pods.
         let idle = !self.is_used(id);
@@ -100,6 +103,28 @@ impl Side<'_> {
         }
         let nobody = if idle { " (it selects no pod at all)" } else { "" };
         Demand::Missed(Obstacle { distance, words: format!("its selector wants {}{nobody}", unmet.words) })
+    }
+
+    /// A policy that was put beside the other end of the connection, and would select this one in its own namespace. Every
+    /// namespace has policies of its own: whatever else it asks for must be met, and not by those at home alone.
+    fn wrong_end(&self, entry: &Entry, id: SelectorId) -> Option<Obstacle> {
+        let selectors = &self.policy.selectors;
+        let mut unmet = selectors.get(id).unmet(&self.identity.labels);
+        let (Some((key, Test::Is(home))), None) = (unmet.next(), unmet.next()) else { return None };
+        let of_home = |(key, test): &(Key, Test)| key.key == NAMESPACE && *test == Test::Is(home.clone());
+        let abroad = match &entry.peers {
+            Peers::Everyone => true,
+            Peers::Nobody => false,
+            Peers::Any(list) => !list.iter().any(|peer| match peer {
+                PeerMatch::Labels(id) => selectors.get(*id).demands().iter().any(of_home),
+                PeerMatch::Entity(_) | PeerMatch::Addresses(_) | PeerMatch::Groups(_) | PeerMatch::Name(_) => false,
+            }),
+        };
+        let misplaced = abroad && key.key == NAMESPACE && self.peer_pod.is_some_and(|pod| *pod.namespace == **home);
+        misplaced.then(|| Obstacle {
+            distance: FARTHEST,
+            words: format!("it is in namespace {home}, and a policy guards the pods of its own namespace alone"),
+        })
     }
 
     fn peer(&self, entry: &Entry) -> Demand {
