@@ -173,9 +173,6 @@ fn ports(refusals: &mut Refusals<'_>, path: &Path, ports: &[ContainerPort]) {
         refusals.within(port.container_port, 1..=65535, &path.field("containerPort"));
         refusals.within(port.host_port.unwrap_or_default(), 0..=65535, &path.field("hostPort"));
         refusals.one_of(port.protocol.as_deref(), PROTOCOLS, &path.field("protocol"));
-        let address = port.host_ip.as_deref().filter(|address| !address.is_empty());
-        let fits = address.is_none_or(|address| address.parse::<std::net::IpAddr>().is_ok());
-        refusals.unless(fits, &path.field("hostIP"), "must be an address, such as 10.9.8.7");
         if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
             refusals.unless(is_port_name(name), &path.field("name"), no_port_name(name));
         }

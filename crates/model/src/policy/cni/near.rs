@@ -91,15 +91,12 @@ impl Side<'_> {
         if self.identity.selected_by(&self.policy.selectors, id) {
             return Demand::Met;
         }
-        if let Some(obstacle) = self.wrong_end(entry, id) {
-            return Demand::Missed(obstacle);
-        }
         let Some(unmet) = Unmet::of(self.policy, id, self.identity) else { return Demand::Another };
         // A rule for other pods is no slip, unless there are no such pods.
         let idle = !self.is_used(id);
         let distance = if idle { 1 } else { unmet.distance };
         if !idle && unmet.distance > 1 {
-            return Demand::Another;
+            return self.wrong_end(entry, id).map_or(Demand::Another, Demand::Missed);
         }
         let nobody = if idle { " (it selects no pod at all)" } else { "" };
         Demand::Missed(Obstacle { distance, words: format!("its selector wants {}{nobody}", unmet.words) })
