@@ -147,14 +147,13 @@ impl MatrixArgs {
         match self.output {
             Format::Table => reach::list(output.out, matrix, &requests(), self.all, Style::of(&std::io::stdout()))
                 .map_err(CliError::Output),
-            Format::Csv => reach::csv(output.out, matrix).map_err(CliError::Output),
-            Format::Dot => reach::dot(output.out, matrix).map_err(CliError::Output),
+            Format::Csv => output.data(|out| reach::csv(out, matrix)),
+            Format::Dot => output.data(|out| reach::dot(out, matrix)),
             Format::Yaml => output.serialized(&reach::Document::of(matrix, &requests()), OutputFormat::Yaml),
-            Format::Json => {
-                let written = serde_json::to_writer(&mut *output.out, &reach::Document::of(matrix, &requests()));
-                written.map_err(|error| CliError::Output(error.into()))?;
-                writeln!(output.out).map_err(CliError::Output)
-            }
+            Format::Json => output.data(|out| {
+                serde_json::to_writer(&mut *out, &reach::Document::of(matrix, &requests()))?;
+                writeln!(out)
+            }),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where a command writes: results to standard output, everything else to standard error.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 
 use airtight_manifest::{Diagnostic, Sources, yaml};
 use clap::ValueEnum;
@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use super::diagnostics;
 use super::error::CliError;
+
+/// Bytes that are written at once.
+const PIECE: usize = 1 << 16;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -50,7 +53,16 @@ impl Output<'_> {
             }
         };
         let text = text.map_err(|error| CliError::Output(io::Error::other(error)))?;
-        writeln!(self.out, "{}", text.trim_end()).map_err(CliError::Output)
+        self.data(|out| writeln!(out, "{}", text.trim_end()))
+    }
+
+    /// Writes to standard output what programs read: in large pieces, and without a look for colours, since there are none.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn data(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
+        let mut data = BufWriter::with_capacity(PIECE, io::stdout());
+        self.out.flush().and_then(|()| write(&mut data)).and_then(|()| data.flush()).map_err(CliError::Output)
     }
 }
 

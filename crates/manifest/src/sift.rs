@@ -136,8 +136,9 @@ fn at_home(document: Document, namespace: Option<&str>) -> Document {
     let Some(namespace) = namespace else { return document };
     let kind = GroupKind::of(&document);
     let info = kind.as_ref().and_then(|kind| modelled(&kind.kind, &kind.group));
-    let written = document.root.get("metadata").and_then(|metadata| metadata.get("namespace")).and_then(Node::as_str);
-    let homeless = written.is_none_or(str::is_empty) && info.is_some_and(|info| info.scope == Scope::Namespaced);
+    let written = document.root.get("metadata").and_then(|metadata| metadata.get("namespace"));
+    let is_none = |node: &Node| node.value == NodeValue::Null || node.as_str() == Some("");
+    let homeless = written.is_none_or(is_none) && info.is_some_and(|info| info.scope == Scope::Namespaced);
     if homeless { document.in_namespace(namespace) } else { document }
 }
 

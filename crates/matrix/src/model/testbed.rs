@@ -14,15 +14,29 @@ use crate::testbed::{Canary, Testbed};
 #[derive(Debug)]
 pub struct Model<'e, 'w> {
     engine: &'e Engine<'w>,
-    /// The same engine, to explain failures with; made when it is first needed.
-    suggesting: Option<Engine<'w>>,
+    failures: Failures<'w>,
+}
+
+/// How failures are explained.
+#[derive(Debug)]
+enum Failures<'w> {
+    /// Nobody reads why.
+    Bare,
+    /// With the rules that nearly allow what was denied, by the same engine; made when it is first needed.
+    Suggesting(Option<Engine<'w>>),
 }
 
 impl<'e, 'w> Model<'e, 'w> {
     /// The testbed of a compiled world.
     #[must_use]
     pub fn new(engine: &'e Engine<'w>) -> Self {
-        Self { engine, suggesting: None }
+        Self { engine, failures: Failures::Suggesting(None) }
+    }
+
+    /// The same, for whoever asks whether flows pass, and not why they do not.
+    #[must_use]
+    pub fn terse(engine: &'e Engine<'w>) -> Self {
+        Self { engine, failures: Failures::Bare }
     }
 
     /// What the model sees of one flow.
@@ -54,7 +68,8 @@ impl Testbed for Model<'_, '_> {
     }
 
     fn elaborate(&mut self, flow: &Flow, seen: &mut Observation) {
-        let suggesting = self.suggesting.get_or_insert_with(|| self.engine.suggesting());
+        let Failures::Suggesting(suggesting) = &mut self.failures else { return };
+        let suggesting = suggesting.get_or_insert_with(|| self.engine.suggesting());
         if let (Some(trace), Ok(told)) = (&mut seen.evidence.trace, suggesting.trace(flow)) {
             *trace = told;
         }

@@ -102,7 +102,7 @@ impl Ablation<'_> {
     }
 
     fn missed_in(&self, engine: &Engine<'_>, reach: &Reach) -> Vec<CaseId> {
-        let judged = judge_all(&self.part(reach), &mut Model::new(engine));
+        let judged = judge_all(&self.part(reach), &mut Model::terse(engine));
         let missed = judged.iter().filter(|case| case.judgement.verdict != Verdict::Pass);
         missed.map(|case| case.case.id.clone()).filter(|id| self.passing.contains(id)).collect()
     }

@@ -196,7 +196,7 @@ fn failing(
     let documents = yaml::parse(&Arc::from("draft.yaml"), text).map_err(|finding| first(vec![finding]))?;
     let catalogue = Catalogue::embedded().map_err(first)?;
     let plan = crate::scenario::load(&documents, engine.world(), &catalogue, today).map_err(first)?;
-    let records = judge_all(&plan, &mut Model::new(engine));
+    let records = judge_all(&plan, &mut Model::terse(engine));
     let passing: BTreeMap<&str, &Flow> = records
         .iter()
         .filter(|record| record.judgement.verdict == Verdict::Pass)
