@@ -148,6 +148,29 @@ fn a_cluster_is_input_at_once() {
 }
 
 #[test]
+fn a_cluster_is_compared_with_what_it_is_to_become() {
+    let stage = shop();
+    assert_eq!(airtight(&stage, &["snapshot"]).status.code(), Some(0));
+    let compare = |format| airtight(&stage, &["diff", "--context", "fake", "-m", "airtight-snapshot", "-o", format]);
+    let same = compare("table");
+    assert_eq!(same.status.code(), Some(0), "{}{}", told(&same), shown(&same));
+    let policy =
+        stage.folder.path().join("elsewhere/airtight-snapshot/shop/networkpolicies.networking.k8s.io/web.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    assert!(text.contains("app: client"), "{text}");
+    fs::write(&policy, text.replace("app: client", "app: intruder")).unwrap();
+    let changed = compare("json");
+    assert_eq!(changed.status.code(), Some(1), "{}{}", told(&changed), shown(&changed));
+    let document: Value = serde_json::from_str(&shown(&changed)).unwrap();
+    let schema: Value = serde_json::from_str(&shown(&airtight(&stage, &["schema", "diff"]))).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let told = shown(&compare("markdown"));
+    assert!(told.contains("shop/client") && told.contains("shop/intruder"), "{told}");
+}
+
+#[test]
 fn what_may_not_be_read_is_named_and_passes_nothing() {
     let stage = shop();
     stage.server.state().fail(Fault::always("/networkpolicies?", What::Status(403)));

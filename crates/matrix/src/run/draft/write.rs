@@ -62,7 +62,10 @@ impl DraftError {
                  they select, for example from `kubectl get namespaces,deployments,statefulsets,daemonsets,services -A \
                  -o yaml`"
             }
-            Self::NoRules(_) => "name the folder that holds the policies, and their namespace with --namespace",
+            Self::NoRules(_) => {
+                "name the folder that holds the policies, and their namespace with --namespace; what the API server would \
+                 refuse of them, if it is said above, is no rule"
+            }
             Self::Nothing(_) => {
                 "`airtight list --workloads` shows what the policies could select; what the API server would refuse of \
                  them is said above"
