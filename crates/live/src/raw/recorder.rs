@@ -62,8 +62,8 @@ impl Recorder {
         }
         match result {
             Ok(execution) => {
-                for line in String::from_utf8_lossy(&execution.stdout).lines() {
-                    keep("answer", parsed(line));
+                for answer in documents(&String::from_utf8_lossy(&execution.stdout)) {
+                    keep("answer", answer);
                 }
                 let how = match &execution.ended {
                     Ended::Status(status) => format!("status {status}"),
@@ -102,6 +102,24 @@ impl Recorder {
     }
 }
 
+/// How long one answer of many lines may be: what agents list of all their endpoints is read again and again until they
+/// agree, and is nobody's evidence.
+const LONGEST: usize = 16 * 1024;
+
+/// What a session wrote: each line, or the whole if it is one document of many lines.
+fn documents(text: &str) -> Vec<Value> {
+    let each = || text.lines().map(parsed).collect::<Vec<_>>();
+    // Probes and logs write an object a line.
+    if text.lines().next().is_none_or(|first| serde_json::from_str::<Value>(first).is_ok()) {
+        return each();
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(_) if text.len() > LONGEST => vec![json!({"tooLongToKeep": text.len()})],
+        Ok(whole) => vec![whole],
+        Err(_) => each(),
+    }
+}
+
 /// A line that is no JSON is kept as a text.
 fn parsed(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|_| json!(line))
@@ -123,6 +141,16 @@ mod tests {
     use airtight_model::world::Protocol;
 
     use super::*;
+
+    #[test]
+    fn a_document_of_many_lines_is_one_answer() {
+        assert_eq!(documents("{\"a\": 1}\n{\"a\": 2}\n"), [json!({"a": 1}), json!({"a": 2})]);
+        assert_eq!(documents("[\n  1,\n  2\n]\n"), [json!([1, 2])]);
+        assert_eq!(documents("level=info a\nlevel=info b\n"), [json!("level=info a"), json!("level=info b")]);
+        assert_eq!(documents(""), Vec::<Value>::new());
+        let long = format!("[\n{}0\n]", "1,\n".repeat(LONGEST));
+        assert_eq!(documents(&long), [json!({"tooLongToKeep": long.len()})]);
+    }
 
     #[test]
     fn flows_from_outside_are_kept_with_what_was_told_of_them() {
