@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use airtight_cluster::discovery::Kinds;
-use airtight_cluster::read::text;
+use airtight_cluster::read::{object, text};
 use airtight_cluster::wait::{Awaited, NotInForce};
 use airtight_cluster::{Cluster, retry};
 use airtight_manifest::{Diagnostic, Failure};
 use serde_json::Value;
 
+use crate::drift::is_compared;
 use crate::temporary::reference;
 
 /// What to wait for, and findings about kinds that the cluster does not serve.
@@ -27,10 +28,11 @@ pub(crate) fn awaited(
             None => serves(cluster, version, kind)?,
         };
         known.insert((version, kind), is_served);
-        if is_served {
-            served.push(awaited);
-        } else {
+        if !is_served {
             *unserved.entry(kind).or_default() += 1;
+        } else if !(is_compared(object) && is_missing(cluster, &awaited)) {
+            // No patience brings a missing one: it is named with whatever else differs from the manifests.
+            served.push(awaited);
         }
     }
     let finding = |(kind, count): (&str, usize)| {
@@ -38,6 +40,14 @@ pub(crate) fn awaited(
         Diagnostic::warning("not-served", message)
     };
     Ok((served, unserved.into_iter().map(finding).collect()))
+}
+
+/// Whether an object is certainly not there. Where nobody tells, it is waited for.
+fn is_missing(cluster: &dyn Cluster, awaited: &Awaited) -> bool {
+    match awaited {
+        Awaited::Object { path, .. } => matches!(object(cluster, path), Ok(None)),
+        Awaited::CiliumRevision { .. } => false,
+    }
 }
 
 /// Whether the model predicts that a route's references are never resolved, so that its controller will never say so.
@@ -59,7 +69,7 @@ fn serves(cluster: &dyn Cluster, version: &str, kind: &str) -> Result<bool, Fail
 pub(crate) fn not_in_force(error: &NotInForce) -> Failure {
     let hint = match error {
         NotInForce::Rejected(_) => "correct the object, apply it again, and run again",
-        NotInForce::Deadline { .. } => "apply what is missing, or look at its controller; --wait gives it more time",
+        NotInForce::Deadline { .. } => "look at its controller; --wait gives it more time",
     };
     Failure::new("not-in-force", error.to_string()).hint(hint)
 }
@@ -92,5 +102,20 @@ mod tests {
         assert_eq!(of(200, json!({"resources": []})), (0, 1));
         assert_eq!(of(403, json!({})), (1, 0));
         assert_eq!(of(200, json!({})), (1, 0));
+    }
+
+    #[test]
+    fn what_is_certainly_missing_is_not_waited_for() {
+        let policy = json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "a"}});
+        let kinds = json!({"kind": "APIResourceList", "groupVersion": "kyverno.io/v1", "resources": [
+            {"name": "clusterpolicies", "singularName": "", "namespaced": false, "kind": "ClusterPolicy", "verbs": []}]});
+        let of = |status| {
+            let cluster = Scripted(|path: &str| match path.ends_with("/clusterpolicies/a") {
+                true => (status, json!({})),
+                false => (200, kinds.clone()),
+            });
+            awaited(&cluster, std::slice::from_ref(&policy), &[]).unwrap().0.len()
+        };
+        assert_eq!([of(404), of(403), of(200)], [0, 1, 1]);
     }
 }

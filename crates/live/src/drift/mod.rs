@@ -88,6 +88,11 @@ pub(crate) fn drift(cluster: &dyn Cluster, documents: &[Document]) -> Result<Vec
     Ok(found)
 }
 
+/// Whether an object that is missing is told.
+pub(crate) fn is_compared(object: &Value) -> bool {
+    Compared::of(object).is_some()
+}
+
 /// In whichever version it is written, it is the same object.
 fn kind_of(version: &str, kind: &str) -> Kind {
     (version.split_once('/').map_or("", |(group, _)| group).to_owned(), kind.to_owned())
