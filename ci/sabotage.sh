@@ -75,6 +75,12 @@ while IFS=$'\t' read -r kind namespace name filter <&3; do
   status=$?
   case $status in
     1) echo "noticed: $(count "$kind-without" failed) cases failed, $(count "$kind-without" inconclusive) inconclusive" ;;
+    5) if grep -q '^error\[not-in-force\]' "$reports/$kind-without.log"; then
+         echo "noticed: no case is tried, since controllers refuse what hung on it"
+       else
+         echo "UNDECIDED: the run ended with 5 ($reports/$kind-without.log)"
+         remember 3
+       fi ;;
     0) echo "UNNOTICED: every case passed without it ($reports/$kind-without.log)"; remember 1 ;;
     *) echo "UNDECIDED: the run ended with $status ($reports/$kind-without.log)"; remember 3 ;;
   esac

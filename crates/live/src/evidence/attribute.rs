@@ -40,6 +40,9 @@ pub struct Attribution {
     pub reason: Option<Reason>,
     /// Layers that a flow passed that got through.
     pub passed: BTreeSet<Layer>,
+    /// Layers whose proxies it went to by what others say, and which wrote nothing of it: a proxy writes when it has time.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unheard: BTreeSet<Layer>,
     /// Policies that observers name.
     pub named: BTreeSet<String>,
     /// Why no layer is named, for a flow that did not get through.
@@ -72,7 +75,7 @@ pub fn attribute(attempts: &[Attempt], records: &[Record], ways: &Ways, gaps: &[
     let (legs, owners) = owners(attempts, records, ways);
     let each = attempts.iter().enumerate();
     let round = Round { attempts, legs: &legs, records, owners: &owners };
-    each.map(|(index, attempt)| Case::new(index, attempt, round).attribution(gaps)).collect()
+    each.map(|(index, attempt)| Case::new(index, attempt, round).attribution(gaps, ways)).collect()
 }
 
 /// All flows that were tried side by side, and all records.
@@ -101,10 +104,11 @@ impl<'a> Case<'a> {
         Self { round, attempt, flow, leg: round.legs.get(flow), told }
     }
 
-    fn attribution(&self, gaps: &[Gap]) -> Attribution {
+    fn attribution(&self, gaps: &[Gap], ways: &Ways) -> Attribution {
         let mut found = Attribution { logs: self.logs(), ..Attribution::default() };
         if got_through(&self.attempt.outcome) {
             found.passed = self.passed();
+            found.unheard = self.unheard(ways, &found.passed);
             return found;
         }
         if self.attempt.answered_by.is_some() {
@@ -242,6 +246,15 @@ impl<'a> Case<'a> {
     fn passed(&self) -> BTreeSet<Layer> {
         let sole = self.told.iter().filter(|(record, owners)| self.is_sole(owners) && record.says == Says::Passed);
         sole.map(|(record, _)| record.checkpoint.layer()).collect()
+    }
+
+    /// Whoever dials a proxy's own address need not be told of by it.
+    fn unheard(&self, ways: &Ways, passed: &BTreeSet<Layer>) -> BTreeSet<Layer> {
+        let sole = self.told.iter().filter(|(record, owners)| self.is_sole(owners) && record.says == Says::Passed);
+        let towards = sole.filter_map(|(record, _)| record.wire).map(|wire| wire.ip());
+        let between = towards.filter(|ip| self.attempt.to.is_none_or(|to| to.ip() != *ip));
+        let layers = between.filter_map(|ip| ways.proxies.get(&ip)).map(|checkpoint| checkpoint.layer());
+        layers.filter(|layer| !passed.contains(layer)).collect()
     }
 
     /// What says nothing is left out, and so are repeated passes of one checkpoint.

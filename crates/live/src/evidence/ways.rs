@@ -23,6 +23,8 @@ pub struct Ways {
     pub endpoints: BTreeMap<SocketAddr, BTreeSet<SocketAddr>>,
     /// By address of a service or pod: the addresses of its waypoint's pods.
     pub waypoints: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
+    /// By address: the pods of waypoints and gateways, and which of both they are.
+    pub proxies: BTreeMap<IpAddr, Checkpoint>,
 }
 
 /// A Gateway that is a waypoint.
@@ -50,7 +52,8 @@ impl Ways {
         let entries = read::list_if_served(cluster, "/apis/networking.istio.io/v1/serviceentries")?.unwrap_or_default();
         let pods = read::list(cluster, "/api/v1/pods?labelSelector=istio.io%2Fuse-waypoint")?;
         let waypoints = waypoints(&gateways, proxies);
-        let mut ways = Self::default();
+        let known = proxies.iter().map(|pod| (pod.ip, pod.checkpoint)).collect();
+        let mut ways = Self { proxies: known, ..Self::default() };
         for service in &services {
             ways.add_service(service, &slices);
         }

@@ -51,7 +51,8 @@ impl<'c> ClusterWitness<'c> {
             .filter_map(|(index, tried)| Some((index, attempt(tried, &source_of(tried, &sources)?))));
         let (indices, attempts): (Vec<usize>, Vec<Attempt>) = attempts.unzip();
         let is_enough = |index: usize, told: &Attribution| {
-            told.denied_by.is_some() || attempts.get(index).is_some_and(|attempt| got_through(&attempt.outcome))
+            let through = attempts.get(index).is_some_and(|attempt| got_through(&attempt.outcome));
+            told.denied_by.is_some() || (through && told.unheard.is_empty())
         };
         let examined = examine_until(self.cluster, &observers, &ways, &attempts, self.patience, &is_enough);
         Ok((indices, examined))

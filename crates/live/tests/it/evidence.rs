@@ -197,6 +197,9 @@ struct ExpectVector {
     reason: Option<Reason>,
     #[serde(default)]
     passed: BTreeSet<Layer>,
+    /// Layers of proxies that did not write yet.
+    #[serde(default)]
+    unheard: BTreeSet<Layer>,
     #[serde(default)]
     named: BTreeSet<String>,
     #[serde(default)]
@@ -214,6 +217,7 @@ impl ExpectVector {
             denied_by: attribution.denied_by,
             reason: attribution.reason,
             passed: attribution.passed.clone(),
+            unheard: attribution.unheard.clone(),
             named: attribution.named.clone(),
             unattributed: attribution.unattributed.clone(),
             crowded: attribution.crowded,
@@ -237,6 +241,13 @@ impl Round {
 }
 
 impl RoundVector {
+    /// Waypoints, and those who wrote a log.
+    fn proxies(&self) -> BTreeMap<IpAddr, Checkpoint> {
+        let bound = self.ways.waypoints.values().flatten().chain(self.waypoints.keys());
+        let waypoints = bound.map(|ip| (*ip, Checkpoint::Waypoint));
+        waypoints.chain(self.gateways.keys().map(|ip| (*ip, Checkpoint::Gateway))).collect()
+    }
+
     fn round(&self) -> Round {
         let mut lines: Vec<Line> = self.hubble.iter().map(|line| hubble::read(line)).collect();
         lines.extend(self.ztunnel.iter().map(|line| ztunnel::read(line)));
@@ -254,7 +265,11 @@ impl RoundVector {
         Round {
             attempts: self.attempts.iter().map(AttemptVector::attempt).collect(),
             records: records.collect(),
-            ways: Ways { endpoints: self.ways.endpoints.clone(), waypoints: self.ways.waypoints.clone() },
+            ways: Ways {
+                endpoints: self.ways.endpoints.clone(),
+                waypoints: self.ways.waypoints.clone(),
+                proxies: self.proxies(),
+            },
             gaps: self.gaps.iter().map(gap).collect(),
         }
     }
