@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use airtight_cluster::apply::apply;
 use airtight_cluster::pod::{Pod, is_hopeless};
 use airtight_cluster::wait::{Look, Patience, until};
-use airtight_cluster::{ApiCall, Cluster, Container, Verb};
+use airtight_cluster::{ApiCall, Cluster, Container, Verb, retry};
 use airtight_manifest::Failure;
 use airtight_matrix::scenario::got_through;
 use airtight_matrix::testbed::Canary;
@@ -73,7 +73,14 @@ impl Stage<'_> {
 
     fn apply(&self, collection: &str, object: &Value) -> Result<(), Failure> {
         let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        let answer = apply(self.cluster, &format!("{collection}/{name}"), object)?;
+        let path = format!("{collection}/{name}");
+        let applied = until(self.patience(), &|| self.cluster.is_over(), || {
+            let answer = apply(self.cluster, &path, object)?;
+            // A webhook may not have heard of the namespace yet.
+            let passes = !answer.accepted() && retry::application(&answer);
+            Ok::<_, Failure>(if passes { Look::Open(answer) } else { Look::Done(answer) })
+        })?;
+        let answer = applied.unwrap_or_else(|late| late.last);
         if answer.accepted() {
             return Ok(());
         }
