@@ -13,7 +13,7 @@ use crate::policy::near::{Asked, Guarded, near_authorization, near_enrolment};
 use crate::policy::waypoint::DeclaredProtocol;
 use crate::policy::ztunnel::{Bypass, Capture, inbound_capture};
 use crate::policy::{Checkpoint, Decision, MeshSource, Outcome, Reason};
-use crate::world::{Endpoint, HostId, Pod, Protocol, World};
+use crate::world::{Endpoint, Enrolment, HostId, Pod, Protocol, World};
 
 /// What the destination's ztunnel makes of a hop.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +100,10 @@ pub(super) fn ztunnel_check(dial: Dial<'_, '_>, to: &Pod, wire: Wire, port: Opti
 pub(super) fn interception(world: &World, from: Endpoint, to: &Pod, wire: Wire) -> Interception {
     match (wire, inbound_capture(world, to.id, from)) {
         (Wire::Hbone { .. }, _) => Interception::Tunnel,
+        // Its sidecar takes up whatever comes by TCP, and what becomes of it is the policies' of the sidecar.
+        (Wire::Plain { protocol: Protocol::Tcp, .. }, _) if to.enrolment == Enrolment::Sidecar => {
+            Interception::Plaintext
+        }
         (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Plaintext) => Interception::Plaintext,
         (Wire::Plain { protocol: Protocol::Tcp, .. }, Capture::Bypass(why)) => Interception::Bypassed(why),
         (Wire::Plain { .. }, _) => Interception::Nothing,

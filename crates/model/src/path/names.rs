@@ -43,8 +43,21 @@ pub(super) fn targets<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: O
     }
     match service(world, name) {
         Some(service) => vec![DialTarget::Service(service, port.unwrap_or_default())],
-        None => vec![external(world, name, port)],
+        None => at_each_address(external(world, name, port), world, from),
     }
+}
+
+/// A client tries one address after the other until one answers (RFC 8305), so that each of its families counts.
+fn at_each_address<'w>(to: DialTarget<'w>, world: &'w World, from: &Peer<'w>) -> Vec<DialTarget<'w>> {
+    let DialTarget::External { host: Some(host), name, port, .. } = &to else { return vec![to] };
+    let speaks = |address: &&IpAddr| {
+        from.pod.is_none_or(|pod| pod.addresses.iter().any(|own| own.is_ipv4() == address.is_ipv4()))
+    };
+    let each = world.host(*host).addresses.iter().filter(speaks);
+    let targets: Vec<DialTarget<'w>> = each
+        .map(|address| DialTarget::External { address: *address, host: Some(*host), name: name.clone(), port: *port })
+        .collect();
+    if targets.is_empty() { vec![to] } else { targets }
 }
 
 /// The host outside of this name.

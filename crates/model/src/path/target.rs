@@ -62,6 +62,13 @@ pub(super) fn target_port(port: &ServicePort, pod: &Pod) -> Option<u16> {
     }
 }
 
+/// Whether a client that dials a Service's port comes to the same port of its pods: of a headless Service it knows the
+/// pods' addresses alone, and nobody maps ports (kubernetes/kubernetes#20488).
+pub(super) fn is_dialled_as_written(service: &Service, world: &World, protocol: Protocol, port: u16) -> bool {
+    let mapped = |pod: &Pod| service.port(protocol, port).and_then(|entry| target_port(entry, pod)) != Some(port);
+    service.is_headless() && service.backends.iter().any(|id| mapped(world.pod(*id)))
+}
+
 /// One backend of each sort.
 pub(super) fn representatives<'w>(world: &'w World, service: &Service, from: Endpoint) -> Vec<&'w Pod> {
     let mut seen = BTreeSet::new();

@@ -30,6 +30,7 @@ pub(super) fn service(
         }
         None => sliced(object, pods, slices),
     };
+    let selector_is_none = selector.is_none();
     Service {
         namespace: object.meta.namespace().into(),
         name: object.meta.name().into(),
@@ -40,6 +41,7 @@ pub(super) fn service(
         ports: spec.ports.iter().flatten().filter_map(port).collect(),
         backends,
         external_endpoints,
+        unlike_slices: selector_is_none && unlike_slices(object, slices),
         external_traffic: external_traffic(spec),
         internal_local: spec.internal_traffic_policy.as_deref() == Some("Local"),
         source_ranges: source_ranges(spec),
@@ -60,6 +62,7 @@ pub(super) fn proxy_service(proxy: &Proxy, pods: &[Pod], addresses: &mut Allocat
         cluster_ips: addresses.next(),
         ports: proxy.service_ports.clone(),
         external_endpoints: Vec::new(),
+        unlike_slices: false,
         external_traffic: match proxy.service_type {
             ServiceType::ClusterIp => None,
             ServiceType::NodePort | ServiceType::LoadBalancer => Some(proxy.external_traffic),
@@ -117,11 +120,7 @@ fn sliced(
     pods: &[Pod],
     slices: &[Object<kubernetes::EndpointSlice>],
 ) -> (Vec<PodId>, Vec<IpAddr>) {
-    let mine = slices.iter().filter(|slice| {
-        slice.meta.namespace() == object.meta.namespace()
-            && slice.meta.labels.get("kubernetes.io/service-name").is_some_and(|name| name == object.meta.name())
-    });
-    let addresses = mine
+    let addresses = own(object, slices)
         .flat_map(|slice| &slice.body.endpoints)
         .filter(|endpoint| endpoint.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true))
         .flat_map(|endpoint| &endpoint.addresses)
@@ -134,6 +133,32 @@ fn sliced(
         }
     }
     backends
+}
+
+fn own<'s>(
+    object: &Object<kubernetes::Service>,
+    slices: &'s [Object<kubernetes::EndpointSlice>],
+) -> impl Iterator<Item = &'s Object<kubernetes::EndpointSlice>> {
+    let (namespace, name) = (object.meta.namespace().to_owned(), object.meta.name().to_owned());
+    slices.iter().filter(move |slice| {
+        *slice.meta.namespace() == *namespace
+            && slice.meta.labels.get("kubernetes.io/service-name").is_some_and(|own| *own == name)
+    })
+}
+
+/// Whether a slice has another number, or none, for a port of a Service without selector: the slice's is the one that is
+/// dialled, by the port's name (Kubernetes `pkg/proxy/endpointslicecache.go`).
+fn unlike_slices(object: &Object<kubernetes::Service>, slices: &[Object<kubernetes::EndpointSlice>]) -> bool {
+    let ports: Vec<ServicePort> = object.body.spec.ports.iter().flatten().filter_map(port).collect();
+    own(object, slices).any(|slice| {
+        ports.iter().any(|own| {
+            let name = own.name.as_deref().unwrap_or_default();
+            let listed = slice.body.ports.iter().flatten();
+            let same = listed.filter(|port| port.name.as_deref().unwrap_or_default() == name);
+            let numbers: Vec<Option<u16>> = same.map(|port| port.port.and_then(|port| u16::try_from(port).ok())).collect();
+            !matches!((numbers.as_slice(), &own.target), ([Some(number)], TargetPort::Number(target)) if number == target)
+        })
+    })
 }
 
 fn port(port: &ApiPort) -> Option<ServicePort> {

@@ -69,6 +69,8 @@ pub struct Service {
     pub backends: Vec<PodId>,
     /// Addresses of its EndpointSlices that belong to no pod, with their port numbers in the order of `ports`.
     pub external_endpoints: Vec<IpAddr>,
+    /// Its EndpointSlices have other ports than its own `targetPort`s are.
+    pub unlike_slices: bool,
     /// How it treats clients from outside the cluster; none if it is not published to them.
     pub external_traffic: Option<ExternalTraffic>,
     /// `internalTrafficPolicy: Local`: a client inside is sent to backends on its own node, or nowhere.

@@ -15,7 +15,7 @@ use crate::path::lookup::lookup;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
-use crate::path::target::{representatives, target_port};
+use crate::path::target::{is_dialled_as_written, representatives, target_port};
 use crate::policy::cni::NamePatterns;
 use crate::policy::waypoint::Binding;
 use crate::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, route};
@@ -84,7 +84,10 @@ impl Ways {
         bases: &mut Bases,
     ) -> Option<Self> {
         // Which backends there are is each client's own matter.
-        if service.internal_local {
+        if service.internal_local
+            || service.unlike_slices
+            || is_dialled_as_written(service, policies.world, aim.protocol, aim.port)
+        {
             return None;
         }
         let name = service_host(&service.namespace, &service.name);

@@ -12,7 +12,7 @@ use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::service_entry::claimed;
-use crate::path::target::{DialTarget, sort};
+use crate::path::target::{DialTarget, is_dialled_as_written, representatives, sort};
 use crate::path::trace::Check;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
 use crate::policy::{Checkpoint, Decision, Reason};
@@ -32,6 +32,13 @@ pub(in crate::path) fn steps<'w>(
         && let Some(open) = service::doubt(Dial { policies, from, connection: &connection }, target, *port)
     {
         return vec![Step::Ends(open)];
+    }
+    if let DialTarget::Service(target, port) = to
+        && is_dialled_as_written(target, policies.world, connection.protocol, *port)
+    {
+        let pods = representatives(policies.world, target, from.endpoint).into_iter();
+        let each = pods.map(|pod| DialTarget::Pod(pod, Some(*port)));
+        return each.flat_map(|pod| steps(policies, from, &pod, connection.clone())).collect();
     }
     let captured = from.pod.filter(|_| connection.protocol == Protocol::Tcp);
     match captured.map(|pod| (pod.enrolment, pod)) {

@@ -31,13 +31,15 @@ pub(super) fn arriving<'w>(
         let why = format!("Service {}/{} has no {protocol} port {port}", service.namespace, service.name);
         return vec![Step::Ends(no_backend(dial, service, port, Outcome::Timeout, why))];
     };
-    let pods = representatives(world, service, dial.from.endpoint);
+    let has_port = |pod: &&Pod| target_port(entry, pod).is_some();
+    let mut pods = representatives(world, service, dial.from.endpoint);
+    pods.retain(has_port);
     if pods.is_empty() && service.external_endpoints.is_empty() {
-        let why = format!("Service {}/{} has no backend", service.namespace, service.name);
+        let why = without_backend(service, entry);
         return vec![Step::Ends(no_backend(dial, service, port, Outcome::Refused, why))];
     }
     if let Some(arrival) = Arrival::of(dial, service, at).filter(|_| !service.backends.is_empty()) {
-        let pods: Vec<&Pod> = service.backends.iter().map(|id| world.pod(*id)).collect();
+        let pods: Vec<&Pod> = service.backends.iter().map(|id| world.pod(*id)).filter(has_port).collect();
         return from_outside(dial, arrival, entry, service, &pods);
     }
     let inside = pods.into_iter().flat_map(|pod| {
@@ -49,7 +51,7 @@ pub(super) fn arriving<'w>(
         }
         let host = host_at(world, *address);
         let to = external::peer(world, *address, host, None);
-        vec![Step::Ends(external::branch(dial, &to, host, Some(port)))]
+        vec![Step::Ends(external::branch(dial, &to, host, at_endpoint(entry)))]
     });
     inside.chain(outside).collect()
 }
@@ -63,7 +65,9 @@ fn from_outside<'w>(
     pods: &[&'w Pod],
 ) -> Vec<Step<'w>> {
     let mut seen = BTreeSet::new();
-    let asked = pods.iter().filter(|pod| arrival.reaches(pod) && seen.insert(sort(pod, dial.from.endpoint)));
+    // Whom a backend sees depends on the node that it runs on.
+    let asked =
+        pods.iter().filter(|pod| arrival.reaches(pod) && seen.insert((sort(pod, dial.from.endpoint), pod.node)));
     let mut steps: Vec<Step<'w>> = Vec::new();
     for pod in asked {
         for source in arrival.sources(pod) {
@@ -80,6 +84,20 @@ fn from_outside<'w>(
     steps
 }
 
+/// Pods without a port of the name are no backends of a Service's port (Kubernetes `pkg/api/v1/pod/util.go`, `FindPort`).
+fn without_backend(service: &Service, entry: &ServicePort) -> String {
+    let name = format!("Service {}/{}", service.namespace, service.name);
+    match &entry.target {
+        TargetPort::Name(port) if !service.backends.is_empty() => {
+            format!(
+                "{name} has no backend on port {}: no container of its pods has a {} port `{port}`",
+                entry.port, entry.protocol
+            )
+        }
+        TargetPort::Name(_) | TargetPort::Number(_) => format!("{name} has no backend"),
+    }
+}
+
 /// The end of a client's way to a Service of which what is not modelled would decide about it.
 pub(super) fn doubt(dial: Dial<'_, '_>, service: &Service, port: u16) -> Option<Branch> {
     in_doubt(dial, service).map(|why| doubtful(dial, service, port, why))
@@ -87,6 +105,9 @@ pub(super) fn doubt(dial: Dial<'_, '_>, service: &Service, port: u16) -> Option<
 
 fn in_doubt(dial: Dial<'_, '_>, service: &Service) -> Option<&'static str> {
     let (world, address) = (dial.world(), dial.from.address);
+    if service.unlike_slices {
+        return Some("its EndpointSlices have other ports than it names, which is not modelled");
+    }
     let outside = matches!(dial.from.endpoint, Endpoint::Host(_, _) | Endpoint::Address(_));
     if outside {
         // The load balancer, kube-proxy and Cilium in its place each read the ranges in their own way.
