@@ -109,13 +109,13 @@ mod tests {
         let policy = json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "a"}});
         let kinds = json!({"kind": "APIResourceList", "groupVersion": "kyverno.io/v1", "resources": [
             {"name": "clusterpolicies", "singularName": "", "namespaced": false, "kind": "ClusterPolicy", "verbs": []}]});
-        let of = |status| {
-            let cluster = Scripted(|path: &str| match path.ends_with("/clusterpolicies/a") {
-                true => (status, json!({})),
-                false => (200, kinds.clone()),
-            });
-            awaited(&cluster, std::slice::from_ref(&policy), &[]).unwrap().0.len()
-        };
+        let of =
+            |status| {
+                let cluster = Scripted(|path: &str| {
+                    if path.ends_with("/clusterpolicies/a") { (status, json!({})) } else { (200, kinds.clone()) }
+                });
+                awaited(&cluster, std::slice::from_ref(&policy), &[]).unwrap().0.len()
+            };
         assert_eq!([of(404), of(403), of(200)], [0, 1, 1]);
     }
 }

@@ -68,7 +68,9 @@ impl<'p, 'w> Walk<'p, 'w> {
                 self.send(&from, &to, connection, branches);
                 // Most legs lead to one branch, which takes them as they are.
                 if let Some((last, others)) = branches[known..].split_last_mut() {
-                    others.iter_mut().for_each(|branch| branch.begin_with(hops.iter().cloned()));
+                    for branch in others {
+                        branch.begin_with(hops.iter().cloned());
+                    }
                     last.begin_with(hops);
                 }
             }

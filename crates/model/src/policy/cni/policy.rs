@@ -34,12 +34,15 @@ pub struct CniPolicy {
     /// (Cilium `pkg/policy/cell/policy_importer.go`, `updatePrefixes`; `pkg/labels/cidr.go`, `GetCIDRLabels`).
     pub(super) prefixes: Vec<IpNet>,
     /// Container ports by name over the whole cluster; none where two pods disagree.
-    pub(super) named_ports: Arc<BTreeMap<String, Vec<(Protocol, Option<u16>)>>>,
+    pub(super) named_ports: Arc<NamedPorts>,
     /// Objects that change what any agent does, in ways that are not modelled.
     pub(super) blind: Vec<RuleRef>,
     /// Policies of which admission leaves open whether they exist as they are written.
     pub(super) in_doubt: Vec<RuleRef>,
 }
+
+/// Container ports by name; a number is none where two pods disagree.
+type NamedPorts = BTreeMap<String, Vec<(Protocol, Option<u16>)>>;
 
 /// Kinds that change decisions about any flow: agents' options. What redirects connections elsewhere is no policy, and
 /// leaves open where they lead (see [`crate::world::Touched`]).
@@ -180,8 +183,8 @@ fn by_namespace(entries: &[Arc<Entry>]) -> HashMap<Option<Arc<str>>, Vec<u32>> {
     map
 }
 
-fn named_ports(world: &World) -> BTreeMap<String, Vec<(Protocol, Option<u16>)>> {
-    let mut table: BTreeMap<String, Vec<(Protocol, Option<u16>)>> = BTreeMap::new();
+fn named_ports(world: &World) -> NamedPorts {
+    let mut table = NamedPorts::new();
     for port in world.pods.iter().filter(|pod| !pod.host_network).flat_map(|pod| &pod.ports) {
         let Some(name) = &port.name else { continue };
         let known = table.entry(name.to_ascii_lowercase()).or_default();
