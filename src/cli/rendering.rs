@@ -1,12 +1,13 @@
 //! Kustomize and Helm, run as programs on the folders of others: without a network, bounded in time and size.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use airtight_manifest::{Diagnostic, Renderer, printable, yaml};
+use airtight_manifest::{Diagnostic, Reads, Renderer, kinds_read, printable, yaml};
 use clap::Args;
 
 /// How long a program may take.
@@ -53,7 +54,7 @@ impl Renderer for Programs {
     fn kustomization(&self, folder: &Path) -> Result<String, Diagnostic> {
         let calls = [("kustomize", "build"), ("kubectl", "kustomize")];
         for (program, verb) in calls {
-            if let Some(rendered) = rendered(program, &[verb.into(), folder.into()], folder) {
+            if let Some(rendered) = rendered(program, &[verb.into(), folder.into()], &[], folder) {
                 return rendered;
             }
         }
@@ -66,8 +67,12 @@ impl Renderer for Programs {
 
     fn chart(&self, folder: &Path) -> Result<String, Diagnostic> {
         let arguments = self.template(folder);
+        if let Some(device) = self.args.values.iter().find(|file| is_device(file)) {
+            let why = format!("{} is a device, and no file with values", device.display());
+            return Err(failed("helm", folder, &printable(&why)).hint("name a file with --values"));
+        }
         let missing = || missing(folder, "there is no `helm` here to render", &call("helm", &arguments));
-        rendered("helm", &arguments, folder).unwrap_or_else(|| Err(missing()))
+        rendered("helm", &arguments, &definitions(), folder).unwrap_or_else(|| Err(missing()))
     }
 }
 
@@ -87,10 +92,46 @@ impl Programs {
     }
 }
 
-/// What a program prints; none if it is not installed.
-fn rendered(program: &str, arguments: &[PathBuf], folder: &Path) -> Option<Result<String, Diagnostic>> {
+/// A chart may ask which kinds the cluster has. Where airtight would judge them, they are there.
+fn definitions() -> [PathBuf; 2] {
+    let modelled = kinds_read().filter_map(|(_, _, reads)| match reads {
+        Reads::Modelled(info) => Some(info),
+        Reads::Touching(_) | Reads::Inert => None,
+    });
+    let mut known = BTreeSet::new();
+    for info in modelled.filter(|info| !info.group.is_empty()) {
+        for version in info.versions {
+            known.insert(format!("{}/{version}", info.group));
+            known.insert(format!("{}/{version}/{}", info.group, info.kind));
+        }
+    }
+    ["--api-versions".into(), known.into_iter().collect::<Vec<_>>().join(",").into()]
+}
+
+/// What can be read without an end.
+fn is_device(file: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        std::fs::metadata(file)
+            .is_ok_and(|found| found.file_type().is_char_device() || found.file_type().is_block_device())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
+/// What a program prints; none if it is not installed. `more` are arguments that nobody need type.
+fn rendered(
+    program: &str,
+    arguments: &[PathBuf],
+    more: &[PathBuf],
+    folder: &Path,
+) -> Option<Result<String, Diagnostic>> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(arguments).args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Nothing is fetched, whatever the folder asks for, and no cluster is asked.
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
         command.env(name, NOWHERE);

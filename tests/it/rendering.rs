@@ -77,8 +77,16 @@ fn a_chart_is_rendered_with_its_values_and_without_a_network() {
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("workload  shop/web"), "{told}");
     let asked = fs::read_to_string(place.path().join("asked")).unwrap();
-    let wanted = "template one chart --include-crds --skip-tests --namespace shop --values v.yaml http://127.0.0.1:9";
-    assert_eq!(asked.trim(), wanted);
+    let wanted = "template one chart --include-crds --skip-tests --namespace shop --values v.yaml --api-versions ";
+    let definitions = asked.trim().strip_prefix(wanted).and_then(|rest| rest.strip_suffix(" http://127.0.0.1:9"));
+    let definitions: Vec<&str> = definitions.unwrap_or_else(|| panic!("{asked}")).split(',').collect();
+    // Charts ask which of them there are.
+    for known in ["cilium.io/v2", "cilium.io/v2/CiliumNetworkPolicy", "gateway.networking.k8s.io/v1/HTTPRoute"] {
+        assert!(definitions.contains(&known), "{known}: {definitions:?}");
+    }
+    let (code, told) = place.run(&["list", "--workloads", "-m", "chart", "--values", "/dev/zero"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("/dev/zero is a device, and no file with values"), "{told}");
 }
 
 #[test]
