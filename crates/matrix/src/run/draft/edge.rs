@@ -32,6 +32,11 @@ pub(super) fn complete(
             choices.deny(denied, inside, survey.stopping(denied));
         }
     }
+    if let Some(inside) = at_host(survey, engine, allowed)
+        && let Some(denied) = next_port(survey, engine, inside)
+    {
+        choices.deny(denied, inside, survey.stopping(denied));
+    }
     if let Some(denied) = other_path(survey, engine, allowed) {
         choices.deny(denied, allowed, survey.stopping(denied));
     }
@@ -78,6 +83,22 @@ fn at_workload(survey: &Survey, world: &World, rule: &RuleRef, allowed: TriedId)
     Some(allowed).filter(|id| is_of_workload(survey.aim(*id)) && governed(id)).or_else(others)
 }
 
+/// The bare connection of an example that leaves the cluster, if it gets through as well.
+fn at_host(survey: &mut Survey, engine: &Engine<'_>, allowed: TriedId) -> Option<TriedId> {
+    let aim = survey.aim(allowed);
+    let leaves = aim.port.is_some() && matches!(aim.to, Destination::Host(_) | Destination::Address(_));
+    if !leaves { None } else { through(survey, engine, survey.tried[allowed].source, bare(aim)) }
+}
+
+/// The flow of a source at an aim, if it gets through.
+fn through(survey: &mut Survey, engine: &Engine<'_>, source: usize, aim: Aim) -> Option<TriedId> {
+    if let Some(id) = survey.find(source, |other| *other == aim).next() {
+        return matches!(survey.tried[id].end, Ending::Through { .. }).then_some(id);
+    }
+    let seen = survey.probe(engine, source, &aim);
+    matches!(ending(&seen, true), Ending::Through { .. }).then(|| survey.add(source, aim, &seen))
+}
+
 fn is_of_workload(aim: &Aim) -> bool {
     aim.port.is_some() && matches!(aim.to, Destination::Service(..) | Destination::Pod(..))
 }
@@ -98,15 +119,9 @@ fn is_bare(aim: &Aim) -> bool {
 
 /// A bare connection of the same source to the same port of a pod, past the Service, that gets through.
 fn behind(survey: &mut Survey, engine: &Engine<'_>, inside: TriedId) -> Option<TriedId> {
-    let through = |survey: &Survey, id: TriedId| matches!(survey.tried[id].end, Ending::Through { .. }).then_some(id);
     let (to, port) = pod_behind(engine.world(), survey.aim(inside))?;
     let aim = Aim { to, port: Some(port), ..bare(survey.aim(inside)) };
-    if let Some(id) = survey.find(survey.tried[inside].source, |other| *other == aim).next() {
-        return through(survey, id);
-    }
-    let source = survey.tried[inside].source;
-    let seen = survey.probe(engine, source, &aim);
-    matches!(ending(&seen, true), Ending::Through { .. }).then(|| survey.add(source, aim, &seen))
+    through(survey, engine, survey.tried[inside].source, aim)
 }
 
 fn bare(aim: &Aim) -> Aim {
