@@ -67,6 +67,15 @@ impl<'a> Rule<'a> {
 
     fn subject(&self, compilation: &mut Compilation<'_>) -> Option<Subject> {
         if let Some(nodes) = &self.rule.node_selector {
+            if !compilation.dialect.options.host_firewall {
+                compilation.warn(
+                    "host-policy-without-firewall",
+                    self.meta,
+                    nodes.at,
+                    "a policy for nodes does nothing: the host firewall is off",
+                    "turn `hostFirewall.enabled` on in Cilium's values and in the stack's settings",
+                );
+            }
             let selector = Selector::read(nodes, None, str::to_owned);
             return Some(Subject::Nodes(compilation.selectors.intern(selector)));
         }
