@@ -49,7 +49,9 @@ pub(super) fn cni_checks(dial: Dial<'_, '_>, to: &Peer<'_>, wire: Wire) -> Vec<C
     let pods = [from.pod, to.pod].into_iter().flatten();
     let mut checks: Vec<Check> = pods.filter_map(|pod| doubt(world, pod)).collect();
     if from.pod.is_some_and(|pod| !pod.host_network) {
-        let decision = suggested(policies, &hop, Direction::Egress, policies.cni.egress(world, &hop));
+        let decision = policies.cni.egress(world, &hop);
+        let decision = policies.cni.by_another_name(world, &hop, &decision).unwrap_or(decision);
+        let decision = suggested(policies, &hop, Direction::Egress, decision);
         checks.push(check(Checkpoint::CniEgress, decision));
     }
     if to.pod.is_some_and(|pod| !pod.host_network) || matches!(to.endpoint, Endpoint::Node(_)) {

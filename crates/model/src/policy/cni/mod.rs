@@ -29,6 +29,7 @@ mod proxy;
 mod sanitize;
 mod selector;
 mod services;
+mod shared;
 mod side;
 
 pub use bits::BitSet;

@@ -15,16 +15,16 @@ impl CniPolicy {
     /// What the CNI at the source does with a hop.
     #[must_use]
     pub fn egress(&self, world: &World, hop: &CniHop<'_>) -> Decision {
-        self.at(world, hop, Direction::Egress)
+        self.decided(world, hop, Direction::Egress)
     }
 
     /// What the CNI at the destination does with a hop.
     #[must_use]
     pub fn ingress(&self, world: &World, hop: &CniHop<'_>) -> Decision {
-        self.at(world, hop, Direction::Ingress)
+        self.decided(world, hop, Direction::Ingress)
     }
 
-    fn at(&self, world: &World, hop: &CniHop<'_>, direction: Direction) -> Decision {
+    pub(super) fn decided(&self, world: &World, hop: &CniHop<'_>, direction: Direction) -> Decision {
         match self.side(world, hop, direction) {
             Ok(side) => side.decide(|level4| side.settle(level4)),
             Err(decision) => *decision,
