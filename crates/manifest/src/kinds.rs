@@ -88,17 +88,7 @@ const GAP: (&str, &str, Touches) = ("Unread", "airtight.dev", Touches::Unread);
 const UNREAD: &[(&str, &[&str])] = &[
     (
         "",
-        &[
-            "Binding",
-            "ComponentStatus",
-            "Endpoints",
-            "Node",
-            "PodTemplate",
-            "ReplicationController",
-            "Config",
-            "Eviction",
-            "Scale",
-        ],
+        &["Binding", "ComponentStatus", "Node", "PodTemplate", "ReplicationController", "Config", "Eviction", "Scale"],
     ),
     ("apps", &["ControllerRevision"]),
     ("autoscaling", &["Scale"]),

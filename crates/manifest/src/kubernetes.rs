@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
 use k8s_openapi::api::batch::v1::{CronJobSpec, JobSpec};
-use k8s_openapi::api::core::v1::{NamespaceSpec, PodSpec, ServiceSpec};
+use k8s_openapi::api::core::v1::{EndpointSubset, NamespaceSpec, PodSpec, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -64,6 +64,15 @@ pub struct EndpointSlice {
     pub endpoints: Vec<Endpoint>,
     /// Ports.
     pub ports: Option<Vec<EndpointPort>>,
+}
+
+/// Endpoints: what people write beside a Service without selector, of which the control plane makes EndpointSlices.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoints {
+    /// Addresses with the ports that all of them have.
+    #[serde(default)]
+    pub subsets: Option<Vec<EndpointSubset>>,
 }
 
 /// A field without any bearing on traffic: accepted, never read.

@@ -11,7 +11,7 @@ use super::kgateway::{
 };
 use super::kinds::{self, INERT};
 use super::kubernetes::{
-    CronJob, DaemonSet, Deployment, EndpointSlice, Job, Namespace, Pod, ReplicaSet, Service, ServiceAccount,
+    CronJob, DaemonSet, Deployment, EndpointSlice, Endpoints, Job, Namespace, Pod, ReplicaSet, Service, ServiceAccount,
     StatefulSet,
 };
 use super::kyverno::{
@@ -104,6 +104,7 @@ resources! {
     Job(Job) = "Job" in "batch", Namespaced, Cluster, ["v1"];
     CronJob(CronJob) = "CronJob" in "batch", Namespaced, Cluster, ["v1"];
     EndpointSlice(EndpointSlice) = "EndpointSlice" in "discovery.k8s.io", Namespaced, Cluster, ["v1"];
+    Endpoints(Endpoints) = "Endpoints" in "", Namespaced, Cluster, ["v1"];
     NetworkPolicy(NetworkPolicy) = "NetworkPolicy" in "networking.k8s.io", Namespaced, Cni, ["v1"];
     CiliumNetworkPolicy(CiliumNetworkPolicy) = "CiliumNetworkPolicy" in "cilium.io", Namespaced, Cni, ["v2"];
     CiliumClusterwideNetworkPolicy(CiliumNetworkPolicy) = "CiliumClusterwideNetworkPolicy" in "cilium.io", Cluster, Cni, ["v2"];

@@ -199,6 +199,10 @@ fn the_role_that_is_printed_reads_all_and_changes_nothing() {
     for (kind, group, _) in
         airtight_manifest::kinds_read().filter(|(_, _, how)| *how != airtight_manifest::Reads::Inert)
     {
+        // The slices that the control plane makes of them are read in their place.
+        if kind == "Endpoints" {
+            continue;
+        }
         let plural = match kind {
             kind if kind.ends_with("Policy") => format!("{}ies", kind.trim_end_matches('y').to_lowercase()),
             "GatewayClass" | "Ingress" => format!("{}es", kind.to_lowercase()),

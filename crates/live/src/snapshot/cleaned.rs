@@ -58,17 +58,25 @@ fn headed(object: Value, (version, kind): (&str, &str), status: Option<Value>) -
     Value::Object(headed)
 }
 
-/// What tells whether a pod or a Job runs.
+/// What tells whether a pod or a Job runs, and how a Service is reached.
 fn kept_status(mut status: Value, kind: &str) -> Option<Value> {
     match kind {
         "Pod" => keep(&mut status, POD_STATUS),
         "Job" => keep(&mut status, &["conditions"]),
+        "Service" => return addresses_of_balancer(&status),
         _ => return None,
     }
     for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
         keep(condition, &["type", "status"]);
     }
     status.is_object().then_some(status)
+}
+
+/// The addresses by which clients reach a Service through its load balancer.
+fn addresses_of_balancer(status: &Value) -> Option<Value> {
+    let mut ingress = status.pointer("/loadBalancer/ingress")?.clone();
+    ingress.as_array_mut()?.iter_mut().for_each(|each| keep(each, &["ip", "ipMode", "hostname"]));
+    Some(json!({"loadBalancer": {"ingress": ingress}}))
 }
 
 fn keep(object: &mut Value, fields: &[&str]) {

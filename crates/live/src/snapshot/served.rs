@@ -9,6 +9,9 @@ use airtight_manifest::{Failure, Reads, is_policy_of_others, kinds_read};
 
 use super::gap::Gap;
 
+/// What the control plane makes EndpointSlices of, which are read in its place.
+const MIRRORED: (&str, &str) = ("Endpoints", "");
+
 /// Kinds without bearing on traffic that are read all the same, with their groups: what is named by others, and what
 /// limits what may be there.
 const NAMED: &[(&str, &str)] = &[("Secret", ""), ("ResourceQuota", ""), ("LimitRange", "")];
@@ -57,7 +60,7 @@ impl Wanted {
         let mut asking = Asking { kinds, groups, known: BTreeMap::new() };
         let mut wanted = Self::default();
         let has_kyverno = asking.groups.contains_key("kyverno.io");
-        for (kind, group, how) in kinds_read() {
+        for (kind, group, how) in kinds_read().filter(|(kind, group, _)| (*kind, *group) != MIRRORED) {
             let named = NAMED.contains(&(kind, group)) || (has_kyverno && group == ROLES);
             if how != Reads::Inert || named {
                 wanted.add(&mut asking, (kind, group, how))?;

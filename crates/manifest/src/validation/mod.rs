@@ -39,6 +39,7 @@ pub fn api_server_findings(resource: &Resource, document: &Document) -> Vec<Diag
         Resource::CronJob(object) => workload::cron_job(&mut refusals, &object.body.spec),
         Resource::Service(object) => service::check(&mut refusals, &object.body.spec),
         Resource::EndpointSlice(object) => service::endpoint_slice(&mut refusals, &object.body),
+        Resource::Endpoints(object) => service::endpoints(&mut refusals, &object.body),
         _ => {}
     }
     refusals.into_findings()

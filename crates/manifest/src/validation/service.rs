@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::fields::{Path, Refusals};
 use super::formats::{is_label, is_label_key, is_label_value, is_subdomain};
 use super::{pod, service_traffic};
-use crate::kubernetes::EndpointSlice;
+use crate::kubernetes::{EndpointSlice, Endpoints};
 
 /// The ports on nodes that Services have, as an API server hands them out unless it is told otherwise.
 const NODE_PORTS: std::ops::RangeInclusive<i32> = 30000..=32767;
@@ -127,6 +127,39 @@ pub(super) fn endpoint_slice(refusals: &mut Refusals<'_>, slice: &EndpointSlice)
         pod::protocol(refusals, &path.field("protocol"), port.protocol.as_deref());
         let name = port.name.as_deref().unwrap_or_default();
         refusals.unless(name.is_empty() || is_label(name), &path.field("name"), "must be a DNS label");
+    }
+}
+
+/// Kubernetes `pkg/apis/core/validation/validation.go`, `ValidateEndpoints`.
+pub(super) fn endpoints(refusals: &mut Refusals<'_>, endpoints: &Endpoints) {
+    for (index, subset) in endpoints.subsets.iter().flatten().enumerate() {
+        let path = Path::of(&["subsets"]).index(index);
+        for (field, addresses) in [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)]
+        {
+            for (index, address) in addresses.iter().flatten().enumerate() {
+                let path = path.field(field).index(index).field("ip");
+                let fits = address.ip.parse::<IpAddr>().is_ok_and(|address| !is_special(&address));
+                refusals.unless(fits, &path, format!("\"{}\" is no address of an endpoint", address.ip));
+            }
+        }
+        let listed = |list: &Option<Vec<_>>| list.iter().flatten().next().is_some();
+        let reached = listed(&subset.addresses) || listed(&subset.not_ready_addresses);
+        refusals.unless(reached, &path, "must specify `addresses` or `notReadyAddresses`".to_owned());
+        let ports = subset.ports.iter().flatten();
+        let several = subset.ports.iter().flatten().count() > 1;
+        for (index, port) in ports.enumerate() {
+            let path = path.field("ports").index(index);
+            pod::protocol(refusals, &path.field("protocol"), port.protocol.as_deref());
+            let name = port.name.as_deref().unwrap_or_default();
+            let named = if name.is_empty() { !several } else { is_label(name) };
+            refusals.unless(
+                named,
+                &path.field("name"),
+                "must be a DNS label, and there where ports are several".to_owned(),
+            );
+            let in_range = (1..=65535).contains(&port.port);
+            refusals.unless(in_range, &path.field("port"), format!("{} is not between 1 and 65535", port.port));
+        }
     }
 }
 

@@ -80,6 +80,7 @@ impl Reach {
             | Resource::Job(_)
             | Resource::CronJob(_)
             | Resource::EndpointSlice(_)
+            | Resource::Endpoints(_)
             | Resource::Inert(_)
             | Resource::Unmodelled(_) => Self::Everywhere,
         }

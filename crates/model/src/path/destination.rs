@@ -28,6 +28,10 @@ pub(super) fn steps<'w>(
             let service = world.service(namespace, name);
             let service = service.ok_or_else(|| FlowError::UnknownService(namespace.clone(), name.clone()))?;
             let host = service_host(namespace, name);
+            if service.external_name.is_some() {
+                let targets = names::targets(world, &from, &host, flow.port).into_iter();
+                return Ok(targets.map(|to| by_name(policies, from.clone(), &host, to, connection)).collect());
+            }
             return Ok(vec![by_name(policies, from, &host, DialTarget::Service(service, port), connection)]);
         }
         Destination::Host(name) => {

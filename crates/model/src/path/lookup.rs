@@ -3,7 +3,7 @@
 use super::checks::{application_check, check, cni_checks};
 use super::connection::{Connection, Relay};
 use super::dial::Dial;
-use super::names;
+use super::names::{self, Resolved};
 use super::peer::Peer;
 use super::policies::Policies;
 use super::service_entry::service_entries_named;
@@ -117,8 +117,10 @@ pub(super) fn elsewhere(policies: &Policies<'_>, from: &Peer<'_>, name: &str, re
 }
 
 fn answered_by_ztunnel(world: &World, pod: &Pod, name: &str) -> bool {
-    dns_captured(&world.stack, pod)
-        && (names::service(world, name).is_some() || !service_entries_named(world, &pod.namespace, name).is_empty())
+    // Aliases are none of its names: istiod leaves Services of type `ExternalName` out
+    // (`pilot/pkg/serviceregistry/kube/controller/ambient/services.go`).
+    let own = names::service(world, name).is_some_and(|service| service.external_name.is_none());
+    dns_captured(&world.stack, pod) && (own || !service_entries_named(world, &pod.namespace, name).is_empty())
 }
 
 fn resolver(world: &World) -> Option<&Service> {
@@ -126,9 +128,10 @@ fn resolver(world: &World) -> Option<&Service> {
 }
 
 fn existence(world: &World, name: &str) -> Check {
-    let known = names::service(world, name).is_some()
-        || host_named(world, name).is_some()
-        || name.trim_end_matches('.') == API_SERVER_HOST;
+    let known = match names::alias_end(world, name) {
+        Resolved::Service(_) | Resolved::Pod(_) => true,
+        Resolved::Outside(end) => host_named(world, &end).is_some() || end.trim_end_matches('.') == API_SERVER_HOST,
+    };
     let decision = if known {
         Decision::allow(Reason::Listening, format!("{name} exists"))
     } else {

@@ -41,10 +41,50 @@ pub(super) fn targets<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: O
             return entries.into_iter().map(target).collect();
         }
     }
-    match service(world, name) {
-        Some(service) => vec![DialTarget::Service(service, port.unwrap_or_default())],
-        None => at_each_address(external(world, name, port), world, from),
+    match alias_end(world, name) {
+        Resolved::Service(service) => vec![DialTarget::Service(service, port.unwrap_or_default())],
+        Resolved::Pod(pod) => vec![DialTarget::Pod(pod, port)],
+        Resolved::Outside(name) => at_each_address(external(world, &name, port), world, from),
     }
+}
+
+/// What the resolver's answer for a name stands for.
+#[derive(Debug)]
+pub(super) enum Resolved<'w> {
+    /// A Service with addresses of its own, or of its pods.
+    Service(&'w Service),
+    /// A pod that a headless Service gives a name.
+    Pod(&'w Pod),
+    /// Whatever the world outside calls so, or nothing.
+    Outside(String),
+}
+
+/// How many aliases a resolver follows (`CoreDNS` `plugin/kubernetes`, which looks each up in turn).
+const MOST_ALIASES: usize = 8;
+
+/// What a name stands for once the aliases are followed that Services of type `ExternalName` are.
+pub(super) fn alias_end<'w>(world: &'w World, name: &str) -> Resolved<'w> {
+    let mut name = name.to_owned();
+    for _ in 0..MOST_ALIASES {
+        let Some(service) = service(world, &name) else {
+            return pod_named(world, &name).map_or(Resolved::Outside(name), Resolved::Pod);
+        };
+        match &service.external_name {
+            Some(alias) => alias.trim_end_matches('.').clone_into(&mut name),
+            None => return Resolved::Service(service),
+        }
+    }
+    Resolved::Outside(name)
+}
+
+/// The pod that a headless Service gives a name: its host name before the Service's, which is its subdomain
+/// (Kubernetes DNS specification, 2.4.1; `pkg/controller/statefulset/stateful_set_utils.go` sets both).
+fn pod_named<'w>(world: &'w World, name: &str) -> Option<&'w Pod> {
+    let (rest, hostname) = service_of_host(name)?;
+    let (subdomain, namespace) = rest.split_once('.')?;
+    let service = world.service(namespace, subdomain).filter(|service| service.is_headless())?;
+    let mut pods = service.backends.iter().map(|id| world.pod(*id));
+    pods.find(|pod| pod.dns_name.as_ref().is_some_and(|own| *own.hostname == *hostname && *own.subdomain == *subdomain))
 }
 
 /// A client tries one address after the other until one answers (RFC 8305), so that each of its families counts.

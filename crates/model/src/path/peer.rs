@@ -29,6 +29,19 @@ impl<'w> Peer<'w> {
         }
     }
 
+    /// A pod wherever the scheduler may put it: one in its host's network is to others the node that it runs on, and
+    /// where nobody says which, it may be any that is no control plane.
+    pub(super) fn wherever(world: &'w World, pod: &'w Pod) -> Vec<Self> {
+        if !pod.host_network || pod.is_placed {
+            return vec![Self::pod(pod)];
+        }
+        let others = (0..).map(NodeId).zip(world.nodes.iter());
+        let others = others.filter(|(id, node)| *id != pod.node && !node.control_plane);
+        let elsewhere =
+            others.map(|(id, _)| Self { pod: Some(pod), label: Self::pod(pod).label, ..Self::node(world, id) });
+        std::iter::once(Self::pod(pod)).chain(elsewhere).collect()
+    }
+
     pub(super) fn node(world: &'w World, id: NodeId) -> Self {
         let node = world.node(id);
         Self {

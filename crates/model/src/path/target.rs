@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use airtight_manifest::Labels;
 
-use crate::world::{Endpoint, HostId, NodeId, Pod, Protocol, Service, ServicePort, TargetPort, World};
+use crate::world::{
+    Endpoint, HostId, NodeId, Pod, Protocol, PublishedAddress, Service, ServicePort, TargetPort, World,
+};
 
 /// What a peer dials, once names are resolved.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub(super) enum DialTarget<'w> {
     Pod(&'w Pod, Option<u16>),
     /// The virtual address that the mesh gave to a ServiceEntry (namespace, name, host), and a port.
     ServiceEntry { namespace: String, name: String, host: String, port: u16 },
+    /// An address outside of the Services' own range by which a Service is published, and a port.
+    Published(&'w Service, PublishedAddress, u16),
     /// A process on a node.
     Node(crate::world::NodeId, Option<u16>),
     /// An address outside the cluster, and the name under which it was looked up.
@@ -30,6 +34,15 @@ impl<'w> DialTarget<'w> {
         }
         if let Some(service) = world.services.iter().find(|service| service.cluster_ips.contains(&address)) {
             return Self::Service(service, port.unwrap_or_default());
+        }
+        // A node's address that a Service has as well is the Service's on its ports.
+        let published = world.services.iter().find_map(|service| {
+            let given = service.published.iter().find(|given| given.address == address)?;
+            let port = service.ports.iter().find(|entry| Some(entry.port) == port)?.port;
+            Some(Self::Published(service, *given, port))
+        });
+        if let Some(published) = published {
+            return published;
         }
         if let Some(index) = world.nodes.iter().position(|node| node.addresses.contains(&address)) {
             return Self::Node(crate::world::NodeId(u32::try_from(index).unwrap_or(u32::MAX)), port);

@@ -1,7 +1,9 @@
-//! Hosts outside the cluster that policies name, for those who have not written down what is around their cluster.
+//! Hosts outside the cluster that policies and Services name, for those who have not written down what is around their
+//! cluster.
 //!
-//! A denied connection proves nothing where nobody would answer. So where no `Environment` is given, what egress rules
-//! and ServiceEntries name is assumed to exist and to answer on the ports of the rule.
+//! A denied connection proves nothing where nobody would answer. So where no `Environment` is given, what egress rules,
+//! ServiceEntries and Services with endpoints or a name outside name is assumed to exist and to answer on the ports that
+//! are written there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -203,7 +205,39 @@ impl Named {
                     self.name(host, &ports);
                 }
             }
+            Resource::Service(object) => {
+                let spec = &object.body.spec;
+                let ports = spec.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()).collect();
+                let alias = spec.external_name.as_ref().filter(|_| spec.type_.as_deref() == Some("ExternalName"));
+                if let Some(name) = alias {
+                    self.name(name, &ports);
+                }
+            }
+            Resource::EndpointSlice(object) => {
+                let ports = object.body.ports.iter().flatten().filter_map(|port| port.port);
+                let ports: BTreeSet<u16> = ports.filter_map(|port| u16::try_from(port).ok()).collect();
+                let written = object.body.endpoints.iter().filter(|endpoint| endpoint.target_ref.is_none());
+                for text in written.flat_map(|endpoint| &endpoint.addresses) {
+                    self.address(text, &ports);
+                }
+            }
+            Resource::Endpoints(object) => {
+                for subset in object.body.subsets.iter().flatten() {
+                    let ports = subset.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok());
+                    let ports: BTreeSet<u16> = ports.collect();
+                    for address in subset.addresses.iter().flatten().filter(|address| address.target_ref.is_none()) {
+                        self.address(&address.ip, &ports);
+                    }
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// An endpoint that somebody wrote for a Service, and that is no object's.
+    fn address(&mut self, text: &str, ports: &BTreeSet<u16>) {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            self.ranges.entry(IpNet::from(address)).or_default().extend(ports);
         }
     }
 

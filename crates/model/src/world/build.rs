@@ -7,12 +7,10 @@ use std::sync::{Arc, Mutex};
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, closest, kubernetes};
 
-use super::addresses::Allocator;
 use super::admission::AdmissionEvent;
 use super::admit::{Admission, Doubts};
 use super::api_server::{ApiServer, Namespaces};
 use super::environment::Environment;
-use super::expose;
 use super::intake::{Intake, Item};
 use super::objects::Objects;
 use super::ownership::{Owners, gateway_of, has_ended, is_live, is_ready};
@@ -21,7 +19,7 @@ use super::platform::{self, Resolver};
 use super::pod::{Pod, PodId};
 use super::proxy::{Proxy, proxies};
 use super::proxy_labels::GATEWAY_NAME;
-use super::service::Service;
+use super::sorted::{Sorted, services};
 use super::touched::{self, touched};
 use super::workload;
 use super::{Namespace, World};
@@ -376,43 +374,6 @@ pub(super) fn service_accounts(items: &[Item]) -> BTreeSet<(String, String)> {
         _ => None,
     });
     accounts.collect()
-}
-
-/// Admitted resources by what becomes of them.
-struct Sorted {
-    objects: Objects,
-    services: Vec<Object<kubernetes::Service>>,
-    slices: Vec<Object<kubernetes::EndpointSlice>>,
-}
-
-impl Sorted {
-    fn of(items: Vec<Item>) -> Self {
-        let mut sorted = Self { objects: Objects::default(), services: Vec::new(), slices: Vec::new() };
-        for item in items {
-            match item.resource {
-                Resource::Service(object) => sorted.services.push(object),
-                Resource::EndpointSlice(object) => sorted.slices.push(object),
-                other => sorted.objects.insert(other),
-            }
-        }
-        sorted
-    }
-}
-
-/// Services that were written, and those that controllers make for Gateways.
-fn services(sorted: &Sorted, proxies: &[Proxy], pods: &[Pod], environment: &Environment) -> Vec<Service> {
-    let mut addresses = Allocator::new(&environment.service_cidrs);
-    for address in sorted.services.iter().flat_map(|object| expose::written_addresses(&object.body.spec)) {
-        addresses.take(address);
-    }
-    let written = sorted.services.iter().map(|object| expose::service(object, pods, &sorted.slices, &mut addresses));
-    let mut services: Vec<Service> = written.collect();
-    // One that was read from a cluster is the controller's own.
-    let is_there =
-        |proxy: &&Proxy| services.iter().any(|service| service.namespace == proxy.key.0 && service.name == proxy.name);
-    let missing: Vec<&Proxy> = proxies.iter().filter(|proxy| !is_there(proxy)).collect();
-    services.extend(missing.into_iter().map(|proxy| expose::proxy_service(proxy, pods, &mut addresses)));
-    services
 }
 
 pub(super) fn namespace(name: &str, labels: &Labels, annotations: &Labels) -> Namespace {

@@ -12,11 +12,13 @@ use super::addresses::Allocator;
 use super::place::protocol;
 use super::pod::{Pod, PodId};
 use super::proxy::{Proxy, ServiceType};
+use super::published::PublishedAddress;
 use super::service::{ExternalTraffic, Service, ServicePort, TargetPort};
 
 /// The service of an object; pods and slices are those of the whole world.
 pub(super) fn service(
     object: &Object<kubernetes::Service>,
+    published: Vec<PublishedAddress>,
     pods: &[Pod],
     slices: &[Object<kubernetes::EndpointSlice>],
     addresses: &mut Allocator,
@@ -38,6 +40,8 @@ pub(super) fn service(
         annotations: object.meta.annotations.clone(),
         selector,
         cluster_ips: cluster_ips(spec, addresses),
+        published,
+        external_name: spec.external_name.clone().filter(|_| spec.type_.as_deref() == Some("ExternalName")),
         ports: spec.ports.iter().flatten().filter_map(port).collect(),
         backends,
         external_endpoints,
@@ -60,6 +64,8 @@ pub(super) fn proxy_service(proxy: &Proxy, pods: &[Pod], addresses: &mut Allocat
         backends: selected(&proxy.key.0, &selector, pods, None),
         selector: Some(selector),
         cluster_ips: addresses.next(),
+        published: Vec::new(),
+        external_name: None,
         ports: proxy.service_ports.clone(),
         external_endpoints: Vec::new(),
         unlike_slices: false,

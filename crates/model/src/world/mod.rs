@@ -20,6 +20,7 @@ mod intake;
 mod kubernetes_service;
 mod listening;
 mod mentioned;
+mod mirrored;
 mod objects;
 mod ownership;
 mod place;
@@ -30,7 +31,9 @@ mod proxy;
 mod proxy_labels;
 mod proxy_parameters;
 mod pruned;
+mod published;
 mod service;
+mod sorted;
 mod state;
 mod succession;
 mod touched;
@@ -50,10 +53,11 @@ pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes}
 pub use listening::NamedPort;
 pub use objects::Objects;
 pub(crate) use objects::WITHOUT_EFFECT;
-pub use pod::{ContainerPort, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
+pub use pod::{ContainerPort, DnsName, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
 pub use protocol::Protocol;
 pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};
 pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};
+pub use published::{PublishedAddress, Publisher};
 pub use service::{
     API_SERVER_HOST, ExternalTraffic, Service, ServicePort, TargetPort, is_service_host, service_host, service_of_host,
 };

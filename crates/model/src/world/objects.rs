@@ -53,6 +53,7 @@ macro_rules! objects {
                     | Resource::Job(_)
                     | Resource::CronJob(_)
                     | Resource::EndpointSlice(_)
+                    | Resource::Endpoints(_)
                     | Resource::ClusterPolicy(_)
                     | Resource::Policy(_)
                     | Resource::PolicyException(_)

@@ -82,7 +82,11 @@ pub(super) fn has_ended(document: &Document) -> bool {
 pub(super) fn is_ready(document: &Document) -> bool {
     let is_going = document.root.get("metadata").is_some_and(|metadata| metadata.get("deletionTimestamp").is_some());
     let runs = document.root.get("status").is_some_and(|status| status.get("phase").is_some());
-    !is_live(document) || !runs || (condition(document, "Ready") == Some("True") && !is_going)
+    match condition(document, "Ready") {
+        Some("True") => !is_going,
+        Some(_) => false,
+        None => !is_live(document) || !runs,
+    }
 }
 
 /// The `status` of a condition.

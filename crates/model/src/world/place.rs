@@ -12,7 +12,7 @@ use super::addresses::Allocator;
 use super::build::Running;
 use super::endpoint::{Node, NodeId};
 use super::enrolment::enrolment;
-use super::pod::{ContainerPort, Enrolment, Pod, PodId, Probe, ProbeKind, Role};
+use super::pod::{ContainerPort, DnsName, Enrolment, Pod, PodId, Probe, ProbeKind, Role};
 use super::proxy::{EnrolmentHint, Proxy};
 use super::{Environment, Namespace, Protocol, World};
 
@@ -48,7 +48,9 @@ impl<'a> Placement<'a> {
     ) {
         let spec = &pod.body.spec;
         let host_network = spec.host_network == Some(true);
-        let node = self.node(node.or(spec.node_name.as_deref()));
+        let named = node.or(spec.node_name.as_deref());
+        let is_placed = named.is_some_and(|name| self.named(name).is_some());
+        let node = self.node(named);
         let placed = Pod {
             id: PodId(number(self.pods.len())),
             namespace: Arc::from(pod.meta.namespace()),
@@ -59,7 +61,9 @@ impl<'a> Placement<'a> {
             service_account: Arc::from(spec.service_account_name.as_deref().unwrap_or("default")),
             addresses: self.addresses(running, host_network, node),
             node,
+            is_placed,
             ready: running.ready,
+            dns_name: dns_name(pod),
             host_network,
             ports: ports(spec),
             lists_not_all_ports: serving(spec).any(|container| container.ports.iter().flatten().next().is_none()),
@@ -111,7 +115,9 @@ impl<'a> Placement<'a> {
             service_account: Arc::clone(&proxy.service_account),
             addresses: Vec::new(),
             node: NodeId(0),
+            is_placed: false,
             ready: true,
+            dns_name: None,
             host_network: false,
             ports: proxy.ports.clone(),
             lists_not_all_ports: false,
@@ -134,6 +140,10 @@ impl<'a> Placement<'a> {
         enrolment(labels, annotations, of_namespace, name, host_network, &self.stack)
     }
 
+    fn named(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|node| &*node.name == name).map(|index| NodeId(number(index)))
+    }
+
     /// Nodes that are no control plane, by index.
     fn workers(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|index| !self.nodes[*index].control_plane).collect()
@@ -141,8 +151,8 @@ impl<'a> Placement<'a> {
 
     /// The named node, or the next that is no control plane, in turn.
     fn node(&mut self, name: Option<&str>) -> NodeId {
-        if let Some(index) = name.and_then(|name| self.nodes.iter().position(|node| &*node.name == name)) {
-            return NodeId(number(index));
+        if let Some(known) = name.and_then(|name| self.named(name)) {
+            return known;
         }
         let workers = self.workers();
         let index = workers.get(self.next_node % workers.len().max(1)).copied().unwrap_or(0);
@@ -164,6 +174,13 @@ impl<'a> Placement<'a> {
             self.addresses.next()
         }
     }
+}
+
+fn dns_name(pod: &Object<kubernetes::Pod>) -> Option<DnsName> {
+    let spec = &pod.body.spec;
+    let subdomain = spec.subdomain.as_deref().filter(|subdomain| !subdomain.is_empty())?;
+    let hostname = spec.hostname.as_deref().filter(|hostname| !hostname.is_empty());
+    Some(DnsName { hostname: hostname.unwrap_or(pod.meta.name()).into(), subdomain: subdomain.into() })
 }
 
 fn number(index: usize) -> u32 {

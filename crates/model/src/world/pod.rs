@@ -32,10 +32,14 @@ pub struct Pod {
     pub service_account: Arc<str>,
     /// The node it runs on.
     pub node: NodeId,
+    /// Whether its node is known; otherwise the scheduler may put it on another as well.
+    pub is_placed: bool,
     /// Whether Services send to it; one that was read from a cluster may have told otherwise.
     pub ready: bool,
     /// Its addresses; a host-network pod has its node's.
     pub addresses: Vec<IpAddr>,
+    /// The name that a headless Service gives it; none if it has no `subdomain`.
+    pub dns_name: Option<DnsName>,
     /// Whether it shares its node's network namespace.
     pub host_network: bool,
     /// What its containers listen on.
@@ -50,6 +54,15 @@ pub struct Pod {
     pub role: Role,
     /// Where it was written.
     pub origin: RuleRef,
+}
+
+/// What stands before the namespace in a pod's name (`HOSTNAME.SUBDOMAIN.NAMESPACE.svc.cluster.local`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsName {
+    /// `spec.hostname`, or the pod's name.
+    pub hostname: Arc<str>,
+    /// `spec.subdomain`: the Service's name.
+    pub subdomain: Arc<str>,
 }
 
 /// A port that a container listens on.

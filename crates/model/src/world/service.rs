@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::Protocol;
 use super::pod::PodId;
+use super::published::PublishedAddress;
 
 /// What the names of all Services end in.
 const DOMAIN: &str = ".svc.cluster.local";
@@ -63,6 +64,10 @@ pub struct Service {
     pub selector: Option<Labels>,
     /// Virtual addresses; none for a headless Service.
     pub cluster_ips: Vec<IpAddr>,
+    /// Addresses by which it is published: `externalIPs`, and those that its load balancer got.
+    pub published: Vec<PublishedAddress>,
+    /// `type: ExternalName`: the name that its own stands for.
+    pub external_name: Option<String>,
     /// Its ports.
     pub ports: Vec<ServicePort>,
     /// Pods that its selector (or its EndpointSlices) name.
@@ -125,10 +130,10 @@ pub enum TargetPort {
 }
 
 impl Service {
-    /// Whether it has no virtual address.
+    /// Whether it has no virtual address, so that its name leads to its pods.
     #[must_use]
     pub fn is_headless(&self) -> bool {
-        self.cluster_ips.is_empty()
+        self.cluster_ips.is_empty() && self.external_name.is_none()
     }
 
     /// The port entry that clients dial as `port`.

@@ -77,7 +77,8 @@ impl Reach {
 /// Services lead to of which nobody knows what admission makes of them.
 pub(super) fn touched(world: &World, items: &[Item], doubts: &Doubts) -> Vec<Touched> {
     let unmodelled = items.iter().filter_map(|item| one(world, item));
-    let services = doubts.iter().filter(|(object, _)| matches!(&*object.kind, "Service" | "EndpointSlice"));
+    let services =
+        doubts.iter().filter(|(object, _)| matches!(&*object.kind, "Service" | "EndpointSlice" | "Endpoints"));
     let doubtful = services.flat_map(|(object, rules)| {
         let view = View { world, spec: &Value::Null, home: object.namespace.as_deref().unwrap_or_default() };
         let ends = match &*object.kind {

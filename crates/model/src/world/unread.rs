@@ -71,9 +71,8 @@ fn bearing(kind: &str, group: &str) -> Bearing {
 fn of_kind(kind: &str, enforcer: Enforcer) -> Bearing {
     let is_of_kubernetes = kind_info(kind).is_some_and(|info| info.group == "networking.k8s.io");
     match (enforcer, kind) {
-        (Enforcer::Cluster, "Pod" | "Service" | "EndpointSlice") | (Enforcer::Cni, "CiliumNetworkPolicy") => {
-            Bearing::Home
-        }
+        (Enforcer::Cluster, "Pod" | "Service" | "EndpointSlice" | "Endpoints")
+        | (Enforcer::Cni, "CiliumNetworkPolicy") => Bearing::Home,
         (Enforcer::Cni, _) if is_of_kubernetes => Bearing::Home,
         // Those of the root namespace count everywhere.
         (Enforcer::Ztunnel | Enforcer::ProxyController | Enforcer::Cni, _)

@@ -71,13 +71,34 @@ fn replicas(resource: &Resource, document: &Document, count: usize, labels: &[(&
 
 fn stateful(resource: &Resource, document: &Document, ordinals: impl Iterator<Item = usize>) -> Vec<PodRequest> {
     let workload = name_of(resource);
+    let governing = text(&document.root, &["spec", "serviceName"]);
     ordinals
         .filter_map(|index| {
             let name = format!("{workload}-{index}");
             let labels = [("statefulset.kubernetes.io/pod-name", name.as_str())];
-            pod(document, &["spec", "template"], &workload, &name, &labels, None)
+            let mut made = pod(document, &["spec", "template"], &workload, &name, &labels, None)?;
+            if let Some(service) = governing {
+                made.document = named(&made.document, &name, service);
+            }
+            Some(made)
         })
         .collect()
+}
+
+/// A pod with the name by which its StatefulSet's Service knows it (Kubernetes
+/// `pkg/controller/statefulset/stateful_set_utils.go`, `initIdentity`).
+fn named(document: &Document, hostname: &str, subdomain: &str) -> Document {
+    let at = document.root.at;
+    let mut root = entries(Some(&document.root));
+    for (key, node) in &mut root {
+        if key.name == "spec" {
+            let mut spec = entries(Some(node));
+            set(&mut spec, "hostname", hostname, at);
+            set(&mut spec, "subdomain", subdomain, at);
+            *node = map(spec, node.at);
+        }
+    }
+    Document { file: Arc::clone(&document.file), root: map(root, at).into() }
 }
 
 fn daemon(resource: &Resource, document: &Document, node: &Arc<str>) -> PodRequest {

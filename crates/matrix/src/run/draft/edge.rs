@@ -87,7 +87,7 @@ fn at_workload(survey: &Survey, world: &World, rule: &RuleRef, allowed: TriedId)
 fn at_host(survey: &mut Survey, engine: &Engine<'_>, allowed: TriedId) -> Option<TriedId> {
     let aim = survey.aim(allowed);
     let leaves = aim.port.is_some() && matches!(aim.to, Destination::Host(_) | Destination::Address(_));
-    if !leaves { None } else { through(survey, engine, survey.tried[allowed].source, bare(aim)) }
+    if leaves { through(survey, engine, survey.tried[allowed].source, bare(aim)) } else { None }
 }
 
 /// The flow of a source at an aim, if it gets through.

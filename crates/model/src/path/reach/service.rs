@@ -86,6 +86,7 @@ impl Ways {
         // Which backends there are is each client's own matter.
         if service.internal_local
             || service.unlike_slices
+            || service.external_name.is_some()
             || is_dialled_as_written(service, policies.world, aim.protocol, aim.port)
         {
             return None;

@@ -137,6 +137,10 @@ impl<'w> Traveller<'_, 'w> {
     fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &GridTarget) -> (CellVerdict, Vec<Branch>) {
         let name = service_host(&service.namespace, &service.name);
         let send = |connection: &Connection| {
+            if service.external_name.is_some() {
+                let targets = names::targets(self.policies.world, from, &name, Some(aim.port)).into_iter();
+                return self.judged(targets.flat_map(|to| self.look_up(from, &name, to, connection)).collect());
+            }
             self.judged(self.look_up(from, &name, DialTarget::Service(service, aim.port), connection))
         };
         let (verdict, branches) = send(&bare(aim.protocol));

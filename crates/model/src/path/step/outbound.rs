@@ -76,7 +76,9 @@ fn answered_as_lookup<'w>(
 
 fn port_of(to: &DialTarget<'_>) -> Option<u16> {
     match to {
-        DialTarget::Service(_, port) | DialTarget::ServiceEntry { port, .. } => Some(*port),
+        DialTarget::Service(_, port) | DialTarget::ServiceEntry { port, .. } | DialTarget::Published(_, _, port) => {
+            Some(*port)
+        }
         DialTarget::Pod(_, port) | DialTarget::Node(_, port) | DialTarget::External { port, .. } => *port,
     }
 }
@@ -147,6 +149,7 @@ fn nowhere<'w>(dial: Dial<'_, 'w>, to: &DialTarget<'w>, picked: Check) -> Branch
 fn describe(world: &World, to: &DialTarget<'_>) -> (String, Option<u16>) {
     match to {
         DialTarget::Service(service, port) => (format!("{}/{}", service.namespace, service.name), Some(*port)),
+        DialTarget::Published(_, given, port) => (given.address.to_string(), Some(*port)),
         DialTarget::Pod(pod, port) => (format!("{}/{}", pod.namespace, pod.workload), *port),
         DialTarget::ServiceEntry { host, port, .. } => (host.clone(), Some(*port)),
         DialTarget::Node(node, port) => (format!("node/{}", world.node(*node).name), *port),
@@ -171,6 +174,8 @@ fn outbound_target(to: &DialTarget<'_>) -> Option<OutboundTarget> {
         }),
         DialTarget::Pod(pod, Some(port)) => Some(OutboundTarget::PodAddress(pod.id, *port)),
         DialTarget::External { address, port: Some(port), .. } => Some(OutboundTarget::Unknown(*address, *port)),
+        // istiod tells ztunnel of no such address (`pilot/pkg/serviceregistry/kube/controller/ambient/services.go`, `getVIPs`).
+        DialTarget::Published(_, given, port) => Some(OutboundTarget::Unknown(given.address, *port)),
         DialTarget::Pod(_, None) | DialTarget::Node(_, _) | DialTarget::External { port: None, .. } => None,
     }
 }

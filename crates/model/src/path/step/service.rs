@@ -10,7 +10,7 @@ use crate::path::checks::check;
 use crate::path::dial::Dial;
 use crate::path::target::{DialTarget, host_at, representatives, service_port, sort, target_port};
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
-use crate::world::{Endpoint, NodeId, Pod, Service, ServicePort, TargetPort};
+use crate::world::{Endpoint, NodeId, Pod, Service, ServicePort, TargetPort, World};
 
 /// One step for each backend that makes a difference.
 pub(super) fn steps<'w>(dial: Dial<'_, 'w>, service: &'w Service, port: u16, speaks_hbone: bool) -> Vec<Step<'w>> {
@@ -35,7 +35,7 @@ pub(super) fn arriving<'w>(
     let mut pods = representatives(world, service, dial.from.endpoint);
     pods.retain(has_port);
     if pods.is_empty() && service.external_endpoints.is_empty() {
-        let why = without_backend(service, entry);
+        let why = without_backend(world, service, entry);
         return vec![Step::Ends(no_backend(dial, service, port, Outcome::Refused, why))];
     }
     if let Some(arrival) = Arrival::of(dial, service, at).filter(|_| !service.backends.is_empty()) {
@@ -85,7 +85,7 @@ fn from_outside<'w>(
 }
 
 /// Pods without a port of the name are no backends of a Service's port (Kubernetes `pkg/api/v1/pod/util.go`, `FindPort`).
-fn without_backend(service: &Service, entry: &ServicePort) -> String {
+fn without_backend(world: &World, service: &Service, entry: &ServicePort) -> String {
     let name = format!("Service {}/{}", service.namespace, service.name);
     match &entry.target {
         TargetPort::Name(port) if !service.backends.is_empty() => {
@@ -94,7 +94,21 @@ fn without_backend(service: &Service, entry: &ServicePort) -> String {
                 entry.port, entry.protocol
             )
         }
-        TargetPort::Name(_) | TargetPort::Number(_) => format!("{name} has no backend"),
+        TargetPort::Name(_) | TargetPort::Number(_) => format!("{name} has no backend: {}", unserved(world, service)),
+    }
+}
+
+/// Why nobody is behind a Service.
+fn unserved(world: &World, service: &Service) -> String {
+    let Some(selector) = &service.selector else {
+        return "it has no selector, and no EndpointSlice names an address for it".to_owned();
+    };
+    let shown: Vec<String> = selector.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    let has = |pod: &&Pod| selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value));
+    match world.pods.iter().filter(|pod| pod.namespace == service.namespace).filter(has).count() {
+        0 => format!("no pod of its namespace has the labels {{{}}}", shown.join(", ")),
+        1 => "the pod that it selects is not ready".to_owned(),
+        number => format!("none of the {number} pods that it selects is ready"),
     }
 }
 

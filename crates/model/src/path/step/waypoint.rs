@@ -170,9 +170,10 @@ fn own_choice<'w>(
                 }
             }
         }
-        DialTarget::Pod(_, _) | DialTarget::Node(_, _) | DialTarget::External { .. } => {
-            Step::Goes(Leg { hops: vec![hop], from: here, to: to.clone(), connection })
-        }
+        DialTarget::Pod(_, _)
+        | DialTarget::Node(_, _)
+        | DialTarget::Published(_, _, _)
+        | DialTarget::External { .. } => Step::Goes(Leg { hops: vec![hop], from: here, to: to.clone(), connection }),
     }
 }
 
@@ -205,7 +206,10 @@ fn waypoint_target<'t, 'w: 't>(world: &'w World, to: &'t DialTarget<'w>) -> Opti
             Some((*port, WaypointTarget::ServiceEntry { entry, port: *port, address: None }))
         }
         DialTarget::Pod(pod, Some(port)) => Some((*port, WaypointTarget::Workload { pod, port: *port })),
-        DialTarget::Pod(_, None) | DialTarget::Node(_, _) | DialTarget::External { .. } => None,
+        DialTarget::Pod(_, None)
+        | DialTarget::Node(_, _)
+        | DialTarget::Published(_, _, _)
+        | DialTarget::External { .. } => None,
     }
 }
 

@@ -148,6 +148,10 @@ fn named<'a, T>(objects: &'a [Object<T>], backend: &OwnedBackend) -> Result<&'a 
 fn service(world: &World, backend: &OwnedBackend) -> Result<Vec<RouteTarget>, Resolution> {
     let missing = Resolution::Broken(RefsReason::BackendNotFound);
     let Some(service) = world.service(&backend.namespace, &backend.name) else { return Err(missing) };
+    if service.external_name.is_some() {
+        let why = "what a proxy makes of a Service of type ExternalName is its own matter, and not modelled";
+        return Err(Resolution::Unmodelled(vec![service.origin.clone()], why));
+    }
     let Some(entry) = backend.port.and_then(|port| service.port(Protocol::Tcp, port)) else { return Err(missing) };
     let has_endpoints = !service.backends.is_empty() || !service.external_endpoints.is_empty();
     let to = if has_endpoints {
