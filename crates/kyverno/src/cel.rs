@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::shape::Shape;
-use super::{cel_env, default};
+use super::{cel_env, cel_growth, default};
 
 static STRICT: LazyLock<Arc<Env>> = LazyLock::new(|| environment(cel_env::take_optionals));
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| environment(cel_env::take_anything));
@@ -106,15 +106,19 @@ impl Names {
     /// # Errors
     /// When it has none, or none that is known.
     pub(super) fn evaluate(&self, expression: &Expression) -> Result<Value, Fault> {
-        self.afford(expression.shape)?;
+        self.afford(expression)?;
         self.evaluate_part(&expression.root)
     }
 
-    /// Loops within loops multiply; what would take longer than the API server's budget has no known value.
-    fn afford(&self, shape: Shape) -> Result<(), Fault> {
+    /// Loops within loops multiply, and so do values; what would take longer than the API server's budget, or be larger
+    /// than any object, has no known value.
+    fn afford(&self, expression: &Expression) -> Result<(), Fault> {
         let (list, text) = self.known.values().fold((0, 0), |longest, value| longest_in(value, longest));
-        if shape.is_too_costly(list, text) {
+        if expression.shape.is_too_costly(list, text) {
             return Err(Fault::unknown("the expression's loops cost more than can be computed"));
+        }
+        if cel_growth::is_too_large(&expression.root, &self.known, list) {
+            return Err(Fault::unknown("the expression makes values that are larger than any object"));
         }
         Ok(())
     }
@@ -148,7 +152,7 @@ impl Names {
         let Expr::Call(call) = &expression.root.expr else { return Err(only_generator()) };
         let on_generator =
             call.target.as_ref().is_some_and(|target| target.expr == Expr::Ident("generator".to_owned()));
-        self.afford(expression.shape)?;
+        self.afford(expression)?;
         match &call.args[..] {
             [namespace, objects] if on_generator && call.func_name == "Apply" => {
                 Ok((self.evaluate_part(namespace)?, self.evaluate_part(objects)?))
@@ -315,6 +319,18 @@ mod tests {
         names.set_variable("bad", Err(Fault::error("no such key: x")));
         names.set_variable("far", Err(Fault::unknown("resource.Get is not modelled")));
         names.evaluate(&parse(source)?)
+    }
+
+    #[test]
+    fn what_grows_beyond_any_object_is_not_known() {
+        let tens = |times: usize| format!("'a'{}", ".replace('a', 'aaaaaaaaaa')".repeat(times));
+        let lists = |times: usize| format!("[0]{}", ".map(x, [x, x, x, x, x, x, x, x, x, x])".repeat(times));
+        assert_eq!(evaluate(&format!("{} == 'b'", tens(3))), Ok(json!(false)));
+        assert!(matches!(evaluate(&format!("{} == 'b'", tens(12))), Err(Fault::Unknown(_))));
+        assert_eq!(evaluate(&format!("size({}) == 1", lists(3))), Ok(json!(true)));
+        assert!(matches!(evaluate(&format!("size({}) == 1", lists(12))), Err(Fault::Unknown(_))));
+        let usual = "[object].map(o, o.metadata).filter(m, m.name != '').all(m, m.name.replace('a', 'b') == 'b')";
+        assert_eq!(evaluate(usual), Ok(json!(true)));
     }
 
     #[test]

@@ -56,6 +56,7 @@ mod arithmetic;
 mod cel;
 mod cel_autogen;
 mod cel_env;
+mod cel_growth;
 mod cel_policy;
 mod cel_session;
 mod condition;
