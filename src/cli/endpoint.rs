@@ -1,11 +1,10 @@
 //! Endpoints and requests as people type them.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use airtight_manifest::decode::decode;
 use airtight_manifest::{Diagnostic, Node, Position};
-use airtight_model::path::{Destination, Source};
+use airtight_model::path::{Destination, Flow, Source};
 use airtight_model::policy::{Request, Token};
 use airtight_model::world::{Environment, World};
 
@@ -46,7 +45,18 @@ pub(super) fn destination(text: &str, world: &World) -> Result<(Destination, Opt
         }
         ["pod", namespace, name] | [namespace, name] => Destination::Pod((*namespace).to_owned(), (*name).to_owned()),
         [""] => return Err(argument(text, "a destination", TARGETS)),
-        [host] => address(host).map_or_else(|| Destination::Host((*host).to_owned()), Destination::Address),
+        [host] => match address(host) {
+            Some(address) if is_nobodys(&address) => {
+                return Err(argument(
+                    text,
+                    "a destination that others have",
+                    "a client that dials it meets itself, or nobody",
+                ));
+            }
+            Some(address) => Destination::Address(address),
+            None if is_no_name(host) => return Err(argument(text, "a name or an address", TARGETS)),
+            None => Destination::Host((*host).to_owned()),
+        },
         _ => return Err(argument(text, "a destination", TARGETS)),
     };
     Ok((destination, port))
@@ -56,16 +66,30 @@ fn address(host: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
-/// Lets what `text` aims at exist, if it is outside and nobody has written down what is there: whoever asks whether it
-/// can be reached asks after the policies on the way. The note says so. `namespaces` tell a Service's name from a host's.
-pub(super) fn assume(text: &str, environment: &mut Environment, namespaces: &BTreeSet<&str>) -> Option<Diagnostic> {
-    let (place, port) = split_port(text).ok()?;
-    let port = port.unwrap_or(443);
-    let is_service = place.contains('/') || place.split('.').nth(1).is_some_and(|label| namespaces.contains(label));
-    match address(place) {
-        Some(address) => environment.assume_address(address, port),
-        None if is_service => None,
-        None => environment.assume_name(place, port),
+/// Whether an address is the client's own wherever it is dialled, or stands for no host.
+fn is_nobodys(address: &IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified() || address.is_multicast()
+}
+
+/// Whether a text looks like an address and is none: no domain at the top consists of digits (RFC 3696, 2).
+fn is_no_name(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    !last.is_empty() && last.chars().all(|letter| letter.is_ascii_digit())
+}
+
+/// Lets what a flow aims at exist, if it is outside and nobody has written down what is there: whoever asks whether it can
+/// be reached asks after the policies on the way. The note says so.
+pub(super) fn assume(flow: &Flow, environment: &mut Environment) -> Option<Diagnostic> {
+    let port = flow.port.unwrap_or(443);
+    match &flow.to {
+        Destination::Address(address) => environment.assume_address(*address, port),
+        Destination::Host(name) => environment.assume_name(name.trim_end_matches('.'), port),
+        Destination::Service(..)
+        | Destination::Pod(..)
+        | Destination::Gateway(..)
+        | Destination::Node(_)
+        | Destination::Name(_)
+        | Destination::Object(_) => None,
     }
 }
 

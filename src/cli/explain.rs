@@ -3,7 +3,7 @@
 use airtight_matrix::judge::ends_anyway;
 use airtight_matrix::run::{ExitStatus, redacted_trace};
 use airtight_matrix::scenario::{default_authority, got_through};
-use airtight_model::path::{Destination, Engine, Flow, Trace};
+use airtight_model::path::{Destination, Engine, Flow, Trace, leads_inside};
 use airtight_model::world::{Protocol, World, service_host};
 use airtight_report::{Style, render_trace};
 use clap::{Args, ValueEnum};
@@ -71,13 +71,16 @@ enum Expected {
 /// When inputs cannot be read, or the flow does not fit the world.
 pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let mut inputs = Inputs::read(&args.input, &args.reading, args.namespace.as_deref())?;
-    if !inputs.environment_is_written {
-        let namespaces = inputs.manifests.namespaces();
-        let assumed = endpoint::assume(&args.to, &mut inputs.environment, &namespaces);
-        inputs.manifests.findings.extend(assumed);
+    let mut built = inputs.world()?;
+    let mut flow = args.flow(&built.world)?;
+    if !inputs.environment_is_written
+        && !leads_inside(&built.world, &flow.from, &flow.to)
+        && let Some(assumed) = endpoint::assume(&flow, &mut inputs.environment)
+    {
+        inputs.manifests.findings.push(assumed);
+        built = inputs.world()?;
+        flow = args.flow(&built.world)?;
     }
-    let built = inputs.world()?;
-    let flow = args.flow(&built.world)?;
     let engine = Engine::compile(&built.world).suggesting();
     let trace = engine.trace(&flow).map_err(|error| suggest::instead(error, &flow, &built.world))?;
     let mut findings = inputs.findings(&built);

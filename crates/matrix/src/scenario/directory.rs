@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use airtight_manifest::{Diagnostic, closest};
+use airtight_model::path::is_cluster_name;
 use airtight_model::world::{AdmissionEvent, Role, World};
 
 /// Everything in a world that a scenario can name.
@@ -51,10 +52,11 @@ impl<'w> Directory<'w> {
         self.qualified("gateway", text, &self.gateways)
     }
 
-    /// A host outside the cluster, as the environment spells it.
+    /// A host outside the cluster, as the environment spells it, or a name that the cluster's resolver knows.
     pub(super) fn host(&self, text: &str) -> Result<String, Diagnostic> {
         match self.hosts.iter().find(|name| name.eq_ignore_ascii_case(text)) {
             Some(name) => Ok((*name).to_owned()),
+            None if is_cluster_name(self.world, text) => Ok(text.to_owned()),
             None => Err(self.unknown("host", text, self.hosts.iter().copied())),
         }
     }

@@ -34,11 +34,18 @@ pub(super) fn steps<'w>(
             }
             return Ok(vec![by_name(policies, from, &host, DialTarget::Service(service, port), connection)]);
         }
-        Destination::Host(name) => {
-            let targets = names::targets(world, &from, name, flow.port).into_iter();
-            return Ok(targets.map(|to| by_name(policies, from.clone(), name, to, connection)).collect());
+        Destination::Host(name) => match names::alias_of(&from, name) {
+            Some(address) => DialTarget::at(world, address, flow.port),
+            None => {
+                let name = names::looked_up(world, &from, name);
+                let targets = names::targets(world, &from, &name, flow.port).into_iter();
+                return Ok(targets.map(|to| by_name(policies, from.clone(), &name, to, connection)).collect());
+            }
+        },
+        Destination::Name(name) => {
+            let name = names::looked_up(world, &from, name);
+            return Ok(vec![Step::Ends(bare_lookup(policies, &from, &name, connection))]);
         }
-        Destination::Name(name) => return Ok(vec![Step::Ends(bare_lookup(policies, &from, name, connection))]),
         Destination::Pod(namespace, name) => {
             let mut pods = pods_named(world, namespace, name, &from)?;
             if flow.from == Source::Kubelet {

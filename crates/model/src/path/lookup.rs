@@ -11,7 +11,7 @@ use super::target::{host_named, representatives, service_port, target_port};
 use super::trace::{Check, Hop, Wire};
 use crate::policy::waypoint::dns_captured;
 use crate::policy::{Checkpoint, Decision, Effect, Outcome, Rcode, Reason};
-use crate::world::{API_SERVER_HOST, Pod, Protocol, Role, Service, World};
+use crate::world::{API_SERVER_HOST, Pod, Protocol, Resolver, Role, Service, World};
 
 /// What a lookup came to.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,11 @@ fn by_pod<'w>(policies: &Policies<'w>, (from, pod): (&Peer<'w>, &'w Pod), name: 
     let Some(resolver) = resolver(world) else { return nothing };
     let query = query(relay);
     let dial = Dial { policies, from, connection: &query };
+    if let Some(why) = asks_others(pod, resolver) {
+        let decision = Decision::unknown(vec![pod.origin.clone()], format!("{}/{} {why}", pod.namespace, pod.name));
+        let hop = dial.hop("a resolver of its own", DNS, vec![check(Checkpoint::Application, decision)]);
+        return Lookup { hops: vec![hop], learned: false };
+    }
     if resolver.backends.is_empty() {
         return Lookup { hops: vec![unanswered(dial, resolver, name)], learned: false };
     }
@@ -61,14 +66,23 @@ fn by_pod<'w>(policies: &Policies<'w>, (from, pod): (&Peer<'w>, &'w Pod), name: 
     Lookup { hops: vec![dial.hop(&to.label, wire, checks)], learned }
 }
 
+/// Why a pod does not ask the cluster's resolver: which packets leave for where, and what comes back, is not known then.
+fn asks_others(pod: &Pod, resolver: &Service) -> Option<&'static str> {
+    match &pod.resolver {
+        Resolver::Cluster => None,
+        Resolver::Node => Some("asks its node's resolver (`dnsPolicy: Default`), which is not modelled"),
+        Resolver::Own(servers) if servers.iter().any(|server| resolver.cluster_ips.contains(server)) => None,
+        Resolver::Own(_) => Some("asks servers of its own (`dnsPolicy: None`), which is not modelled"),
+    }
+}
+
 /// The names that a proxy's resolver asks for before the name itself, which has fewer dots than `ndots` (5) asks for: an
 /// Envoy's, c-ares, walks the pod's search list and ends at the first answer that is neither an address nor NXDOMAIN.
 /// A client's own, glibc, goes on, so that the name itself decides.
 fn search_list(world: &World, pod: &Pod, name: &str) -> impl Iterator<Item = String> {
-    let walks = is_envoy(world, pod) && !name.ends_with('.') && name.matches('.').count() < 5;
-    let domains = [format!("{}.svc.cluster.local", pod.namespace), "svc.cluster.local".into(), "cluster.local".into()];
+    let walks = is_envoy(world, pod) && !name.ends_with('.') && name.matches('.').count() < names::NDOTS;
     let name = name.to_owned();
-    domains.into_iter().filter(move |_| walks).map(move |domain| format!("{name}.{domain}"))
+    names::search_list(&pod.namespace).filter(move |_| walks).map(move |domain| format!("{name}.{domain}"))
 }
 
 fn is_envoy(world: &World, pod: &Pod) -> bool {
@@ -128,16 +142,46 @@ fn resolver(world: &World) -> Option<&Service> {
 }
 
 fn existence(world: &World, name: &str) -> Check {
+    let stands = alias_words(world, name);
     let known = match names::alias_end(world, name) {
         Resolved::Service(_) | Resolved::Pod(_) => true,
         Resolved::Outside(end) => host_named(world, &end).is_some() || end.trim_end_matches('.') == API_SERVER_HOST,
+        Resolved::Nowhere => false,
     };
+    if !known && let Some(why) = unread(world, name) {
+        return check(Checkpoint::Application, Decision::unknown(Vec::new(), why));
+    }
     let decision = if known {
-        Decision::allow(Reason::Listening, format!("{name} exists"))
+        Decision::allow(Reason::Listening, format!("{name} {stands}exists"))
     } else {
-        Decision::deny(Reason::NoSuchName, Outcome::DnsFailure(Rcode::Nxdomain), format!("{name} does not exist"))
+        Decision::deny(
+            Reason::NoSuchName,
+            Outcome::DnsFailure(Rcode::Nxdomain),
+            format!("{name} {stands}does not exist"),
+        )
     };
     check(Checkpoint::Application, decision)
+}
+
+/// What a Service of type `ExternalName` makes of its name.
+fn alias_words(world: &World, name: &str) -> String {
+    let alias = names::service(world, name).and_then(|service| service.external_name.as_ref());
+    alias.map(|alias| format!("stands for {alias}, which ")).unwrap_or_default()
+}
+
+/// Why a name of the cluster that nothing here has may be there all the same: endpoints have names by `hostname` and by
+/// address, ports by SRV, and pods by address (Kubernetes DNS specification, 2.4; CoreDNS `plugin/kubernetes`).
+fn unread(world: &World, name: &str) -> Option<String> {
+    let name = name.trim_end_matches('.');
+    let of_pod = name.strip_suffix(".pod.cluster.local").map(|_| "names of pods by their addresses are not modelled");
+    let inner = name.strip_suffix(".svc.cluster.local").and_then(|rest| {
+        let labels: Vec<&str> = rest.split('.').collect();
+        let [.., _, service, namespace] = labels.as_slice() else { return None };
+        world
+            .service(namespace, service)
+            .map(|_| "names below that of a Service are not modelled, but of pods with a subdomain")
+    });
+    of_pod.or(inner).map(|why| format!("whether {name} exists is not known: {why}"))
 }
 
 /// A lookup that nobody can answer: the resolver's Service has no backend, so that the node rejects the query.

@@ -24,4 +24,5 @@ mod walk;
 
 pub use engine::Engine;
 pub use flow::{Destination, Flow, FlowError, ServerName, Source};
+pub use names::{is_cluster_name, leads_inside};
 pub use trace::{Admitted, Answer, Check, End, Hop, Trace, Wire};

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::flow::FlowError;
+use super::flow::{Destination, FlowError, Source};
 use super::peer::Peer;
 use super::service_entry::service_entries_named;
 use super::target::{DialTarget, host_named};
 use crate::policy::waypoint::dns_captured;
-use crate::world::{GatewayKey, NodeId, Pod, Protocol, Proxy, Role, Service, World, service_of_host};
+use crate::world::{
+    GatewayKey, NodeId, Pod, Protocol, Proxy, Resolver, Role, Service, World, is_service_host, service_of_host,
+};
 
 /// The pods of a workload, or the pod of this name; there is at least one.
 pub(super) fn workload<'w>(world: &'w World, namespace: &str, name: &str) -> Result<Vec<&'w Pod>, FlowError> {
@@ -29,6 +31,74 @@ pub(super) fn service<'w>(world: &'w World, name: &str) -> Option<&'w Service> {
     world.service(namespace, name)
 }
 
+/// The name that a client's resolver comes to an answer by: a name without a final dot and with few of them is looked up
+/// in the namespace's own domain first, then among all Services, then in the cluster (`ndots: 5`, Kubernetes
+/// `pkg/kubelet/network/dns/dns.go`). Letters' case is nobody's matter.
+pub(super) fn looked_up(world: &World, from: &Peer<'_>, name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    if let Some(absolute) = lower.strip_suffix('.') {
+        return absolute.to_owned();
+    }
+    let searching = from.pod.filter(|pod| pod.resolver == Resolver::Cluster && lower.matches('.').count() < NDOTS);
+    let found = searching.and_then(|pod| {
+        search_list(&pod.namespace).find_map(|domain| {
+            let longer = format!("{lower}.{domain}");
+            (service(world, &longer).is_some() || pod_named(world, &longer).is_some()).then_some(longer)
+        })
+    });
+    found.unwrap_or(lower)
+}
+
+/// As many dots make a name one that is looked up as it stands first.
+pub(super) const NDOTS: usize = 5;
+
+/// The domains of a namespace's search list.
+pub(super) fn search_list(namespace: &str) -> impl Iterator<Item = String> + use<> {
+    [format!("{namespace}.svc.cluster.local"), "svc.cluster.local".to_owned(), "cluster.local".to_owned()].into_iter()
+}
+
+/// The address of a name that a pod has written down for itself.
+pub(super) fn alias_of(from: &Peer<'_>, name: &str) -> Option<IpAddr> {
+    let mut aliases = from.pod?.host_aliases.iter();
+    aliases.find(|(own, _)| own.eq_ignore_ascii_case(name.trim_end_matches('.'))).map(|(_, address)| *address)
+}
+
+/// Whether a name of the cluster's own, in full, is that of a Service or of a pod that a Service names.
+#[must_use]
+pub fn is_cluster_name(world: &World, name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    matches!(alias_end(world, lower.trim_end_matches('.')), Resolved::Service(_) | Resolved::Pod(_))
+}
+
+/// Whether a flow's destination is something of the cluster, so that nobody outside need be assumed for it.
+#[must_use]
+pub fn leads_inside(world: &World, from: &Source, to: &Destination) -> bool {
+    match to {
+        Destination::Host(name) => {
+            let sender = match from {
+                Source::Workload(namespace, name) => {
+                    workload(world, namespace, name).ok().and_then(|pods| pods.first().copied())
+                }
+                Source::Outside | Source::Node(_) | Source::Kubelet | Source::User(_) => None,
+            };
+            let sender = sender.map_or_else(|| Peer::outside(world), Peer::pod);
+            let name = looked_up(world, &sender, name);
+            is_service_host(&name) || matches!(alias_end(world, &name), Resolved::Service(_) | Resolved::Pod(_))
+        }
+        Destination::Address(address) => {
+            let published = world.services.iter().flat_map(|service| &service.published);
+            !matches!(DialTarget::at(world, *address, None), DialTarget::External { .. })
+                || published.into_iter().any(|given| given.address == *address)
+        }
+        Destination::Service(..)
+        | Destination::Pod(..)
+        | Destination::Gateway(..)
+        | Destination::Node(_)
+        | Destination::Name(_)
+        | Destination::Object(_) => true,
+    }
+}
+
 /// What a name leads to: the mesh's own address for a ServiceEntry where ztunnel answers, else the host. Several
 /// ServiceEntries of other namespaces have the name in turn.
 pub(super) fn targets<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: Option<u16>) -> Vec<DialTarget<'w>> {
@@ -45,6 +115,7 @@ pub(super) fn targets<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: O
         Resolved::Service(service) => vec![DialTarget::Service(service, port.unwrap_or_default())],
         Resolved::Pod(pod) => vec![DialTarget::Pod(pod, port)],
         Resolved::Outside(name) => at_each_address(external(world, &name, port), world, from),
+        Resolved::Nowhere => vec![external(world, name, port)],
     }
 }
 
@@ -55,8 +126,10 @@ pub(super) enum Resolved<'w> {
     Service(&'w Service),
     /// A pod that a headless Service gives a name.
     Pod(&'w Pod),
-    /// Whatever the world outside calls so, or nothing.
+    /// Whatever the world outside calls so.
     Outside(String),
+    /// Nothing: aliases that go round, or end at no name.
+    Nowhere,
 }
 
 /// How many aliases a resolver follows (`CoreDNS` `plugin/kubernetes`, which looks each up in turn).
@@ -70,19 +143,26 @@ pub(super) fn alias_end<'w>(world: &'w World, name: &str) -> Resolved<'w> {
             return pod_named(world, &name).map_or(Resolved::Outside(name), Resolved::Pod);
         };
         match &service.external_name {
+            // An address is no name (CoreDNS `plugin/kubernetes`, which answers with a CNAME for names alone), and an alias
+            // has no search list: the cluster's domain must be written.
+            Some(alias) if alias.parse::<IpAddr>().is_ok() => return Resolved::Nowhere,
             Some(alias) => alias.trim_end_matches('.').clone_into(&mut name),
             None => return Resolved::Service(service),
         }
+        if !is_service_host(&name) {
+            return Resolved::Outside(name);
+        }
     }
-    Resolved::Outside(name)
+    Resolved::Nowhere
 }
 
-/// The pod that a headless Service gives a name: its host name before the Service's, which is its subdomain
-/// (Kubernetes DNS specification, 2.4.1; `pkg/controller/statefulset/stateful_set_utils.go` sets both).
+/// The pod that a Service gives a name: its host name before the Service's, which is its subdomain (Kubernetes DNS
+/// specification, 2.4.1; `staging/src/k8s.io/endpointslice/utils.go`, `shouldSetHostname`; a StatefulSet sets both). `CoreDNS`
+/// answers whether the Service is headless or not (`plugin/kubernetes`).
 fn pod_named<'w>(world: &'w World, name: &str) -> Option<&'w Pod> {
     let (rest, hostname) = service_of_host(name)?;
     let (subdomain, namespace) = rest.split_once('.')?;
-    let service = world.service(namespace, subdomain).filter(|service| service.is_headless())?;
+    let service = world.service(namespace, subdomain)?;
     let mut pods = service.backends.iter().map(|id| world.pod(*id));
     pods.find(|pod| pod.dns_name.as_ref().is_some_and(|own| *own.hostname == *hostname && *own.subdomain == *subdomain))
 }

@@ -37,9 +37,13 @@ impl<'w> Peer<'w> {
         }
         let others = (0..).map(NodeId).zip(world.nodes.iter());
         let others = others.filter(|(id, node)| *id != pod.node && !node.control_plane);
-        let elsewhere =
-            others.map(|(id, _)| Self { pod: Some(pod), label: Self::pod(pod).label, ..Self::node(world, id) });
-        std::iter::once(Self::pod(pod)).chain(elsewhere).collect()
+        std::iter::once(Self::pod(pod)).chain(others.map(|(id, _)| Self::on(world, pod, id))).collect()
+    }
+
+    /// A pod in its host's network, on this node.
+    pub(super) fn on(world: &'w World, pod: &'w Pod, node: NodeId) -> Self {
+        let label = Self::pod(pod).label;
+        if node == pod.node { Self::pod(pod) } else { Self { pod: Some(pod), label, ..Self::node(world, node) } }
     }
 
     pub(super) fn node(world: &'w World, id: NodeId) -> Self {

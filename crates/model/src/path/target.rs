@@ -75,11 +75,11 @@ pub(super) fn target_port(port: &ServicePort, pod: &Pod) -> Option<u16> {
     }
 }
 
-/// Whether a client that dials a Service's port comes to the same port of its pods: of a headless Service it knows the
-/// pods' addresses alone, and nobody maps ports (kubernetes/kubernetes#20488).
-pub(super) fn is_dialled_as_written(service: &Service, world: &World, protocol: Protocol, port: u16) -> bool {
-    let mapped = |pod: &Pod| service.port(protocol, port).and_then(|entry| target_port(entry, pod)) != Some(port);
-    service.is_headless() && service.backends.iter().any(|id| mapped(world.pod(*id)))
+/// Whether a client that dials a Service comes to its pods' own addresses, and to the port that it dials: of a headless
+/// Service it knows nothing else, and nobody maps ports (kubernetes/kubernetes#20488). Neither ztunnel nor a waypoint hears
+/// of the Service then (ztunnel `src/state.rs`, `find_upstream`).
+pub(super) fn is_dialled_by_pod(service: &Service) -> bool {
+    service.is_headless() && !service.backends.is_empty()
 }
 
 /// One backend of each sort.

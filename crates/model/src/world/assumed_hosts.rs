@@ -286,7 +286,7 @@ impl Named {
     /// Where a rule names no port, the host serves the web.
     fn name(&mut self, name: &str, ports: &BTreeSet<u16>) {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        if name.contains('*') || !is_outside(&name) {
+        if name.contains('*') || !is_outside(&name) || name.parse::<IpAddr>().is_ok() {
             return;
         }
         let usual = BTreeSet::from([80, 443]);

@@ -42,7 +42,7 @@ pub(super) fn service(
         cluster_ips: cluster_ips(spec, addresses),
         published,
         external_name: spec.external_name.clone().filter(|_| spec.type_.as_deref() == Some("ExternalName")),
-        ports: spec.ports.iter().flatten().filter_map(port).collect(),
+        ports: spec.ports.iter().flatten().filter_map(port).map(|port| sliced_port(object, slices, port)).collect(),
         backends,
         external_endpoints,
         unlike_slices: selector_is_none && unlike_slices(object, slices),
@@ -152,19 +152,43 @@ fn own<'s>(
     })
 }
 
-/// Whether a slice has another number, or none, for a port of a Service without selector: the slice's is the one that is
-/// dialled, by the port's name (Kubernetes `pkg/proxy/endpointslicecache.go`).
+/// Whether a Service without selector has a port that its slices do not all serve by one number: then each endpoint has
+/// ports of its own.
 fn unlike_slices(object: &Object<kubernetes::Service>, slices: &[Object<kubernetes::EndpointSlice>]) -> bool {
-    let ports: Vec<ServicePort> = object.body.spec.ports.iter().flatten().filter_map(port).collect();
-    own(object, slices).any(|slice| {
-        ports.iter().any(|own| {
-            let name = own.name.as_deref().unwrap_or_default();
-            let listed = slice.body.ports.iter().flatten();
-            let same = listed.filter(|port| port.name.as_deref().unwrap_or_default() == name);
-            let numbers: Vec<Option<u16>> = same.map(|port| port.port.and_then(|port| u16::try_from(port).ok())).collect();
-            !matches!((numbers.as_slice(), &own.target), ([Some(number)], TargetPort::Number(target)) if number == target)
-        })
-    })
+    let ports = object.body.spec.ports.iter().flatten().filter_map(port);
+    own(object, slices).next().is_some() && ports.into_iter().any(|port| number_in(object, slices, &port).is_none())
+}
+
+/// A Service's port with the number that its slices give it by its name, if it has no selector: that is the one which is
+/// dialled, whatever `targetPort` says (Kubernetes `pkg/proxy/endpointslicecache.go`).
+fn sliced_port(
+    object: &Object<kubernetes::Service>,
+    slices: &[Object<kubernetes::EndpointSlice>],
+    port: ServicePort,
+) -> ServicePort {
+    let selects = object.body.spec.selector.as_ref().is_some_and(|selector| !selector.is_empty());
+    let number = number_in(object, slices, &port).filter(|_| !selects);
+    ServicePort { target: number.map_or(port.target, TargetPort::Number), ..port }
+}
+
+/// The one number by which all slices of a Service serve a port of this name.
+fn number_in(
+    object: &Object<kubernetes::Service>,
+    slices: &[Object<kubernetes::EndpointSlice>],
+    wanted: &ServicePort,
+) -> Option<u16> {
+    let name = wanted.name.as_deref().unwrap_or_default();
+    let mut numbers = own(object, slices).map(|slice| {
+        let listed = slice.body.ports.iter().flatten();
+        let mut same = listed.filter(|port| {
+            port.name.as_deref().unwrap_or_default() == name
+                && protocol(port.protocol.as_deref()) == Some(wanted.protocol)
+        });
+        let number = same.next()?.port.and_then(|port| u16::try_from(port).ok());
+        if same.next().is_none() { number } else { None }
+    });
+    let first = numbers.next()??;
+    numbers.all(|number| number == Some(first)).then_some(first)
 }
 
 fn port(port: &ApiPort) -> Option<ServicePort> {

@@ -53,7 +53,7 @@ pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes}
 pub use listening::NamedPort;
 pub use objects::Objects;
 pub(crate) use objects::WITHOUT_EFFECT;
-pub use pod::{ContainerPort, DnsName, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Role};
+pub use pod::{ContainerPort, DnsName, Enrolment, GatewayKey, Pod, PodId, Probe, ProbeKind, Resolver, Role};
 pub use protocol::Protocol;
 pub use proxy::{EnrolmentHint, Proxies, Proxy, ServiceType, proxies};
 pub use proxy_labels::{GATEWAY_CLASS_NAME, GATEWAY_NAME};

@@ -12,7 +12,7 @@ use super::addresses::Allocator;
 use super::build::Running;
 use super::endpoint::{Node, NodeId};
 use super::enrolment::enrolment;
-use super::pod::{ContainerPort, DnsName, Enrolment, Pod, PodId, Probe, ProbeKind, Role};
+use super::pod::{ContainerPort, DnsName, Enrolment, Pod, PodId, Probe, ProbeKind, Resolver, Role};
 use super::proxy::{EnrolmentHint, Proxy};
 use super::{Environment, Namespace, Protocol, World};
 
@@ -64,6 +64,8 @@ impl<'a> Placement<'a> {
             is_placed,
             ready: running.ready,
             dns_name: dns_name(pod),
+            resolver: resolver(spec),
+            host_aliases: host_aliases(spec),
             host_network,
             ports: ports(spec),
             lists_not_all_ports: serving(spec).any(|container| container.ports.iter().flatten().next().is_none()),
@@ -118,6 +120,8 @@ impl<'a> Placement<'a> {
             is_placed: false,
             ready: true,
             dns_name: None,
+            resolver: Resolver::Cluster,
+            host_aliases: Vec::new(),
             host_network: false,
             ports: proxy.ports.clone(),
             lists_not_all_ports: false,
@@ -178,9 +182,27 @@ impl<'a> Placement<'a> {
 
 fn dns_name(pod: &Object<kubernetes::Pod>) -> Option<DnsName> {
     let spec = &pod.body.spec;
-    let subdomain = spec.subdomain.as_deref().filter(|subdomain| !subdomain.is_empty())?;
-    let hostname = spec.hostname.as_deref().filter(|hostname| !hostname.is_empty());
-    Some(DnsName { hostname: hostname.unwrap_or(pod.meta.name()).into(), subdomain: subdomain.into() })
+    let written = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(Arc::from);
+    Some(DnsName { hostname: written(&spec.hostname)?, subdomain: written(&spec.subdomain)? })
+}
+
+/// A pod in its host's network without a word about it has a policy of its own, which its node decides about too: it is
+/// asked as if it were `ClusterFirstWithHostNet`.
+fn resolver(spec: &PodSpec) -> Resolver {
+    match spec.dns_policy.as_deref() {
+        Some("Default") => Resolver::Node,
+        Some("None") => {
+            let servers = spec.dns_config.iter().flat_map(|config| config.nameservers.iter().flatten());
+            Resolver::Own(servers.filter_map(|text| text.parse().ok()).collect())
+        }
+        Some(_) | None => Resolver::Cluster,
+    }
+}
+
+fn host_aliases(spec: &PodSpec) -> Vec<(Arc<str>, IpAddr)> {
+    let aliases = spec.host_aliases.iter().flatten();
+    let named = aliases.filter_map(|alias| Some((alias.ip.parse().ok()?, alias.hostnames.iter().flatten())));
+    named.flat_map(|(address, names)| names.map(move |name| (Arc::from(name.as_str()), address))).collect()
 }
 
 fn number(index: usize) -> u32 {

@@ -38,8 +38,12 @@ pub struct Pod {
     pub ready: bool,
     /// Its addresses; a host-network pod has its node's.
     pub addresses: Vec<IpAddr>,
-    /// The name that a headless Service gives it; none if it has no `subdomain`.
+    /// The name that a Service gives it; none if it has no `hostname` or no `subdomain`.
     pub dns_name: Option<DnsName>,
+    /// Whom it asks for addresses.
+    pub resolver: Resolver,
+    /// Names that it looks up nowhere, with their addresses (`hostAliases`).
+    pub host_aliases: Vec<(Arc<str>, IpAddr)>,
     /// Whether it shares its node's network namespace.
     pub host_network: bool,
     /// What its containers listen on.
@@ -56,10 +60,21 @@ pub struct Pod {
     pub origin: RuleRef,
 }
 
+/// Whom a pod asks for addresses (`dnsPolicy`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Resolver {
+    /// The cluster's own, which knows Services.
+    Cluster,
+    /// That of its node (`Default`).
+    Node,
+    /// Servers of its own (`None`).
+    Own(Vec<IpAddr>),
+}
+
 /// What stands before the namespace in a pod's name (`HOSTNAME.SUBDOMAIN.NAMESPACE.svc.cluster.local`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsName {
-    /// `spec.hostname`, or the pod's name.
+    /// `spec.hostname`.
     pub hostname: Arc<str>,
     /// `spec.subdomain`: the Service's name.
     pub subdomain: Arc<str>,

@@ -74,7 +74,7 @@ pub struct Service {
     pub backends: Vec<PodId>,
     /// Addresses of its EndpointSlices that belong to no pod, with their port numbers in the order of `ports`.
     pub external_endpoints: Vec<IpAddr>,
-    /// Its EndpointSlices have other ports than its own `targetPort`s are.
+    /// Its EndpointSlices do not all serve its ports by the same numbers.
     pub unlike_slices: bool,
     /// How it treats clients from outside the cluster; none if it is not published to them.
     pub external_traffic: Option<ExternalTraffic>,

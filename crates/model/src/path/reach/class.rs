@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use crate::path::policies::Policies;
 use crate::policy::waypoint::Binding;
 use crate::policy::ztunnel::Workload;
-use crate::world::{ContainerPort, Enrolment, Pod, PodId, Role, World};
+use crate::world::{ContainerPort, Enrolment, Pod, PodId, Resolver, Role, World};
 
 /// Index of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +47,8 @@ struct Traits<'a> {
     gateway: Option<(bool, &'a str, &'a str)>,
     host: Option<bool>,
     ready: bool,
+    resolver: &'a Resolver,
+    host_aliases: &'a [(Arc<str>, IpAddr)],
     ports: Vec<(Option<&'a str>, u16, u8)>,
     addresses: Vec<(bool, Vec<u32>)>,
     doubts: Option<&'a [RuleRef]>,
@@ -117,6 +119,8 @@ fn traits<'a>(policies: &'a Policies<'_>, networks: &[IpNet], pod: &'a Pod) -> T
         },
         host: pod.host_network.then(|| world.node(pod.node).control_plane),
         ready: pod.ready,
+        resolver: &pod.resolver,
+        host_aliases: &pod.host_aliases,
         ports: pod.ports.iter().map(|port| (port.name.as_deref(), port.number, port.protocol as u8)).collect(),
         addresses: pod.addresses.iter().map(|address| seen(*address, networks)).collect(),
         doubts: world.doubts.get(&pod.id).map(Vec::as_slice),

@@ -15,7 +15,7 @@ use crate::path::lookup::lookup;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
-use crate::path::target::{is_dialled_as_written, representatives, target_port};
+use crate::path::target::{is_dialled_by_pod, representatives, target_port};
 use crate::policy::cni::NamePatterns;
 use crate::policy::waypoint::Binding;
 use crate::policy::ztunnel::{OutboundTarget, Route, UpstreamAddress, route};
@@ -87,7 +87,7 @@ impl Ways {
         if service.internal_local
             || service.unlike_slices
             || service.external_name.is_some()
-            || is_dialled_as_written(service, policies.world, aim.protocol, aim.port)
+            || is_dialled_by_pod(service)
         {
             return None;
         }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::basis::BasisId;
 use super::cells::Cells;
 use super::doubts::unmodelled;
-use super::grid::{Grid, GridTarget, Nearness, Place, Who, host_name, nodes};
+use super::grid::{Grid, GridTarget, Nearness, Place, Who, homes, host_name, nodes};
 use super::verdict::CellVerdict;
 use crate::path::branch::{Branch, to_others};
 use crate::path::connection::{Connection, Relay};
@@ -115,7 +115,7 @@ impl<'w> Traveller<'_, 'w> {
         let sources: Vec<(NodeId, Peer<'w>)> = match self.grid.rows[row].who {
             Who::Class(class) => {
                 let pods = self.grid.class(class).pods.iter().map(|id| world.pod(*id));
-                pods.map(|pod| (pod.node, Peer::pod(pod))).collect()
+                pods.flat_map(|pod| homes(world, pod).map(move |home| (home, Peer::on(world, pod, home)))).collect()
             }
             Who::Node { control_plane } => {
                 nodes(world, control_plane).map(|node| (node, Peer::node(world, node))).collect()

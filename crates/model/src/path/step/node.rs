@@ -3,13 +3,13 @@
 use airtight_manifest::stack;
 
 use super::leg::Step;
-use super::service;
+use super::{published, service};
 use crate::path::checks::{check, cni_checks};
 use crate::path::dial::Dial;
 use crate::path::peer::Peer;
 use crate::path::trace::Check;
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
-use crate::world::{NodeId, Pod, Protocol, Service, ServicePort, World};
+use crate::world::{NodeId, Pod, Protocol, PublishedAddress, Service, ServicePort, World};
 
 /// A process on a node, or what stands behind a NodePort.
 pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> Vec<Step<'w>> {
@@ -18,6 +18,9 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, node: NodeId, port: Option<u16>) -> 
     let to = Peer::node(world, node);
     if let Some((service, entry)) = port.and_then(|port| node_port(world, protocol, port)) {
         return through_node_port(dial, node, port, service, entry.port);
+    }
+    if let Some((service, given, port)) = port.and_then(|port| published_at(world, node, protocol, port)) {
+        return published::steps(dial, service, given, port);
     }
     let wire = dial.plain(port);
     let mut checks = cni_checks(dial, &to, wire);
@@ -54,13 +57,32 @@ fn node_port(world: &World, protocol: Protocol, port: u16) -> Option<(&Service, 
     })
 }
 
+/// A Service that has an address of the node for its own (`externalIPs`), and serves this port.
+fn published_at(
+    world: &World,
+    node: NodeId,
+    protocol: Protocol,
+    port: u16,
+) -> Option<(&Service, PublishedAddress, u16)> {
+    let own = &world.node(node).addresses;
+    world.services.iter().find_map(|service| {
+        let given = service.published.iter().find(|given| own.contains(&given.address))?;
+        service.port(protocol, port).map(|entry| (service, *given, entry.port))
+    })
+}
+
 /// A pod that a port of the node leads to, by the CNI's portmap or by Cilium in kube-proxy's place.
 fn with_host_port(world: &World, node: NodeId, protocol: Protocol, port: Option<u16>) -> Option<&Pod> {
     let led = |pod: &&Pod| {
         let mut ports = pod.ports.iter();
         ports.any(|entry| port.is_some() && entry.host == port && entry.protocol == protocol)
     };
-    world.pods.iter().filter(|pod| !pod.host_network && pod.node == node).find(led)
+    world.pods.iter().filter(|pod| !pod.host_network && may_be_on(world, pod, node)).find(led)
+}
+
+/// Whether a pod runs on a node, or may be put there because nobody says where it runs.
+fn may_be_on(world: &World, pod: &Pod, node: NodeId) -> bool {
+    pod.node == node || (!pod.is_placed && !world.node(node).control_plane)
 }
 
 fn node_check(world: &World, node: NodeId, protocol: Protocol, port: Option<u16>) -> Check {
@@ -70,12 +92,17 @@ fn node_check(world: &World, node: NodeId, protocol: Protocol, port: Option<u16>
             format!("{}/{} has this `hostPort` on node {name}, which is not modelled", pod.namespace, pod.name);
         return check(Checkpoint::Application, Decision::unknown(vec![pod.origin.clone()], detail));
     }
+    let serves = |pod: &&Pod| pod.ports.iter().any(|entry| Some(entry.number) == port && entry.protocol == protocol);
+    let mut guests = world.pods.iter().filter(|pod| pod.host_network && !pod.is_placed);
+    if let Some(pod) = guests.find(|pod| serves(pod) && may_be_on(world, pod, node)).filter(|_| world.nodes.len() > 1) {
+        let detail =
+            format!("{}/{} listens there on the node that the scheduler picks for it", pod.namespace, pod.name);
+        return check(Checkpoint::Application, Decision::unknown(vec![pod.origin.clone()], detail));
+    }
     let api_server = world.node(node).control_plane && port == Some(6443);
     // Every node runs a kubelet; host-network pods listen in its name.
     let pods = world.pods.iter().filter(|pod| pod.host_network && pod.node == node);
-    let listens = api_server
-        || port.is_none_or(|port| port == 10250)
-        || pods.flat_map(|pod| &pod.ports).any(|entry| Some(entry.number) == port && entry.protocol == protocol);
+    let listens = api_server || port.is_none_or(|port| port == 10250) || pods.into_iter().any(|pod| serves(&pod));
     let decision = if listens {
         Decision::allow(Reason::Listening, format!("node {name} listens"))
     } else {

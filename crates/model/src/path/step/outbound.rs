@@ -12,7 +12,7 @@ use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::service_entry::claimed;
-use crate::path::target::{DialTarget, is_dialled_as_written, representatives, sort};
+use crate::path::target::{DialTarget, is_dialled_by_pod, representatives, sort};
 use crate::path::trace::Check;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
 use crate::policy::{Checkpoint, Decision, Reason};
@@ -34,7 +34,7 @@ pub(in crate::path) fn steps<'w>(
         return vec![Step::Ends(open)];
     }
     if let DialTarget::Service(target, port) = to
-        && is_dialled_as_written(target, policies.world, connection.protocol, *port)
+        && is_dialled_by_pod(target)
     {
         let pods = representatives(policies.world, target, from.endpoint).into_iter();
         let each = pods.map(|pod| DialTarget::Pod(pod, Some(*port)));

@@ -17,6 +17,15 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, service: &'w Service, given: Publish
     if let Some(open) = service::doubt(dial, service, port) {
         return vec![Step::Ends(open)];
     }
+    if let Some(other) = also_published(dial, service, given, port) {
+        let detail = format!(
+            "{} is an address of Services {}/{} and {}/{} alike, and which of them gets port {port} is not known",
+            given.address, service.namespace, service.name, other.namespace, other.name
+        );
+        let rules = vec![service.origin.clone(), other.origin.clone()];
+        let checks = vec![check(Checkpoint::Application, Decision::unknown(rules, detail))];
+        return vec![Step::Ends(dial.nowhere(&given.address.to_string(), Some(port), checks))];
+    }
     if is_translated_at_once(dial, service, given) {
         return service::steps(dial, service, port, false);
     }
@@ -26,6 +35,22 @@ pub(super) fn steps<'w>(dial: Dial<'_, 'w>, service: &'w Service, given: Publish
     );
     let checks = vec![check(Checkpoint::Application, Decision::unknown(vec![service.origin.clone()], detail))];
     vec![Step::Ends(dial.nowhere(&given.address.to_string(), Some(port), checks))]
+}
+
+/// Another Service with the same address and port.
+fn also_published<'w>(
+    dial: Dial<'_, 'w>,
+    service: &Service,
+    given: PublishedAddress,
+    port: u16,
+) -> Option<&'w Service> {
+    let protocol = dial.connection.protocol;
+    dial.world().services.iter().find(|other| {
+        let is_other = (&other.namespace, &other.name) != (&service.namespace, &service.name);
+        is_other
+            && other.published.iter().any(|own| own.address == given.address)
+            && other.port(protocol, port).is_some()
+    })
 }
 
 fn is_translated_at_once(dial: Dial<'_, '_>, service: &Service, given: PublishedAddress) -> bool {

@@ -120,7 +120,7 @@ pub(super) fn doubt(dial: Dial<'_, '_>, service: &Service, port: u16) -> Option<
 fn in_doubt(dial: Dial<'_, '_>, service: &Service) -> Option<&'static str> {
     let (world, address) = (dial.world(), dial.from.address);
     if service.unlike_slices {
-        return Some("its EndpointSlices have other ports than it names, which is not modelled");
+        return Some("not all of its endpoints serve its ports by the same numbers, which is not modelled");
     }
     let outside = matches!(dial.from.endpoint, Endpoint::Host(_, _) | Endpoint::Address(_));
     if outside {

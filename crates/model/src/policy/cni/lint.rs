@@ -273,9 +273,20 @@ impl<'a> Lint<'a> {
         if !self.binding_nobody.insert(Arc::clone(&entry.rule.object)) {
             return;
         }
+        let whole = RuleRef { rule: None, ..entry.rule.clone() };
+        let identities = &self.policy.identities;
+        let is_meant = |pod: &&Pod| identities.get(identities.pod(pod.id)).selected_by(&self.policy.selectors, id);
+        if let Some(pod) = self.world.pods.iter().filter(|pod| pod.host_network).find(is_meant) {
+            let message = format!(
+                "its selector selects pods in their host's network alone, such as {}/{}, which no policy for pods binds",
+                pod.namespace, pod.workload
+            );
+            let hint =
+                "bind their nodes: a CiliumClusterwideNetworkPolicy with `nodeSelector`, with the host firewall on";
+            return self.rule("selects-nobody", &whole, &message, hint);
+        }
         let nearest = self.policy.nearest_to(self.world, id);
         let hint = nearest.as_deref().unwrap_or("compare its labels with those of the pods that it is meant for");
-        let whole = RuleRef { rule: None, ..entry.rule.clone() };
         self.rule("selects-nobody", &whole, "its selector selects no pod of this world, so that it binds nobody", hint);
     }
 
