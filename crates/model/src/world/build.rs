@@ -49,6 +49,7 @@ const BUILT_IN_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", 
 /// API server or admission would refuse is no error: it is missing from the world, and
 /// [`World::admission`] and the findings say why.
 pub fn build(documents: &[Document], environment: &Environment, stack: Stack) -> Result<Built, Vec<Diagnostic>> {
+    let stack = environment.settled(stack);
     let intake = Intake::of(documents, &stack);
     if !intake.failures.is_empty() {
         return Err(intake.failures);
