@@ -11,7 +11,7 @@ use crate::path::dial::Dial;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
-use crate::path::service_entry::claimed;
+use crate::path::service_entry::claims;
 use crate::path::target::{DialTarget, is_dialled_as_written, representatives, sort};
 use crate::path::trace::Check;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
@@ -87,11 +87,24 @@ fn through_ztunnel<'w>(
     from: &Peer<'w>,
     pod: &'w Pod,
     to: &DialTarget<'w>,
+    connection: Connection,
+) -> Vec<Step<'w>> {
+    let claims = claims(policies.world, pod, to);
+    if claims.is_empty() {
+        return picking(policies, from, pod, to, connection);
+    }
+    claims.iter().flat_map(|claim| picking(policies, from, pod, claim, connection.clone())).collect()
+}
+
+/// The same for what lies behind the address.
+fn picking<'w>(
+    policies: &Policies<'w>,
+    from: &Peer<'w>,
+    pod: &'w Pod,
+    to: &DialTarget<'w>,
     mut connection: Connection,
 ) -> Vec<Step<'w>> {
     let world = policies.world;
-    let claimed = claimed(world, pod, to);
-    let to = claimed.as_ref().unwrap_or(to);
     let Some(target) = outbound_target(to) else {
         return direct::steps(Dial { policies, from, connection: &connection }, to, false);
     };
