@@ -1,5 +1,8 @@
 //! What a route leads to: a proxy sends a request on to one of its backends.
 
+use airtight_manifest::RuleRef;
+
+use super::ingress::{self, Passage};
 use super::leg::{Leg, Step};
 use crate::path::branch::Branch;
 use crate::path::checks::check;
@@ -80,6 +83,9 @@ impl<'w> Sender<'_, 'w> {
             Ok(connection) => connection,
             Err(check) => return vec![Step::Ends(self.ended_by(*check))],
         };
+        if self.here.pod.is_some_and(|pod| ingress::passage(self.policies, pod, service) != Passage::Straight) {
+            return vec![Step::Goes(Leg { connection, ..self.leg(DialTarget::Service(service, port)) })];
+        }
         let entry = service_port(service, self.connection.protocol, port);
         let pods = entry.map(|_| representatives(world, service, self.here.endpoint)).unwrap_or_default();
         let targets: Vec<DialTarget<'w>> = match entry {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ingress::{self, Passage};
 use super::leg::Step;
 use super::{delivery, direct, service, waypoint};
 use crate::path::branch::Branch;
@@ -45,8 +46,8 @@ pub(in crate::path) fn steps<'w>(
         Some((Enrolment::Ambient | Enrolment::AmbientOutbound, pod)) => {
             through_ztunnel(policies, from, pod, to, connection)
         }
-        Some((Enrolment::Native | Enrolment::NativeOutbound, _)) => {
-            direct::steps(Dial { policies, from, connection: &connection }, to, true)
+        Some((Enrolment::Native | Enrolment::NativeOutbound, pod)) => {
+            by_itself(Dial { policies, from, connection: &connection }, pod, to)
         }
         Some((Enrolment::Sidecar, pod)) => {
             let why = format!("{}/{} has a sidecar, and what it does is not modelled", pod.namespace, pod.name);
@@ -54,6 +55,25 @@ pub(in crate::path) fn steps<'w>(
             prefixed(direct::steps(Dial { policies, from, connection: &connection }, to, true), &picked)
         }
         Some((Enrolment::None, _)) | None => direct::steps(Dial { policies, from, connection: &connection }, to, false),
+    }
+}
+
+/// A proxy that speaks HBONE itself needs no ztunnel to find a waypoint.
+fn by_itself<'w>(dial: Dial<'_, 'w>, pod: &Pod, to: &DialTarget<'w>) -> Vec<Step<'w>> {
+    let DialTarget::Service(service, port) = to else { return direct::steps(dial, to, true) };
+    match ingress::passage(dial.policies, pod, service) {
+        Passage::Straight | Passage::Address => direct::steps(dial, to, true),
+        Passage::Waypoint(key, rules) => {
+            let detail =
+                format!("what is for Service {}/{} goes through its waypoint", service.namespace, service.name);
+            let picked = check(Checkpoint::Gateway, Decision::allow(Reason::ViaWaypoint, detail).by(rules));
+            waypoint::steps(dial, key, to, picked)
+        }
+        Passage::Unknown(rules, why) => {
+            let label = format!("{}/{}", service.namespace, service.name);
+            let open = check(Checkpoint::Gateway, Decision::unknown(rules, why));
+            vec![Step::Ends(dial.nowhere(&label, Some(*port), vec![open]))]
+        }
     }
 }
 
