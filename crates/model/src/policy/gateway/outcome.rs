@@ -1,7 +1,7 @@
 //! What becomes of a request that a rule has taken: filters, then backends.
 
 use airtight_manifest::RuleRef;
-use airtight_manifest::gateway_api::{HeaderModifier, LocalReference};
+use airtight_manifest::gateway_api::{CorsFilter, HeaderModifier, LocalReference};
 use airtight_manifest::kgateway;
 use airtight_manifest::stack::at_least;
 
@@ -92,6 +92,7 @@ impl Taken<'_> {
         self.rule
             .filters
             .iter()
+            .or_else(|| self.preflight_answer(request))
             .filter_map(|filter| match filter {
                 Filter::Extension(reference) => Some(reference),
                 Filter::Headers(_)
@@ -129,9 +130,11 @@ impl Taken<'_> {
                 "a header is named twice, or is `Host`: the proxies differ in what they do",
             ));
         }
-        let preflight = request.method == "OPTIONS" && request.header("origin").next().is_some();
-        if preflight && self.rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_))) {
-            return Some(Decision::unknown(at(), "answers to preflight requests are not modelled"));
+        if self.cors().is_some_and(|cors| is_preflight(request) && !self.answers_preflight(cors, request)) {
+            return Some(Decision::unknown(
+                at(),
+                "whether a preflight request of another origin is passed on is not modelled",
+            ));
         }
         let strange = self.extensions().into_iter().any(|reference| !self.knows(reference));
         strange.then(|| Decision::unknown(at(), "the rule has a filter of a kind that the model does not know"))
@@ -153,6 +156,36 @@ impl Taken<'_> {
                 Some(Decision::deny(Reason::DirectResponse, Outcome::Http(status), detail).by(self.rules.clone()))
             }
             Filter::Extension(reference) => self.extension_answer(reference),
+    fn cors(&self) -> Option<&CorsFilter> {
+        self.rule.filters.iter().find_map(|filter| match filter {
+            Filter::Cors(cors) => Some(cors),
+            Filter::Headers(_)
+            | Filter::Redirect(_)
+            | Filter::Rewrite(_)
+            | Filter::Extension(_)
+            | Filter::Mirror(_)
+            | Filter::Response => None,
+        })
+    }
+
+    /// Kgateway reads the filter since 2.1.
+    fn answers_preflight(&self, cors: &CorsFilter, request: &Request) -> bool {
+        let is_kgateway = matches!(self.implementation, Implementation::Kgateway | Implementation::KgatewayWaypoint);
+        let reads = !is_kgateway || at_least(&self.world.stack.versions.kgateway, 2, 1);
+        reads
+            && request
+                .header("origin")
+                .any(|origin| cors.allow_origins.iter().any(|pattern| is_origin(pattern, origin)))
+    }
+
+    /// The proxies answer a preflight request of an allowed origin themselves, before they ask who may do what (Envoy
+    /// `source/extensions/filters/http/cors/cors_filter.cc`; agentgateway `crates/agentgateway/src/http/cors.rs`).
+    fn preflight_answer(&self, request: &Request) -> Option<Decision> {
+        self.cors().filter(|cors| is_preflight(request) && self.answers_preflight(cors, request))?;
+        let detail = "the gateway answers 200 by itself: it is a preflight request of an allowed origin";
+        Some(Decision::deny(Reason::DirectResponse, Outcome::Http(200), detail).by(self.rules.clone()))
+    }
+
             Filter::Headers(_) | Filter::Rewrite(_) | Filter::Cors(_) | Filter::Mirror(_) | Filter::Response => None,
         })
     }
@@ -345,3 +378,19 @@ fn routed(backend: &Backend, target: RouteTarget, mut request: Request) -> Route
     let rules = std::iter::once(backend.at.clone()).chain(target.rules).collect();
     RoutedBackend { target: target.to, weight: backend.weight, request, rules }
 }
+/// Whether a browser asks first what it may ask.
+fn is_preflight(request: &Request) -> bool {
+    let has = |name: &str| request.header(name).next().is_some();
+    request.method == "OPTIONS" && has("origin") && has("access-control-request-method")
+}
+
+/// Whether an entry of `allowOrigins` takes an origin; a `*` stands for any characters.
+fn is_origin(pattern: &str, origin: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == origin,
+        Some((head, tail)) => {
+            origin.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)).is_some_and(|label| !label.is_empty())
+        }
+    }
+}
+
