@@ -156,10 +156,12 @@ impl ServiceVisit<'_> {
         let listener = |state: &GatewayState| state.listeners.iter().position(ListenerState::works);
         let route = &self.policy.routes[candidate.route];
         let taken = Taken {
+            policy: self.policy,
             world: self.world,
             implementation: self.implementation(),
             through: state.and_then(|state| Some((state, listener(state)?))),
             route,
+            delegators: Vec::new(),
             rule: &route.rules[candidate.rule],
             condition,
             rules: vec![at.clone()],
