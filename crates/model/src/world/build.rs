@@ -89,7 +89,7 @@ impl<'a> Builder<'a> {
         let documents = self.items.iter().filter(|item| !item.assumed).map(|item| item.document.clone()).collect();
         let server = Arc::new(self.server(admission, pods));
         let (world, findings) = assemble(&server);
-        self.findings.extend(touched::findings(&world.touched, &server.items, &server.admission.doubts));
+        self.findings.extend(touched::findings(&world, &server.items, &server.admission.doubts));
         self.findings.extend(findings);
         self.findings.extend(refused);
         self.report_refusals();

@@ -102,10 +102,16 @@ impl ServiceVisit<'_> {
     fn doubts(&self) -> Vec<RuleRef> {
         let homes = [Some(self.service.0), self.waypoint.map(|key| &*key.0)];
         let root = self.world.stack.istio.root_namespace.as_str();
+        let proxy = self.waypoint.map(|key| format!("{}/{}", key.0, key.1));
+        // Which waypoints a VirtualService could change is told of the object.
+        let reaches = |rule: &RuleRef| {
+            let mut told = self.world.touched.iter().filter(|one| one.rule == *rule).flat_map(|one| &one.reach);
+            proxy.as_ref().is_none_or(|proxy| told.any(|reach| reach.has_end(proxy)))
+        };
         let bears = |rule: &&RuleRef| {
             let home = rule.object.namespace.as_deref();
             match &*rule.object.kind {
-                "VirtualService" => homes.contains(&home),
+                "VirtualService" => homes.contains(&home) && reaches(rule),
                 "WasmPlugin" => homes.contains(&home) || home == Some(root),
                 _ => false,
             }
