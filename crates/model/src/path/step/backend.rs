@@ -111,6 +111,10 @@ impl<'w> Sender<'_, 'w> {
         if let Some(rule) = rule.filter(|_| leg.connection.tls.is_none()) {
             leg.connection.tls = Some(host.to_owned());
             leg.connection.originated = Some(rule.clone());
+            // What makes it speak TLS stands beside what sent the request here.
+            if let Some(check) = leg.hops.first_mut().and_then(|hop| hop.checkpoints.last_mut()) {
+                check.decision.rules.push(rule.clone());
+            }
         }
         leg
     }

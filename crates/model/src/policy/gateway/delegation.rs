@@ -179,10 +179,16 @@ impl Delegator {
         Self { meta: route.meta.clone(), at: rule.at.clone(), filters: rule.filters.iter().any(acts) }
     }
 
-    /// What of it would act on the child's requests, in ways that are not modelled: its filters, and policies attached to
-    /// it, which the implementations merge with the child's.
+    /// The rule that handed on.
+    pub(super) fn rule(&self) -> &RuleRef {
+        &self.at
+    }
+
+    /// What of it would act on the child's requests, in ways that are not modelled: its filters and what of it is not
+    /// modelled itself, and policies attached to it, which the implementations merge with the child's.
     pub(super) fn doubts(&self, world: &World) -> Vec<RuleRef> {
         let filters = self.filters.then(|| self.at.clone());
+        let fields = self.meta.unmodelled.iter().map(|field| self.meta.rule(field.path.as_str(), field.at));
         let objects = &world.objects;
         let traffic = objects.traffic_policies.iter().filter(|policy| {
             let named = policy.body.spec.target_refs.iter().any(|to| self.is(&to.group, &to.kind, &to.name));
@@ -193,7 +199,7 @@ impl Delegator {
             self.shares(&policy.meta) && (named || !policy.body.spec.target_selectors.is_empty())
         });
         let policies = traffic.map(|policy| policy.meta.whole()).chain(agent.map(|policy| policy.meta.whole()));
-        filters.into_iter().chain(policies).collect()
+        filters.into_iter().chain(fields).chain(policies).collect()
     }
 
     fn shares(&self, policy: &Meta) -> bool {

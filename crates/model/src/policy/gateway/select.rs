@@ -331,7 +331,10 @@ impl Visit<'_> {
             delegators: Vec::new(),
             rule: &route.rules[candidate.rule],
             condition,
-            rules: vec![at.clone(), self.state.listeners[listener].rule.clone()],
+            rules: [at.clone(), self.state.listeners[listener].rule.clone()]
+                .into_iter()
+                .chain(route.delegators.iter().map(|delegator| delegator.rule().clone()))
+                .collect(),
             remark: remark(rivals),
         };
         taken.settle(self.request)
