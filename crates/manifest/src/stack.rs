@@ -218,6 +218,8 @@ pub struct IstioOptions {
     pub native_nftables: bool,
     /// `AMBIENT_DNS_CAPTURE` (on by default since 1.25).
     pub dns_capture: bool,
+    /// `excludeNamespaces` of the istio-cni chart: its agent takes in no pod there (1.30 and later).
+    pub exclude_namespaces: Vec<String>,
 }
 
 /// Kyverno's configuration as far as verdicts depend on it; the defaults are the chart's.
@@ -259,6 +261,7 @@ impl Default for IstioOptions {
             auto_allow_waypoint_policy: false,
             native_nftables: false,
             dns_capture: true,
+            exclude_namespaces: vec!["kube-system".to_owned()],
         }
     }
 }

@@ -5,14 +5,17 @@ use super::kinds::UNMODELLED;
 /// Which flows an object of a kind that is not modelled could end otherwise. What it cannot touch stays certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Touches {
-    /// No flow that is certain otherwise: nobody reads the kind, or sidecars alone, whose flows are all unknown.
+    /// No flow that is certain otherwise: sidecars alone read the kind, whose flows are all unknown.
     Nothing,
+    /// Flows from and to the pods that its subject selects, unless Cilium is the CNI: no version of it reads the kind.
+    SubjectPods,
     /// Every flow.
     Everything,
     /// Flows through Istio's waypoints and gateways of its namespace (of all, in the root namespace) that its selector
     /// or its targets name.
     IstioProxies,
-    /// Flows through Istio's waypoints and gateways, unless it names gateways and `mesh` is none of them.
+    /// Flows through the waypoints of the Services and ServiceEntries that its hosts name, unless it names gateways and
+    /// `mesh` is none of them.
     MeshRoutes,
     /// Flows to the pods that its selector names, in any namespace.
     SelectedPods,
@@ -46,11 +49,14 @@ impl Touches {
     pub fn rule(self) -> &'static str {
         match self {
             Self::Nothing => "no flow that is certain otherwise",
+            Self::SubjectPods => "flows of the pods that its subject selects on another CNI than Cilium",
             Self::Everything => "every flow",
             Self::IstioProxies => {
                 "flows through Istio's waypoints and gateways that its namespace, selector or targets name"
             }
-            Self::MeshRoutes => "flows through Istio's waypoints and gateways, unless it names gateways without `mesh`",
+            Self::MeshRoutes => {
+                "flows through the waypoints of what its hosts name, unless it names gateways without `mesh`"
+            }
             Self::SelectedPods => "flows to the pods that its selector names",
             Self::MeshEndpoints => "flows of pods in the mesh to its namespace or out of the cluster",
             Self::RedirectedServices => "flows to what backs the Services that it names",

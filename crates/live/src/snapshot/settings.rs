@@ -329,6 +329,10 @@ fn istio_options(mesh: &Value, istiod: &Value, agent: &Value) -> IstioOptions {
             .unwrap_or(usual.auto_allow_waypoint_policy),
         native_nftables: set("NATIVE_NFTABLES").unwrap_or(usual.native_nftables),
         dns_capture: set("AMBIENT_DNS_CAPTURE").unwrap_or(usual.dns_capture),
+        exclude_namespaces: match agent.get("EXCLUDE_NAMESPACES").and_then(Value::as_str) {
+            Some(names) => names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            None => usual.exclude_namespaces,
+        },
     }
 }
 
@@ -379,8 +383,11 @@ mod tests {
         let mesh = mesh_config("rootNamespace: mesh\ntrustDomain: corp\ntrustDomainAliases: [old]\npathNormalization: {normalization: NONE}").unwrap();
         let istiod = json!({"spec": {"template": {"spec": {"containers": [{"env": [
             {"name": "PILOT_AUTO_ALLOW_WAYPOINT_POLICY", "value": "true"}]}]}}}});
-        let options =
-            istio_options(&mesh, &istiod, &json!({"AMBIENT_DNS_CAPTURE": "false", "NATIVE_NFTABLES": "true"}));
+        let options = istio_options(
+            &mesh,
+            &istiod,
+            &json!({"AMBIENT_DNS_CAPTURE": "false", "NATIVE_NFTABLES": "true", "EXCLUDE_NAMESPACES": "kube-system,shop"}),
+        );
         let expected = IstioOptions {
             root_namespace: "mesh".to_owned(),
             trust_domain: "corp".to_owned(),
@@ -389,6 +396,7 @@ mod tests {
             auto_allow_waypoint_policy: true,
             native_nftables: true,
             dns_capture: false,
+            exclude_namespaces: vec!["kube-system".to_owned(), "shop".to_owned()],
             ..IstioOptions::default()
         };
         assert_eq!(options, expected);

@@ -65,5 +65,6 @@ fn environment() -> Environment {
         outside: std::net::Ipv4Addr::new(198, 51, 100, 1).into(),
         pod_cidrs: vec![ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 244, 0, 0), 16).into()],
         service_cidrs: vec![ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 96, 0, 0), 16).into()],
+        policy_exceptions: None,
     }
 }

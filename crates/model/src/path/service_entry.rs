@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use airtight_manifest::Object;
 use airtight_manifest::istio::{Resolution, ServiceEntry};
+use airtight_manifest::stack::at_least;
 
 use super::target::{DialTarget, host_at};
 use crate::policy::is_foreign_to_ztunnel;
@@ -43,20 +44,51 @@ pub(super) fn service_entry_target_port(world: &World, entry: (&str, &str), port
         .unwrap_or(port)
 }
 
-/// The ServiceEntry that claims the address of `to` by its `addresses`: ztunnel looks an address up among virtual
-/// addresses before it takes it for unknown (ztunnel `src/state.rs`, `fetch_upstream`). The narrowest range wins,
-/// then the pod's own namespace.
-pub(super) fn claimed<'w>(world: &'w World, from: &Pod, to: &DialTarget<'w>) -> Option<DialTarget<'w>> {
-    let DialTarget::External { address, name, port: Some(port), .. } = to else { return None };
-    if matches!(from.role, Role::Waypoint(_)) {
-        return None;
+/// The ServiceEntries that claim the address of `to` by their `addresses`, if that makes a difference: ztunnel looks an
+/// address up among virtual addresses before it takes it for unknown, and knows no name any more (ztunnel `src/state.rs`,
+/// `fetch_upstream`). The narrowest range wins; of several of one address, since 1.30 that of the pod's own namespace
+/// (ztunnel `src/state/service.rs`, `get_best_by_vip`), and up to 1.29 the one that came last.
+pub(super) fn claims<'w>(world: &'w World, from: &Pod, to: &DialTarget<'w>) -> Vec<DialTarget<'w>> {
+    let Some((address, name, port)) = dialled(world, to).filter(|_| !matches!(from.role, Role::Waypoint(_))) else {
+        return Vec::new();
+    };
+    let mut all: Vec<(u8, &Object<ServiceEntry>)> =
+        known(world).filter_map(|entry| Some((claim(world, entry, address)?, entry))).collect();
+    let narrowest = all.iter().map(|(length, _)| *length).max();
+    all.retain(|(length, _)| Some(*length) == narrowest);
+    let own = |entry: &Object<ServiceEntry>| entry.meta.namespace() == &*from.namespace;
+    if at_least(&world.stack.versions.istio, 1, 30) && all.iter().any(|(_, entry)| own(entry)) {
+        all.retain(|(_, entry)| own(entry));
     }
-    let claims = known(world).filter_map(|entry| Some((claim(world, entry, *address)?, entry)));
-    let rank = |(length, entry): &(u8, &Object<ServiceEntry>)| (*length, entry.meta.namespace() == &*from.namespace);
-    let (_, entry) = claims.max_by_key(rank)?;
-    let host = host_behind(world, entry, name.as_deref(), *address)?;
-    let (namespace, name) = (entry.meta.namespace().to_owned(), entry.meta.name().to_owned());
-    Some(DialTarget::ServiceEntry { namespace, name, host, port: *port })
+    if let ([(_, only)], DialTarget::ServiceEntry { namespace, name, .. }) = (all.as_slice(), to)
+        && (only.meta.namespace(), only.meta.name()) == (namespace, name)
+    {
+        return Vec::new();
+    }
+    let target = |entry: &Object<ServiceEntry>| {
+        let host = host_behind(world, entry, name, address)?;
+        let (namespace, name) = (entry.meta.namespace().to_owned(), entry.meta.name().to_owned());
+        Some(DialTarget::ServiceEntry { namespace, name, host, port })
+    };
+    all.into_iter().filter_map(|(_, entry)| target(entry)).collect()
+}
+
+/// The address that a client dials, with the name that it looked up; none where nobody could share it.
+fn dialled<'t>(world: &World, to: &'t DialTarget<'_>) -> Option<(IpAddr, Option<&'t str>, u16)> {
+    match to {
+        DialTarget::External { address, name, port: Some(port), .. } => Some((*address, name.as_deref(), *port)),
+        DialTarget::ServiceEntry { namespace, name, host, port } => {
+            let entry = service_entry(world, namespace, name)?;
+            let VirtualAddress::Written(ranges) = virtual_address(&world.stack, entry, host) else { return None };
+            let whole = ranges.iter().find(|range| range.prefix_len() == range.max_prefix_len())?;
+            Some((whole.addr(), Some(host), *port))
+        }
+        DialTarget::External { .. }
+        | DialTarget::Service(_, _)
+        | DialTarget::Published(_, _, _)
+        | DialTarget::Pod(_, _)
+        | DialTarget::Node(_, _) => None,
+    }
 }
 
 /// The length of the narrowest range of `entry` around `address`.

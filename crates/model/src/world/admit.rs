@@ -8,7 +8,7 @@ use airtight_kyverno::{
 };
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{
-    Diagnostic, Document, Labels, Object, ObjectRef, Resource, RuleRef, decode_resource, kubernetes,
+    Diagnostic, Document, Labels, Meta, Object, ObjectRef, Resource, RuleRef, decode_resource, kubernetes,
 };
 use serde_json::Value;
 
@@ -31,6 +31,19 @@ fn options(stack: &Stack) -> KyvernoOptions {
     }
 }
 
+/// An exception that counts nowhere lifts nothing, whatever its owner believes.
+fn uncounted(meta: &Meta, stack: &Stack) -> Option<Diagnostic> {
+    let why = match stack.kyverno.exception_namespace.as_deref() {
+        Some(place) if place == "*" || place == meta.namespace() => return None,
+        Some(place) => format!("exceptions count in namespace {place} alone"),
+        None => "exceptions are off".to_owned(),
+    };
+    let finding = Diagnostic::warning("exception-without-effect", format!("{} has no effect: {why}", meta.object));
+    let hint =
+        "`kyverno.exceptionNamespace` of the stack, or `policyExceptions` of the Environment, says where they count";
+    Some(finding.at(meta.at.clone()).hint(hint).about(&meta.object))
+}
+
 /// Kyverno at work on a set of objects.
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
@@ -50,7 +63,8 @@ impl Admission {
     pub(super) fn new(items: &[Item], stack: &Stack) -> Self {
         let set = PolicySet::of(items);
         let kyverno = Kyverno::compile(set.policies(), options(stack), stack);
-        let findings = kyverno.findings().to_vec();
+        let mut findings = kyverno.findings().to_vec();
+        findings.extend(set.exceptions().filter_map(|meta| uncounted(meta, stack)));
         let existing = items.iter().map(|item| Arc::clone(&item.json)).collect();
         Self {
             kyverno: Arc::new(kyverno),
@@ -288,6 +302,11 @@ impl PolicySet {
             }
         }
         set
+    }
+
+    fn exceptions(&self) -> impl Iterator<Item = &Meta> {
+        let all = self.exceptions.iter().map(|object| object.meta.as_ref());
+        all.chain(self.cel_exceptions.iter().map(|object| object.meta.as_ref()))
     }
 
     fn policies(&self) -> Policies<'_> {

@@ -47,6 +47,7 @@ const BUILT_IN_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", 
 /// API server or admission would refuse is no error: it is missing from the world, and
 /// [`World::admission`] and the findings say why.
 pub fn build(documents: &[Document], environment: &Environment, stack: Stack) -> Result<Built, Vec<Diagnostic>> {
+    let stack = environment.settled(stack);
     let intake = Intake::of(documents, &stack);
     if !intake.failures.is_empty() {
         return Err(intake.failures);
@@ -86,7 +87,7 @@ impl<'a> Builder<'a> {
         let documents = self.items.iter().filter(|item| !item.assumed).map(|item| item.document.clone()).collect();
         let server = Arc::new(self.server(admission, pods));
         let (world, findings) = assemble(&server);
-        self.findings.extend(touched::findings(&world.touched, &server.items, &server.admission.doubts));
+        self.findings.extend(touched::findings(&world, &server.items, &server.admission.doubts));
         self.findings.extend(findings);
         self.findings.extend(refused);
         self.report_refusals();

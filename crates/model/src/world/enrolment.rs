@@ -15,10 +15,6 @@ const REVISION: &str = "istio.io/rev";
 const BYPASS_INBOUND: &str = "ambient.istio.io/bypass-inbound-capture";
 const TUNNEL: &str = "networking.istio.io/tunnel";
 
-/// `excludeNamespaces` of the istio-cni chart. Up to 1.29 only its plugin reads them, and its agent takes the pod in a
-/// moment later (Istio `cni/pkg/nodeagent/informers.go`, istio/istio#59295).
-const EXCLUDED_NAMESPACES: &[&str] = &["kube-system"];
-
 /// How the mesh sees a pod: its own label beats its namespace's; sidecars, the host network, excluded namespaces and
 /// ztunnel itself are never captured.
 ///
@@ -41,12 +37,17 @@ pub fn enrolment(
         return Enrolment::Sidecar;
     }
     let ztunnel = namespace == stack.istio.root_namespace && pod_labels.get("app").is_some_and(|app| app == "ztunnel");
-    let excluded = EXCLUDED_NAMESPACES.contains(&namespace) && at_least(&stack.versions.istio, 1, 30);
-    if wants_ambient(pod_labels, namespace_labels) && !excluded && !ztunnel {
+    if wants_ambient(pod_labels, namespace_labels) && !excluded(namespace, stack) && !ztunnel {
         return captured(pod_annotations);
     }
     let tunnels = pod_labels.get(TUNNEL).is_some_and(|kinds| kinds.split(',').any(|kind| kind == "http"));
     if tunnels { Enrolment::Native } else { Enrolment::None }
+}
+
+/// Whether istio-cni leaves a namespace alone by its setting. Up to 1.29 only its plugin reads that, and its agent takes the
+/// pod in a moment later (Istio `cni/pkg/nodeagent/informers.go`, istio/istio#59295).
+fn excluded(namespace: &str, stack: &Stack) -> bool {
+    at_least(&stack.versions.istio, 1, 30) && stack.istio.exclude_namespaces.iter().any(|one| one == namespace)
 }
 
 /// Namespaces in which nothing is injected (Istio `pkg/kube/inject/inject.go`, `IgnoredNamespaces`).

@@ -1,7 +1,9 @@
 //! What is around the cluster: nodes, and hosts that answer outside of it.
 
+use airtight_manifest::stack::{Stack, at_least};
 use airtight_manifest::{Diagnostic, Document, decode_object};
 use schemars::generate::SchemaSettings;
+use semver::Version;
 use serde::Deserialize;
 
 use super::endpoint::{Host, Node};
@@ -25,6 +27,29 @@ pub struct Environment {
     /// Range of Service addresses, in the same families.
     #[schemars(with = "Vec<String>")]
     pub service_cidrs: Vec<ipnet::IpNet>,
+    /// Whether Kyverno's PolicyExceptions count, and where; what the stack says if absent.
+    #[serde(default)]
+    pub policy_exceptions: Option<PolicyExceptions>,
+}
+
+/// Kyverno's `features.policyExceptions`, as its chart has them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct PolicyExceptions {
+    /// Whether they count at all.
+    pub enabled: bool,
+    /// The namespace whose exceptions count; `*` for those of every one. Without it none count (all did up to Kyverno
+    /// 1.12).
+    #[serde(default)]
+    pub namespace: Option<String>,
+}
+
+impl PolicyExceptions {
+    /// Where exceptions count (Kyverno `cmd/internal/flag.go`, `cmd/kyverno/main.go`).
+    fn place(&self, kyverno: &Version) -> Option<String> {
+        let named = self.namespace.clone().filter(|namespace| !namespace.is_empty());
+        named.or_else(|| (!at_least(kyverno, 1, 13)).then(|| "*".to_owned())).filter(|_| self.enabled)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -67,6 +92,15 @@ pub fn environment_schema() -> serde_json::Value {
 }
 
 impl Environment {
+    /// The stack with what the cluster's own settings say otherwise.
+    #[must_use]
+    pub fn settled(&self, mut stack: Stack) -> Stack {
+        if let Some(exceptions) = &self.policy_exceptions {
+            stack.kyverno.exception_namespace = exceptions.place(&stack.versions.kyverno);
+        }
+        stack
+    }
+
     /// Reads a `kind: Environment` document.
     ///
     /// # Errors

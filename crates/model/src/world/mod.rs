@@ -48,7 +48,7 @@ pub use api_server::{ApiAnswer, ApiServer, Objection};
 pub use build::{Built, build};
 pub use edges::ranges_of_sources;
 pub use endpoint::{Endpoint, Host, HostId, Node, NodeId, StandsFor};
-pub use environment::{Environment, environment_schema};
+pub use environment::{Environment, PolicyExceptions, environment_schema};
 pub use gateway_class::{Class, INBOUND_BINDING, Implementation, gateway_classes};
 pub use listening::NamedPort;
 pub use objects::Objects;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use airtight_manifest::stack::Component;
 use airtight_manifest::{Diagnostic, Labels, Resource, RuleRef, Severity, Touches, selects, touches};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
 use super::admit::Doubts;
 use super::intake::Item;
-use super::{Enrolment, Pod, Proxy, Service, World, unread};
+use super::{Enrolment, Pod, Proxy, Service, World, service_of_host, unread};
 
 /// An object of a kind that is not modelled, and what it can touch in its world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,9 +116,15 @@ impl View<'_> {
         match by {
             // What admission does to objects is told at each of them.
             Touches::Nothing | Touches::MatchedObjects => Vec::new(),
+            Touches::SubjectPods if !self.world.stack.lacks(Component::Cilium) => Vec::new(),
+            Touches::SubjectPods => vec![Reach::Ends(self.pods(|pod| self.is_subject(pod)))],
             Touches::Everything => vec![Reach::Everything],
             Touches::IstioProxies => vec![Reach::Ends(self.proxies(|proxy| self.configures(proxy)))],
-            Touches::MeshRoutes => vec![Reach::Ends(self.proxies(|proxy| is_istio(proxy) && self.routes_the_mesh()))],
+            Touches::MeshRoutes if !self.routes_the_mesh() => Vec::new(),
+            Touches::MeshRoutes => {
+                let waypoints = self.waypoints_of_hosts();
+                vec![Reach::Ends(self.proxies(|proxy| is_istio(proxy) && waypoints.take(proxy)))]
+            }
             Touches::SelectedPods => vec![Reach::To(self.pods(|pod| self.serves_at(pod)))],
             Touches::MeshEndpoints => self.mesh_endpoints(),
             Touches::RedirectedServices => vec![Reach::To(self.redirected())],
@@ -165,9 +172,56 @@ impl View<'_> {
         is_istio(proxy) && reached && wanted.is_none_or(|wanted| has_all(&proxy.labels, &wanted))
     }
 
+    /// `spec.subject` of an AdminNetworkPolicy: namespaces, or pods in them
+    /// (sigs.k8s.io/network-policy-api `apis/v1alpha1/shared_types.go`).
+    fn is_subject(&self, pod: &Pod) -> bool {
+        let namespace = self.world.namespace_labels(&pod.namespace);
+        let subject = &self.spec["subject"];
+        match (subject.get("namespaces"), subject.get("pods")) {
+            (Some(namespaces), _) => satisfied(namespaces, namespace),
+            (None, Some(pods)) => {
+                satisfied(&pods["namespaceSelector"], namespace) && satisfied(&pods["podSelector"], &pod.labels)
+            }
+            // The API server refuses such an object.
+            (None, None) => true,
+        }
+    }
+
     fn routes_the_mesh(&self) -> bool {
         let mut gateways = self.list("gateways").peekable();
         gateways.peek().is_none() || gateways.any(|gateway| gateway.as_str() == Some("mesh"))
+    }
+
+    /// The waypoints of the Services and ServiceEntries that a VirtualService's hosts name: a host without a dot is one of its
+    /// own namespace, any other stands for itself (Istio `pilot/pkg/model/config.go`,
+    /// `ResolveShortnameToFQDN`).
+    fn waypoints_of_hosts(&self) -> Waypoints {
+        let mut hosts = self.list("hosts").filter_map(Value::as_str).peekable();
+        // One without hosts is part of another.
+        if hosts.peek().is_none() {
+            return Waypoints::All;
+        }
+        let mut named = BTreeSet::new();
+        for host in hosts {
+            if host.starts_with('*') {
+                return Waypoints::All;
+            }
+            let (home, name) = service_of_host(host).unwrap_or((self.home, host));
+            let service = self.world.service(home, name).into_iter();
+            named.extend(service.filter_map(|service| self.waypoint_named(&service.labels, &service.namespace)));
+            let entries = self.world.objects.service_entries.iter();
+            let entries = entries.filter(|entry| entry.body.spec.hosts.iter().any(|known| covers(&known.value, host)));
+            named.extend(entries.filter_map(|entry| self.waypoint_named(&entry.meta.labels, entry.meta.namespace())));
+        }
+        Waypoints::Named(named)
+    }
+
+    /// The waypoint that an object's labels name, else its namespace's.
+    fn waypoint_named(&self, own: &Labels, home: &str) -> Option<(String, String)> {
+        let label = "istio.io/use-waypoint";
+        let labels = if own.contains_key(label) { own } else { self.world.namespace_labels(home) };
+        let namespace = labels.get("istio.io/use-waypoint-namespace").map_or(home, String::as_str);
+        labels.get(label).map(|name| (namespace.to_owned(), name.clone()))
     }
 
     /// Without a selector any proxy could take it: those of its namespace and of the root namespace.
@@ -273,6 +327,27 @@ impl View<'_> {
     }
 }
 
+/// Waypoints, by namespace and name.
+enum Waypoints {
+    All,
+    Named(BTreeSet<(String, String)>),
+}
+
+impl Waypoints {
+    fn take(&self, proxy: &Proxy) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(named) => named.iter().any(|(home, name)| (&**home, &**name) == (&*proxy.key.0, &*proxy.key.1)),
+        }
+    }
+}
+
+/// Whether a host of a ServiceEntry takes another one.
+fn covers(known: &str, host: &str) -> bool {
+    let suffix = known.strip_prefix('*');
+    known.eq_ignore_ascii_case(host) || suffix.is_some_and(|suffix| host.ends_with(suffix))
+}
+
 fn label(pod: &Pod) -> String {
     format!("{}/{}", pod.namespace, pod.workload)
 }
@@ -314,7 +389,10 @@ const EACH: usize = 3;
 type Idle<'a> = Vec<(&'a str, Touches, Vec<&'a RuleRef>)>;
 
 /// What is said of unmodelled objects: a warning of each that leaves flows open, a note for the others of a kind.
-pub(super) fn findings(touched: &[Touched], items: &[Item], doubts: &Doubts) -> Vec<Diagnostic> {
+pub(super) fn findings(world: &World, items: &[Item], doubts: &Doubts) -> Vec<Diagnostic> {
+    let touched = &world.touched;
+    // Of what Cilium does not read, a lint of the CNI says so.
+    let linted = |one: &Touched| one.by == Touches::SubjectPods && !world.stack.lacks(Component::Cilium);
     let (mut findings, mut idle) = (Vec::new(), Idle::new());
     for rule in items.iter().filter_map(admitting) {
         match refusing(rule, doubts) {
@@ -323,7 +401,9 @@ pub(super) fn findings(touched: &[Touched], items: &[Item], doubts: &Doubts) -> 
         }
     }
     findings.extend(unread::findings(touched, items));
-    for one in touched.iter().filter(|one| !matches!(one.by, Touches::MatchedObjects | Touches::Unread)) {
+    let told =
+        touched.iter().filter(|one| !matches!(one.by, Touches::MatchedObjects | Touches::Unread) && !linted(one));
+    for one in told {
         if one.reach.is_empty() {
             set_aside(&mut idle, one.by, &one.rule);
         } else {
@@ -378,10 +458,6 @@ fn open(one: &Touched) -> Diagnostic {
 
 fn without_bearing(by: Touches, rules: &[&RuleRef]) -> Option<Diagnostic> {
     let first = rules.first()?;
-    // Of what nobody reads, a lint of the CNI says so.
-    if super::WITHOUT_EFFECT.contains(&&*first.object.kind) {
-        return None;
-    }
     let others = match rules.len() - 1 {
         0 => String::new(),
         1 => format!(" and one more {}", first.object.kind),

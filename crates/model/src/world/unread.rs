@@ -95,6 +95,7 @@ fn of_touches(touches: Touches) -> Bearing {
         | Touches::KgatewayProxies
         | Touches::Gateways => Bearing::Proxies,
         Touches::Everything
+        | Touches::SubjectPods
         | Touches::SelectedPods
         | Touches::MeshEndpoints
         | Touches::RedirectedServices

@@ -282,6 +282,7 @@ fn target(target: &BackendTarget) -> String {
         BackendTarget::Static { host, port, tls } => format!("Static {host}:{port}{}", if *tls { " tls" } else { "" }),
         BackendTarget::Mcp { host, port } => format!("Mcp {host}:{port}"),
         BackendTarget::Llm { host, port, tls } => format!("Llm {host}:{port}{}", if *tls { " tls" } else { "" }),
+        BackendTarget::Entry { namespace, name, host, port } => format!("Entry {namespace}/{name} {host}:{port}"),
         BackendTarget::Failing { status } => format!("Failing {status}"),
     }
 }

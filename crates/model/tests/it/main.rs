@@ -9,6 +9,7 @@ mod mesh_laws;
 mod mesh_vectors;
 mod near_misses;
 mod platform;
+mod policy_exceptions;
 mod reach_agreement;
 mod running;
 mod touched_vectors;

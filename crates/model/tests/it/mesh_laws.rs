@@ -60,6 +60,7 @@ fn world(policies: &[Value]) -> World {
         outside: IpAddr::from([198, 51, 100, 1]),
         pod_cidrs: vec!["10.244.0.0/16".parse().unwrap()],
         service_cidrs: vec!["10.96.0.0/16".parse().unwrap()],
+        policy_exceptions: None,
     };
     build(&documents, &environment, stack()).unwrap().world
 }

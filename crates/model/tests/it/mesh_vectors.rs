@@ -203,6 +203,7 @@ fn environment() -> Environment {
         outside: IpAddr::from([198, 51, 100, 1]),
         pod_cidrs: vec!["10.244.0.0/16".parse().unwrap()],
         service_cidrs: vec!["10.96.0.0/16".parse().unwrap()],
+        policy_exceptions: None,
     }
 }
 

@@ -72,15 +72,21 @@ fn values(component: &Component, stack: &Stack) -> Value {
     let release_of_options = match component.of {
         Product::Cilium => cilium(stack),
         Product::Istio if component.name == "istiod" => istiod(stack),
-        Product::Istio
-        | Product::Kubernetes
-        | Product::GatewayApi
-        | Product::Kgateway
-        | Product::Agentgateway
-        | Product::Kyverno => Value::Object(Map::new()),
+        Product::Kyverno => kyverno(stack),
+        Product::Istio | Product::Kubernetes | Product::GatewayApi | Product::Kgateway | Product::Agentgateway => {
+            Value::Object(Map::new())
+        }
     };
     merge(&mut values, release_of_options);
     values
+}
+
+/// Chart values of where exceptions count; off is the chart's default.
+fn kyverno(stack: &Stack) -> Value {
+    match &stack.kyverno.exception_namespace {
+        Some(namespace) => json!({"features": {"policyExceptions": {"enabled": true, "namespace": namespace}}}),
+        None => Value::Object(Map::new()),
+    }
 }
 
 /// Chart values of Cilium's options; those at the chart's default are left to it.

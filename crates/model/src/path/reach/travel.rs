@@ -11,7 +11,7 @@ use crate::path::branch::{Branch, to_others};
 use crate::path::connection::{Connection, Relay};
 use crate::path::destination::by_name;
 use crate::path::doubt::doubt_about;
-use crate::path::names;
+use crate::path::names::{self, Resolved};
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
 use crate::path::target::DialTarget;
@@ -161,8 +161,18 @@ impl<'w> Traveller<'_, 'w> {
             (
                 CellVerdict::ByRequest | CellVerdict::Denied(_),
                 CellVerdict::Denied(Layer::Waypoint) | CellVerdict::Allowed,
-            ) if self.reads_requests(from, service, aim.port) => (CellVerdict::ByRequest, with_request),
+            ) if self.reads_requests(from, self.behind(service, &name), aim.port) => {
+                (CellVerdict::ByRequest, with_request)
+            }
             (CellVerdict::ByRequest | CellVerdict::Denied(_), _) => (requested, with_request),
+        }
+    }
+
+    /// The Service that another stands for.
+    fn behind(&self, service: &'w Service, name: &str) -> &'w Service {
+        match names::alias_end(self.policies.world, name) {
+            Resolved::Service(end) => end,
+            Resolved::Pod(_) | Resolved::Outside(_) | Resolved::Nowhere => service,
         }
     }
 

@@ -1,5 +1,8 @@
 //! What a route leads to: a proxy sends a request on to one of its backends.
 
+use airtight_manifest::RuleRef;
+
+use super::ingress::{self, Passage};
 use super::leg::{Leg, Step};
 use crate::path::branch::Branch;
 use crate::path::checks::check;
@@ -8,10 +11,12 @@ use crate::path::lookup::lookup;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
+use crate::path::service_entry::service_entry;
 use crate::path::target::{DialTarget, representatives, service_port, target_port};
 use crate::path::trace::{Check, Hop};
 use crate::policy::gateway::{BackendTarget, BackendTls, RoutedBackend, backend_tls};
 use crate::policy::waypoint::originates_tls;
+use crate::policy::ztunnel::{Upstream, UpstreamAddress, entry_upstreams};
 use crate::policy::{Checkpoint, Decision, Outcome, Reason};
 use crate::world::{Pod, Proxy, Role, Service, World, service_host};
 
@@ -37,6 +42,7 @@ pub(super) fn steps<'w>(
             sender.to_name(host, *port, *tls)
         }
         BackendTarget::Mcp { host, port } => sender.to_name(host, *port, false),
+        BackendTarget::Entry { namespace, name, host, port } => sender.to_entry((namespace, name), host, *port),
         BackendTarget::Failing { status } => {
             vec![Step::Ends(Branch::ending(vec![hop.clone()], Outcome::Http(*status)))]
         }
@@ -72,7 +78,48 @@ impl<'w> Sender<'_, 'w> {
         vec![Step::Goes(leg)]
     }
 
-    /// A proxy load-balances to pods by itself, so a Service's waypoint is not on its way.
+    /// The endpoints of a ServiceEntry, with TLS where a DestinationRule asks Istio's proxies for it.
+    fn to_entry(&self, entry: (&str, &str), host: &str, port: u16) -> Vec<Step<'w>> {
+        let world = self.policies.world;
+        let upstreams = service_entry(world, entry.0, entry.1).map(|object| entry_upstreams(world, object, host, port));
+        let upstreams = upstreams.unwrap_or_default();
+        if upstreams.is_empty() {
+            let hop = self.hop.clone();
+            return vec![Step::Ends(Branch::ending(vec![hop], Outcome::Http(503)))];
+        }
+        let serving = self.here.pod.and_then(|pod| Some((serving(world, pod)?, pod)));
+        let envoy =
+            serving.filter(|(proxy, _)| proxy.implementation.is_istio() && !proxy.implementation.is_agentgateway());
+        let rule = envoy.and_then(|(_, pod)| originates_tls(world, &pod.namespace, entry.0, host, port));
+        upstreams.iter().map(|upstream| Step::Goes(self.to_upstream(upstream, host, rule.as_ref()))).collect()
+    }
+
+    fn to_upstream(&self, upstream: &Upstream, host: &str, rule: Option<&RuleRef>) -> Leg<'w> {
+        let world = self.policies.world;
+        let port = Some(upstream.port);
+        let mut leg = match &upstream.to {
+            UpstreamAddress::Pod(id) => self.leg(DialTarget::Pod(world.pod(*id), port)),
+            UpstreamAddress::Address(address) => self.leg(DialTarget::at(world, *address, port)),
+            UpstreamAddress::Name(name) => {
+                let lookup = lookup(self.policies, self.here, name, self.connection.relay);
+                let mut leg = self.leg(names::external(world, name, port));
+                leg.hops.extend(lookup.hops);
+                leg.connection.resolved = lookup.learned.then(|| name.to_string());
+                leg
+            }
+        };
+        if let Some(rule) = rule.filter(|_| leg.connection.tls.is_none()) {
+            leg.connection.tls = Some(host.to_owned());
+            leg.connection.originated = Some(rule.clone());
+            // What makes it speak TLS stands beside what sent the request here.
+            if let Some(check) = leg.hops.first_mut().and_then(|hop| hop.checkpoints.last_mut()) {
+                check.decision.rules.push(rule.clone());
+            }
+        }
+        leg
+    }
+
+    /// A proxy load-balances to pods by itself, so a Service's waypoint is not on its way unless the Service asks for it.
     fn to_service(&self, service: (&str, &str), port: u16) -> Vec<Step<'w>> {
         let world = self.policies.world;
         let Some(service) = world.service(service.0, service.1) else { return Vec::new() };
@@ -80,6 +127,9 @@ impl<'w> Sender<'_, 'w> {
             Ok(connection) => connection,
             Err(check) => return vec![Step::Ends(self.ended_by(*check))],
         };
+        if self.here.pod.is_some_and(|pod| ingress::passage(self.policies, pod, service) != Passage::Straight) {
+            return vec![Step::Goes(Leg { connection, ..self.leg(DialTarget::Service(service, port)) })];
+        }
         let entry = service_port(service, self.connection.protocol, port);
         let pods = entry.map(|_| representatives(world, service, self.here.endpoint)).unwrap_or_default();
         let targets: Vec<DialTarget<'w>> = match entry {

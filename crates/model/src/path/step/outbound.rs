@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ingress::{self, Passage};
 use super::leg::Step;
 use super::{delivery, direct, service, waypoint};
 use crate::path::branch::Branch;
@@ -11,7 +12,7 @@ use crate::path::dial::Dial;
 use crate::path::names;
 use crate::path::peer::Peer;
 use crate::path::policies::Policies;
-use crate::path::service_entry::claimed;
+use crate::path::service_entry::claims;
 use crate::path::target::{DialTarget, is_dialled_by_pod, representatives, sort};
 use crate::path::trace::Check;
 use crate::policy::ztunnel::{OutboundTarget, Route, Upstream, UpstreamAddress, route};
@@ -45,8 +46,8 @@ pub(in crate::path) fn steps<'w>(
         Some((Enrolment::Ambient | Enrolment::AmbientOutbound, pod)) => {
             through_ztunnel(policies, from, pod, to, connection)
         }
-        Some((Enrolment::Native | Enrolment::NativeOutbound, _)) => {
-            direct::steps(Dial { policies, from, connection: &connection }, to, true)
+        Some((Enrolment::Native | Enrolment::NativeOutbound, pod)) => {
+            by_itself(Dial { policies, from, connection: &connection }, pod, to)
         }
         Some((Enrolment::Sidecar, pod)) => {
             let why = format!("{}/{} has a sidecar, and what it does is not modelled", pod.namespace, pod.name);
@@ -54,6 +55,25 @@ pub(in crate::path) fn steps<'w>(
             prefixed(direct::steps(Dial { policies, from, connection: &connection }, to, true), &picked)
         }
         Some((Enrolment::None, _)) | None => direct::steps(Dial { policies, from, connection: &connection }, to, false),
+    }
+}
+
+/// A proxy that speaks HBONE itself needs no ztunnel to find a waypoint.
+fn by_itself<'w>(dial: Dial<'_, 'w>, pod: &Pod, to: &DialTarget<'w>) -> Vec<Step<'w>> {
+    let DialTarget::Service(service, port) = to else { return direct::steps(dial, to, true) };
+    match ingress::passage(dial.policies, pod, service) {
+        Passage::Straight | Passage::Address => direct::steps(dial, to, true),
+        Passage::Waypoint(key, rules) => {
+            let detail =
+                format!("what is for Service {}/{} goes through its waypoint", service.namespace, service.name);
+            let picked = check(Checkpoint::Gateway, Decision::allow(Reason::ViaWaypoint, detail).by(rules));
+            waypoint::steps(dial, key, to, picked)
+        }
+        Passage::Unknown(rules, why) => {
+            let label = format!("{}/{}", service.namespace, service.name);
+            let open = check(Checkpoint::Gateway, Decision::unknown(rules, why));
+            vec![Step::Ends(dial.nowhere(&label, Some(*port), vec![open]))]
+        }
     }
 }
 
@@ -89,11 +109,24 @@ fn through_ztunnel<'w>(
     from: &Peer<'w>,
     pod: &'w Pod,
     to: &DialTarget<'w>,
+    connection: Connection,
+) -> Vec<Step<'w>> {
+    let claims = claims(policies.world, pod, to);
+    if claims.is_empty() {
+        return picking(policies, from, pod, to, connection);
+    }
+    claims.iter().flat_map(|claim| picking(policies, from, pod, claim, connection.clone())).collect()
+}
+
+/// The same for what lies behind the address.
+fn picking<'w>(
+    policies: &Policies<'w>,
+    from: &Peer<'w>,
+    pod: &'w Pod,
+    to: &DialTarget<'w>,
     mut connection: Connection,
 ) -> Vec<Step<'w>> {
     let world = policies.world;
-    let claimed = claimed(world, pod, to);
-    let to = claimed.as_ref().unwrap_or(to);
     let Some(target) = outbound_target(to) else {
         return direct::steps(Dial { policies, from, connection: &connection }, to, false);
     };

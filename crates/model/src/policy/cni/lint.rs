@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use airtight_manifest::cilium::{CiliumNetworkPolicy, CiliumRule, Direction, Section};
+use airtight_manifest::stack::Component;
 use airtight_manifest::{Diagnostic, Located, Location, Meta, Object, ObjectRef, Position, RuleRef};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 
@@ -230,7 +231,8 @@ impl<'a> Lint<'a> {
 
     fn unimplemented(&mut self) {
         let world = self.world;
-        for rule in &world.objects.unmodelled {
+        // What another CNI makes of them is told with the flows that they leave open.
+        for rule in world.objects.unmodelled.iter().filter(|_| !world.stack.lacks(Component::Cilium)) {
             if WITHOUT_EFFECT.contains(&&*rule.object.kind) {
                 self.rule(
                     "kind-without-effect",

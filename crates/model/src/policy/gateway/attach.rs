@@ -57,6 +57,14 @@ pub(super) fn attach(
     Attached { accepted, listeners: taken }
 }
 
+/// Attaches a route that another one, which listener `index` took, hands requests on to.
+pub(super) fn attach_below(gateway: &mut GatewayState, index: usize, number: usize, route: &Route) {
+    let regexes = regex_place(gateway.implementation);
+    for host in route.hosts_within(&gateway.listeners[index].host) {
+        gateway.candidates[index].extend(candidates(number, route, &host, regexes));
+    }
+}
+
 fn nearer(a: AcceptedReason, b: AcceptedReason) -> AcceptedReason {
     if progress(b) > progress(a) { b } else { a }
 }

@@ -1,13 +1,17 @@
 //! Backends: where a rule sends its requests, and whether it may (`apis/v1/httproute_types.go`, `HTTPBackendRef`).
 
 use airtight_manifest::gateway_api::GROUP;
+use airtight_manifest::istio::{self, ServiceEntry};
 use airtight_manifest::kgateway::{self, AgentgatewayBackend, AiProvider, BackendSpec, McpTarget};
+use airtight_manifest::stack::at_least;
 use airtight_manifest::{Meta, Object, RuleRef};
 
+use super::delegation::is_delegation;
 use super::grant::{Grant, Referent, Referrer, grant};
 use super::route::OwnedBackend;
 use super::status::RefsReason;
-use crate::world::{Implementation, Protocol, World};
+use crate::policy::istio::is_foreign;
+use crate::world::{Implementation, Protocol, World, service_of_host};
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +50,17 @@ pub enum BackendTarget {
         /// Whether the proxy speaks TLS.
         tls: bool,
     },
+    /// A ServiceEntry, by one of its hosts; the port is its own, not its endpoints'.
+    Entry {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// The host.
+        host: String,
+        /// Port of the ServiceEntry.
+        port: u16,
+    },
     /// Nowhere: the proxy answers this share of requests with an error.
     Failing {
         /// The status that the client sees.
@@ -60,6 +75,8 @@ pub(super) enum Resolution {
     Targets(Vec<RouteTarget>),
     /// The proxy answers 500.
     Broken(RefsReason),
+    /// Other routes decide.
+    Delegated,
     /// The model does not know.
     Unmodelled(Vec<RuleRef>, &'static str),
 }
@@ -82,7 +99,7 @@ pub(super) fn resolve(
     (kind, home): (&str, &str),
     backend: &OwnedBackend,
 ) -> Resolution {
-    let found = match find(world, implementation, backend) {
+    let found = match find(world, implementation, backend, home) {
         Ok(targets) => targets,
         Err(other) => return other,
     };
@@ -110,7 +127,12 @@ pub(super) fn resolve(
     }
 }
 
-fn find(world: &World, implementation: Implementation, backend: &OwnedBackend) -> Result<Vec<RouteTarget>, Resolution> {
+fn find(
+    world: &World,
+    implementation: Implementation,
+    backend: &OwnedBackend,
+    home: &str,
+) -> Result<Vec<RouteTarget>, Resolution> {
     match (backend.group.as_str(), backend.kind.as_str()) {
         ("", "Service") => service(world, backend),
         (kgateway::GROUP, "Backend") if is_kgateway(implementation) => {
@@ -120,17 +142,87 @@ fn find(world: &World, implementation: Implementation, backend: &OwnedBackend) -
         (kgateway::AGENTGATEWAY_GROUP, "AgentgatewayBackend") if implementation == Implementation::Agentgateway => {
             agentgateway_backend(world, named(&world.objects.agentgateway_backends, backend)?)
         }
-        (GROUP, "HTTPRoute") if is_kgateway(implementation) => {
-            Err(Resolution::Unmodelled(Vec::new(), "delegation from one HTTPRoute to another is not modelled"))
-        }
+        _ if is_delegation(backend) && !implementation.is_istio() => Err(delegation(world, implementation, backend)),
         ("inference.networking.k8s.io" | "inference.networking.x-k8s.io", "InferencePool") => {
             Err(Resolution::Unmodelled(Vec::new(), "InferencePools are not modelled"))
         }
-        ("networking.istio.io", "Hostname") if implementation.is_istio() => {
-            Err(Resolution::Unmodelled(Vec::new(), "backends of kind Hostname are not modelled"))
-        }
+        ("networking.istio.io", "Hostname") => hostname(world, implementation, backend, home),
         _ => Err(Resolution::Broken(RefsReason::InvalidKind)),
     }
+}
+
+/// Kgateway's gateways and agentgateway since 1.1 hand requests on to other routes.
+fn delegation(world: &World, implementation: Implementation, backend: &OwnedBackend) -> Resolution {
+    let agentgateway = world.stack.versions.agentgateway.as_ref();
+    match implementation {
+        Implementation::Kgateway => Resolution::Delegated,
+        Implementation::Agentgateway if backend.group != GROUP => Resolution::Broken(RefsReason::InvalidKind),
+        Implementation::Agentgateway if agentgateway.is_some_and(|version| at_least(version, 1, 1)) => {
+            Resolution::Delegated
+        }
+        Implementation::Agentgateway
+        | Implementation::KgatewayWaypoint
+        | Implementation::IstioGateway
+        | Implementation::IstioWaypoint
+        | Implementation::IstioEastWest
+        | Implementation::IstioAgentgateway
+        | Implementation::IstioAgentgatewayWaypoint => {
+            Resolution::Unmodelled(Vec::new(), "delegation from one HTTPRoute to another is not modelled here")
+        }
+    }
+}
+
+/// A host that the mesh knows: a Service by its full name, or one of a ServiceEntry.
+///
+/// Istio finds it in every namespace, the route's own first (Istio `pilot/pkg/config/kube/gateway/conversion.go`,
+/// `buildDestination`); agentgateway in the route's own alone (agentgateway
+/// `controller/pkg/agentgateway/translator/conversion.go`). Whether Kgateway knows the kind is a matter of its settings.
+fn hostname(
+    world: &World,
+    implementation: Implementation,
+    backend: &OwnedBackend,
+    home: &str,
+) -> Result<Vec<RouteTarget>, Resolution> {
+    if is_kgateway(implementation) || backend.namespace != home {
+        let why = "a backend of kind Hostname is not modelled for this implementation, or has a namespace";
+        return Err(Resolution::Unmodelled(Vec::new(), why));
+    }
+    let Some(port) = backend.port else { return Err(Resolution::Broken(RefsReason::BackendNotFound)) };
+    let local = implementation.is_agentgateway();
+    if let Some((namespace, name)) =
+        service_of_host(&backend.name).filter(|(namespace, _)| !local || *namespace == home)
+    {
+        let named = OwnedBackend { namespace: namespace.to_owned(), name: name.to_owned(), ..backend.clone() };
+        return service(world, &named);
+    }
+    let named = world.objects.service_entries.iter().filter(|entry| {
+        entry.body.spec.hosts.iter().any(|host| host.value.eq_ignore_ascii_case(&backend.name))
+            && (local || !is_foreign(&world.stack, &entry.meta))
+            && (!local || entry.meta.namespace() == home)
+    });
+    let entry = named.min_by_key(|entry| (entry.meta.namespace() != home, entry.meta.object.to_string()));
+    service_entry(entry.ok_or(Resolution::Broken(RefsReason::BackendNotFound))?, &backend.name, port)
+}
+
+/// Its endpoints are the path's to find; a gateway has no address that its client dialled, and its waypoint is not on the
+/// way unless it asks for it.
+fn service_entry(entry: &Object<ServiceEntry>, host: &str, port: u16) -> Result<Vec<RouteTarget>, Resolution> {
+    let spec = &entry.body.spec;
+    refuse_unmodelled(&entry.meta)?;
+    let fixed = match spec.resolution {
+        istio::Resolution::Static | istio::Resolution::Dns | istio::Resolution::DnsRoundRobin => true,
+        istio::Resolution::None | istio::Resolution::DynamicDns => false,
+    };
+    if !fixed || entry.meta.labels.contains_key("istio.io/ingress-use-waypoint") {
+        let why = "where a gateway sends what is for this ServiceEntry is not modelled";
+        return Err(Resolution::Unmodelled(vec![entry.meta.whole()], why));
+    }
+    if spec.port(port).is_none() {
+        return Err(Resolution::Broken(RefsReason::BackendNotFound));
+    }
+    let (namespace, name) = (entry.meta.namespace().to_owned(), entry.meta.name().to_owned());
+    let to = BackendTarget::Entry { namespace, name, host: host.to_owned(), port };
+    Ok(vec![RouteTarget::new(to, vec![entry.meta.whole()])])
 }
 
 fn is_kgateway(implementation: Implementation) -> bool {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use airtight_manifest::{Diagnostic, RuleRef, Severity};
 
-use super::attach::{attach, no_parent, parent_key, parent_rule, refused};
+use super::attach::{attach, attach_below, no_parent, parent_key, parent_rule, refused};
 use super::backend::{Resolution, resolve};
+use super::delegation::{children, flatten, strip};
 use super::gateway_state::{Candidate, GatewayState};
 use super::route::{Filter, Route};
 use super::status::{AcceptedReason, ListenerReason, ParentStatus, RefsReason};
@@ -17,7 +18,9 @@ use crate::world::{GatewayKey, Implementation, World};
 #[derive(Debug, Clone)]
 pub struct GatewayPolicy {
     pub(super) gateways: BTreeMap<GatewayKey, GatewayState>,
+    /// Those that were written, and behind them those that were made of them because others hand requests on to them.
     pub(super) routes: Vec<Route>,
+    written: usize,
     statuses: Vec<ParentStatus>,
     findings: Vec<Diagnostic>,
 }
@@ -39,7 +42,8 @@ impl GatewayPolicy {
         }
         let http = world.objects.http_routes.iter().map(Route::http);
         let routes: Vec<Route> = http.chain(world.objects.grpc_routes.iter().map(Route::grpc)).collect();
-        let mut policy = Self { gateways, routes, statuses: Vec::new(), findings };
+        let written = routes.len();
+        let mut policy = Self { gateways, routes, written, statuses: Vec::new(), findings };
         policy.attach_all(world);
         for gateway in policy.gateways.values_mut() {
             gateway.sort();
@@ -67,9 +71,23 @@ impl GatewayPolicy {
         self.gateways.get(gateway)?.listeners.iter().find(|state| state.name == listener)?.fault
     }
 
+    /// The routes as they were written.
+    pub(super) fn written_routes(&self) -> &[Route] {
+        &self.routes[..self.written]
+    }
+
+    /// What Kgateway makes of the routes that `number` hands requests on to, by index.
+    fn below(&mut self, number: usize) -> std::ops::Range<usize> {
+        let first = self.routes.len();
+        let derived = flatten(self.written_routes(), number);
+        self.routes.extend(derived);
+        first..self.routes.len()
+    }
+
     fn attach_all(&mut self, world: &World) {
-        for number in 0..self.routes.len() {
+        for number in 0..self.written {
             let route = self.routes[number].clone();
+            let mut below = None;
             for (index, parent) in route.parents.iter().enumerate().filter(|(_, parent)| parent.is_gateway()) {
                 let at = parent_rule(&route, index, parent);
                 let key = parent_key(parent, route.meta.namespace());
@@ -83,7 +101,17 @@ impl GatewayPolicy {
                     self.findings.push(foreign(world, &route, &at, &target));
                     continue;
                 }
+                let mut route = route.clone();
+                let flattens = gateway.implementation == Some(Implementation::Kgateway);
+                if flattens {
+                    strip(&mut route);
+                }
                 let attached = attach(world, gateway, number, &route, parent);
+                if flattens {
+                    let derived = below.get_or_insert_with(|| self.below(number)).clone();
+                    self.attach_derived(&key, &attached.listeners, derived);
+                }
+                let Some(gateway) = self.gateways.get_mut(&key) else { continue };
                 if attached.accepted != AcceptedReason::Accepted {
                     self.findings.push(refused(&route, &at, &target, attached.accepted));
                 }
@@ -97,13 +125,27 @@ impl GatewayPolicy {
         self.findings.dedup();
     }
 
+    fn attach_derived(&mut self, key: &GatewayKey, listeners: &[usize], derived: std::ops::Range<usize>) {
+        let Some(gateway) = self.gateways.get_mut(key) else { return };
+        for (listener, number) in listeners.iter().flat_map(|index| derived.clone().map(move |number| (*index, number)))
+        {
+            attach_below(gateway, listener, number, &self.routes[number]);
+        }
+    }
+
     /// Reports every backend of a route that does not resolve; the first reason is the condition's.
     fn resolve_all(&mut self, world: &World, implementation: Option<Implementation>, route: &Route) -> RefsReason {
         let Some(implementation) = implementation else { return RefsReason::ResolvedRefs };
         let mut reason = RefsReason::ResolvedRefs;
         for backend in route.rules.iter().flat_map(|rule| &rule.backends) {
             let found = resolve(world, implementation, (route.kind, route.meta.namespace()), &backend.object);
-            if let Resolution::Broken(broken) = found {
+            let leads = || !children(self.written_routes(), implementation, route, &backend.object).is_empty();
+            let broken = match found {
+                Resolution::Broken(broken) => Some(broken),
+                Resolution::Delegated => (!leads()).then_some(RefsReason::BackendNotFound),
+                Resolution::Targets(_) | Resolution::Unmodelled(_, _) => None,
+            };
+            if let Some(broken) = broken {
                 reason = if reason == RefsReason::ResolvedRefs { broken } else { reason };
                 self.findings.push(unresolved(route, &backend.at, &backend.object, broken));
             }

@@ -102,10 +102,16 @@ impl ServiceVisit<'_> {
     fn doubts(&self) -> Vec<RuleRef> {
         let homes = [Some(self.service.0), self.waypoint.map(|key| &*key.0)];
         let root = self.world.stack.istio.root_namespace.as_str();
+        let proxy = self.waypoint.map(|key| format!("{}/{}", key.0, key.1));
+        // Which waypoints a VirtualService could change is told of the object.
+        let reaches = |rule: &RuleRef| {
+            let mut told = self.world.touched.iter().filter(|one| one.rule == *rule).flat_map(|one| &one.reach);
+            proxy.as_ref().is_none_or(|proxy| told.any(|reach| reach.has_end(proxy)))
+        };
         let bears = |rule: &&RuleRef| {
             let home = rule.object.namespace.as_deref();
             match &*rule.object.kind {
-                "VirtualService" => homes.contains(&home),
+                "VirtualService" => homes.contains(&home) && reaches(rule),
                 "WasmPlugin" => homes.contains(&home) || home == Some(root),
                 _ => false,
             }
@@ -156,10 +162,12 @@ impl ServiceVisit<'_> {
         let listener = |state: &GatewayState| state.listeners.iter().position(ListenerState::works);
         let route = &self.policy.routes[candidate.route];
         let taken = Taken {
+            policy: self.policy,
             world: self.world,
             implementation: self.implementation(),
             through: state.and_then(|state| Some((state, listener(state)?))),
             route,
+            delegators: Vec::new(),
             rule: &route.rules[candidate.rule],
             condition,
             rules: vec![at.clone()],

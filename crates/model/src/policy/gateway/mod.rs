@@ -5,6 +5,7 @@ mod authorization;
 mod backend;
 mod cel;
 mod compile;
+mod delegation;
 mod filter;
 mod gateway_state;
 mod grant;

@@ -1,16 +1,21 @@
 //! What becomes of a request that a rule has taken: filters, then backends.
 
 use airtight_manifest::RuleRef;
-use airtight_manifest::gateway_api::{HeaderModifier, LocalReference};
+use airtight_manifest::gateway_api::{CorsFilter, HeaderModifier, LocalReference};
 use airtight_manifest::kgateway;
 use airtight_manifest::stack::at_least;
 
+use super::attach::candidates;
 use super::authorization::{Attachment, authorize};
 use super::backend::{BackendTarget, Resolution, RouteTarget, resolve};
+use super::compile::GatewayPolicy;
+use super::delegation::{Delegator, children, is_delegation};
 use super::filter::{is_ambiguous, modify_headers, rewrite, touched};
-use super::gateway_state::GatewayState;
+use super::gateway_state::{Candidate, GatewayState, regex_place};
+use super::hostname::{HostPattern, host_of};
 use super::matching::Match;
 use super::route::{Backend, Filter, Route, Rule};
+use super::select::remark;
 use crate::policy::{Decision, Outcome, Reason, Request};
 use crate::world::{Implementation, World};
 
@@ -50,11 +55,14 @@ impl Routed {
 
 /// A request that a rule has taken.
 pub(super) struct Taken<'a> {
+    pub(super) policy: &'a GatewayPolicy,
     pub(super) world: &'a World,
     pub(super) implementation: Implementation,
     /// The Gateway and listener that it came through; none for a route of a Service.
     pub(super) through: Option<(&'a GatewayState, usize)>,
     pub(super) route: &'a Route,
+    /// The rules of other routes that handed the request on.
+    pub(super) delegators: Vec<Delegator>,
     pub(super) rule: &'a Rule,
     pub(super) condition: &'a Match,
     /// The match and the listener.
@@ -84,6 +92,7 @@ impl Taken<'_> {
     /// The end of the request at the proxy itself, if it ends there.
     fn refusal(&self, request: &Request) -> Option<Decision> {
         self.doubts(request)
+            .or_else(|| self.preflight_answer(request))
             .or_else(|| authorize(self.world, self.implementation, &self.attachment(&self.extensions()), request))
             .or_else(|| self.own_answer())
     }
@@ -122,6 +131,14 @@ impl Taken<'_> {
         if !doubts.is_empty() {
             return Some(Decision::unknown(doubts, "the Gateway or route has parts that the model does not know"));
         }
+        let delegators = self.route.delegators.iter().chain(&self.delegators);
+        let above: Vec<RuleRef> = delegators.flat_map(|delegator| delegator.doubts(self.world)).collect();
+        if !above.is_empty() {
+            return Some(Decision::unknown(
+                above,
+                "what a route above does to the requests that it hands on is not modelled",
+            ));
+        }
         let modifiers = headers_of(&self.rule.filters);
         if modifiers.iter().any(|modifier| is_ambiguous(modifier)) {
             return Some(Decision::unknown(
@@ -129,12 +146,44 @@ impl Taken<'_> {
                 "a header is named twice, or is `Host`: the proxies differ in what they do",
             ));
         }
-        let preflight = request.method == "OPTIONS" && request.header("origin").next().is_some();
-        if preflight && self.rule.filters.iter().any(|filter| matches!(filter, Filter::Cors(_))) {
-            return Some(Decision::unknown(at(), "answers to preflight requests are not modelled"));
+        if self.cors().is_some_and(|cors| is_preflight(request) && !self.answers_preflight(cors, request)) {
+            return Some(Decision::unknown(
+                at(),
+                "whether a preflight request of another origin is passed on is not modelled",
+            ));
         }
         let strange = self.extensions().into_iter().any(|reference| !self.knows(reference));
         strange.then(|| Decision::unknown(at(), "the rule has a filter of a kind that the model does not know"))
+    }
+
+    fn cors(&self) -> Option<&CorsFilter> {
+        self.rule.filters.iter().find_map(|filter| match filter {
+            Filter::Cors(cors) => Some(cors),
+            Filter::Headers(_)
+            | Filter::Redirect(_)
+            | Filter::Rewrite(_)
+            | Filter::Extension(_)
+            | Filter::Mirror(_)
+            | Filter::Response => None,
+        })
+    }
+
+    /// Kgateway reads the filter since 2.1.
+    fn answers_preflight(&self, cors: &CorsFilter, request: &Request) -> bool {
+        let is_kgateway = matches!(self.implementation, Implementation::Kgateway | Implementation::KgatewayWaypoint);
+        let reads = !is_kgateway || at_least(&self.world.stack.versions.kgateway, 2, 1);
+        reads
+            && request
+                .header("origin")
+                .any(|origin| cors.allow_origins.iter().any(|pattern| is_origin(pattern, origin)))
+    }
+
+    /// The proxies answer a preflight request of an allowed origin themselves, before they ask who may do what (Envoy
+    /// `source/extensions/filters/http/cors/cors_filter.cc`; agentgateway `crates/agentgateway/src/http/cors.rs`).
+    fn preflight_answer(&self, request: &Request) -> Option<Decision> {
+        self.cors().filter(|cors| is_preflight(request) && self.answers_preflight(cors, request))?;
+        let detail = "the gateway answers 200 by itself: it is a preflight request of an allowed origin";
+        Some(Decision::deny(Reason::DirectResponse, Outcome::Http(200), detail).by(self.rules.clone()))
     }
 
     fn knows(&self, reference: &LocalReference) -> bool {
@@ -176,7 +225,10 @@ impl Taken<'_> {
     }
 
     fn forward(self, request: &Request) -> Routed {
-        let total: i64 = self.rule.backends.iter().map(|backend| i64::from(backend.weight.max(0))).sum();
+        // Kgateway has made routes of their own of those that the rule hands on to.
+        let flat = self.implementation == Implementation::Kgateway;
+        let own = |backend: &&Backend| backend.weight > 0 && !(flat && is_delegation(&backend.object));
+        let total: i64 = self.rule.backends.iter().filter(own).map(|backend| i64::from(backend.weight)).sum();
         if total == 0 {
             let (none, rule) = (self.rule.backends.is_empty(), &self.rule.at);
             let why = if none { "has no backend" } else { "gives every backend weight 0" };
@@ -184,14 +236,64 @@ impl Taken<'_> {
             let detail = format!("the gateway answers {status}: {rule} {why}");
             return Routed::ended(self.broken(Reason::BackendUnresolved, status, detail));
         }
+        let delegate = self.rule.backends.iter().filter(own).find(|backend| {
+            let home = (self.route.kind, self.route.meta.namespace());
+            resolve(self.world, self.implementation, home, &backend.object) == Resolution::Delegated
+        });
+        if let Some(delegate) = delegate {
+            return self.hand_on(delegate, request);
+        }
         let mut alternatives = Vec::new();
-        for backend in self.rule.backends.iter().filter(|backend| backend.weight > 0) {
+        for backend in self.rule.backends.iter().filter(own) {
             match self.backend(backend, request) {
                 Ok(found) => alternatives.extend(found),
                 Err(decision) => return Routed::ended(decision),
             }
         }
         self.conclude(request, alternatives)
+    }
+
+    /// The routes that a backend stands for decide in turn: the best match of all, or 404.
+    fn hand_on(self, delegate: &Backend, request: &Request) -> Routed {
+        if self.rule.backends.iter().filter(|backend| backend.weight > 0).count() > 1 {
+            let why = "shares of requests between routes and other backends are not modelled";
+            return Routed::unknown(vec![delegate.at.clone()], why);
+        }
+        let routes = self.policy.written_routes();
+        let children = children(routes, self.implementation, self.route, &delegate.object);
+        let (host, regexes) = (host_of(&request.host), regex_place(Some(self.implementation)));
+        let each = children.iter().flat_map(|number| {
+            let route = &routes[*number];
+            let hosts = route.hosts_within(&HostPattern::Any).into_iter().filter(|pattern| pattern.matches(&host));
+            hosts
+                .flat_map(|pattern| candidates(*number, route, &pattern, regexes).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        });
+        let mut all: Vec<Candidate> = each.collect();
+        all.sort_by(|a, b| a.precedence.cmp(&b.precedence));
+        match self.policy.first_match(&all.iter().collect::<Vec<_>>(), request) {
+            Err(at) => Routed::unknown(vec![at], "the model cannot read a regular expression"),
+            Ok(None) => {
+                let detail = format!("none of the routes that {} hands on to takes the request: 404", self.rule.at);
+                let rules = self.rules.into_iter().chain(children.iter().map(|number| routes[*number].meta.whole()));
+                Routed::ended(Decision::deny(Reason::NoRoute, Outcome::Http(404), detail).by(rules.collect()))
+            }
+            Ok(Some((candidate, rivals))) => self.within(candidate, &rivals, request),
+        }
+    }
+
+    fn within(self, candidate: &Candidate, rivals: &[RuleRef], request: &Request) -> Routed {
+        let (condition, at) = self.policy.condition(candidate);
+        let route = &self.policy.written_routes()[candidate.route];
+        let mut delegators = self.delegators;
+        delegators.push(Delegator::new(self.route, self.rule));
+        // More than that many come of routes that lead back to each other.
+        if delegators.len() > self.policy.written_routes().len() {
+            return Routed::unknown(vec![at.clone()], "routes hand requests on in a circle");
+        }
+        let rules = self.rules.into_iter().chain([at.clone()]).collect();
+        let rule = &route.rules[candidate.rule];
+        Taken { route, rule, condition, rules, delegators, remark: remark(rivals), ..self }.settle(request)
     }
 
     /// Istio answers 404 since 1.30 (Istio `releasenotes/notes/59356.yaml`).
@@ -205,7 +307,7 @@ impl Taken<'_> {
         let home = (self.route.kind, self.route.meta.namespace());
         let targets = match resolve(self.world, self.implementation, home, &backend.object) {
             Resolution::Targets(targets) => targets,
-            Resolution::Broken(_) => {
+            Resolution::Broken(_) | Resolution::Delegated => {
                 let target = BackendTarget::Failing { status: 500 };
                 let rules = vec![backend.at.clone()];
                 return Ok(vec![RoutedBackend { target, weight: backend.weight, request: request.clone(), rules }]);
@@ -313,6 +415,22 @@ impl Taken<'_> {
 
     fn broken(&self, reason: Reason, status: u16, detail: String) -> Decision {
         Decision::deny(reason, Outcome::Http(status), detail).by(self.rules.clone())
+    }
+}
+
+/// Whether a browser asks first what it may ask.
+fn is_preflight(request: &Request) -> bool {
+    let has = |name: &str| request.header(name).next().is_some();
+    request.method == "OPTIONS" && has("origin") && has("access-control-request-method")
+}
+
+/// Whether an entry of `allowOrigins` takes an origin; a `*` stands for any characters.
+fn is_origin(pattern: &str, origin: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == origin,
+        Some((head, tail)) => {
+            origin.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)).is_some_and(|label| !label.is_empty())
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use airtight_manifest::gateway_api::{
     BackendObject, BackendObjectReference, CorsFilter, GROUP, GrpcFilterType, GrpcRoute, GrpcRouteFilter,
-    GrpcRouteRule, HeaderModifier, HttpFilterType, HttpRoute, HttpRouteFilter, HttpRouteRule, LocalReference,
-    ParentReference, RequestRedirect, UrlRewrite,
+    GrpcRouteRule, HeaderModifier, HttpFilterType, HttpRoute, HttpRouteFilter, HttpRouteMatch, HttpRouteRule,
+    LocalReference, ParentReference, RequestRedirect, UrlRewrite,
 };
 use airtight_manifest::{Located, Meta, Object, Position, RuleRef};
 
+use super::delegation::Delegator;
 use super::hostname::HostPattern;
 use super::matching::Match;
 
@@ -19,6 +20,8 @@ pub(super) struct Route {
     /// Empty for every host.
     pub(super) hosts: Vec<HostPattern>,
     pub(super) rules: Vec<Rule>,
+    /// The rules that handed its requests on to it, the first one first.
+    pub(super) delegators: Vec<Delegator>,
 }
 
 /// One rule of a route.
@@ -26,8 +29,10 @@ pub(super) struct Route {
 pub(super) struct Rule {
     pub(super) name: Option<String>,
     pub(super) at: RuleRef,
-    /// Alternatives with their places; never empty.
+    /// Alternatives with their places; empty for a rule that only hands on to other routes, where that is done beforehand.
     pub(super) matches: Vec<(Match, RuleRef)>,
+    /// The alternatives of an HTTPRoute as they were written.
+    pub(super) written: Vec<HttpRouteMatch>,
     pub(super) filters: Vec<Filter>,
     pub(super) backends: Vec<Backend>,
 }
@@ -92,6 +97,7 @@ impl Route {
             parents: spec.parent_refs.clone(),
             hosts: hosts(&spec.hostnames),
             rules,
+            delegators: Vec::new(),
         }
     }
 
@@ -104,6 +110,7 @@ impl Route {
             parents: spec.parent_refs.clone(),
             hosts: hosts(&spec.hostnames),
             rules: spec.rules.iter().enumerate().map(|(index, rule)| grpc_rule(meta, index, rule)).collect(),
+            delegators: Vec::new(),
         }
     }
 
@@ -137,6 +144,10 @@ fn http_rule(meta: &Meta, index: usize, rule: &Located<HttpRouteRule>) -> Rule {
         name: rule.name.clone(),
         at: meta.rule(path.as_str(), rule.at),
         matches: alternatives(meta, &path, rule.at, matches, Match::http),
+        written: match matches {
+            [] => vec![HttpRouteMatch::default()],
+            all => all.iter().map(|entry| entry.value.clone()).collect(),
+        },
         filters: rule.filters.iter().filter_map(|filter| http_filter(filter)).collect(),
         backends: rule
             .backend_refs
@@ -158,6 +169,7 @@ fn grpc_rule(meta: &Meta, index: usize, rule: &Located<GrpcRouteRule>) -> Rule {
         name: rule.name.clone(),
         at: meta.rule(path.as_str(), rule.at),
         matches: alternatives(meta, &path, rule.at, &rule.matches, Match::grpc),
+        written: Vec::new(),
         filters: rule.filters.iter().filter_map(|filter| grpc_filter(filter)).collect(),
         backends: rule
             .backend_refs

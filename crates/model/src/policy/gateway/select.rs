@@ -323,13 +323,18 @@ impl Visit<'_> {
         let (condition, at) = self.policy.condition(candidate);
         let route = &self.policy.routes[candidate.route];
         let taken = Taken {
+            policy: self.policy,
             world: self.world,
             implementation: self.implementation,
             through: Some((self.state, listener)),
             route,
+            delegators: Vec::new(),
             rule: &route.rules[candidate.rule],
             condition,
-            rules: vec![at.clone(), self.state.listeners[listener].rule.clone()],
+            rules: [at.clone(), self.state.listeners[listener].rule.clone()]
+                .into_iter()
+                .chain(route.delegators.iter().map(|delegator| delegator.rule().clone()))
+                .collect(),
             remark: remark(rivals),
         };
         taken.settle(self.request)

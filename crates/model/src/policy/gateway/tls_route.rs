@@ -93,7 +93,9 @@ impl Visit<'_> {
             Resolution::Targets(targets) => {
                 Ok(targets.into_iter().map(|target| routed(target.to, target.rules)).collect())
             }
-            Resolution::Broken(_) => Ok(vec![routed(BackendTarget::Failing { status: 500 }, Vec::new())]),
+            Resolution::Broken(_) | Resolution::Delegated => {
+                Ok(vec![routed(BackendTarget::Failing { status: 500 }, Vec::new())])
+            }
             Resolution::Unmodelled(rules, why) => Err(Decision::unknown(rules, why)),
         }
     }
@@ -215,6 +217,7 @@ fn unresolved(
         let object = OwnedBackend::new(backend.object(), home);
         match resolve(world, implementation, ("TLSRoute", home), &object) {
             Resolution::Broken(reason) => Some((backend, object, reason)),
+            Resolution::Delegated => Some((backend, object, RefsReason::InvalidKind)),
             Resolution::Targets(_) | Resolution::Unmodelled(_, _) => None,
         }
     });

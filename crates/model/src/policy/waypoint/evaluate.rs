@@ -428,8 +428,8 @@ fn shown(waypoint: &WaypointGateway, target: &WaypointTarget<'_>, source: &MeshS
     format!("waypoint {}/{}, {} to {}", waypoint.key.0, waypoint.key.1, source.shown(), target.shown())
 }
 
-/// Kinds that change a waypoint's filters in ways that are not modelled.
-const INTRUDERS: &[&str] = &["EnvoyFilter", "WasmPlugin", "TrafficExtension", "VirtualService", "ProxyConfig"];
+/// Kinds that change a waypoint's filters in ways that are not modelled. A VirtualService acts behind them, on routes.
+const INTRUDERS: &[&str] = &["EnvoyFilter", "WasmPlugin", "TrafficExtension", "ProxyConfig"];
 
 /// What keeps the engine from deciding.
 fn undecidable(

@@ -13,4 +13,4 @@ pub use capture::{Bypass, Capture, inbound_capture};
 pub use inbound::{Caller, Ruling, Workload, ZtunnelPolicy};
 pub use lint::lint;
 pub use route::{OutboundTarget, Route, route};
-pub use upstream::{Upstream, UpstreamAddress};
+pub use upstream::{Upstream, UpstreamAddress, of_entry as entry_upstreams};

@@ -60,7 +60,8 @@ fn target_port(world: &World, entry: &ServicePort, pod: PodId) -> Option<u16> {
 }
 
 /// Endpoints of a ServiceEntry's port as the name `host`; none if it has no such port.
-pub(super) fn of_entry(world: &World, entry: &Object<ServiceEntry>, host: &str, port: u16) -> Vec<Upstream> {
+#[must_use]
+pub fn of_entry(world: &World, entry: &Object<ServiceEntry>, host: &str, port: u16) -> Vec<Upstream> {
     let spec = &entry.body.spec;
     let Some(port) = spec.port(port) else { return Vec::new() };
     if let Some(selector) = &spec.workload_selector {
