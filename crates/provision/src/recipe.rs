@@ -92,6 +92,8 @@ struct RecipeSpec {
     _cilium: Option<IgnoredAny>,
     #[serde(default, rename = "istio")]
     _istio: Option<IgnoredAny>,
+    #[serde(default, rename = "kyverno")]
+    _kyverno: Option<IgnoredAny>,
     provision: Option<Provision>,
 }
 
