@@ -14,7 +14,7 @@ impl Checks<'_, '_> {
         for meta in metas {
             let Some(document) = self.documents.get(&*meta.object).copied() else { continue };
             for (at, names) in appended(document) {
-                let message = format!("`add` appends {names} to what the client sent, who can write the same header",);
+                let message = format!("`add` appends {names} to what the client sent, who can write the same header");
                 let hint = "`set` replaces the client's value";
                 self.tell("header-appended", &meta.object, document.location(at), &message, hint);
             }

@@ -15,6 +15,9 @@ enum Scope {
     Targeted(String, Vec<(String, String)>),
 }
 
+/// A rule, and the policy that it is of.
+type Alternative<'p> = (&'p Object<AuthorizationPolicy>, &'p Located<Rule>);
+
 impl Checks<'_, '_> {
     pub(super) fn tokens(&mut self) {
         self.optional_tokens();
@@ -75,7 +78,7 @@ impl Checks<'_, '_> {
     /// Of several ALLOW rules any one suffices: beside one that demands a token another admits without
     /// (Istio `security/v1beta1/authorization_policy.proto`, order of evaluation).
     fn allowed_without_token(&mut self) {
-        let mut alternatives: BTreeMap<Scope, Vec<(&Object<AuthorizationPolicy>, &Located<Rule>)>> = BTreeMap::new();
+        let mut alternatives: BTreeMap<Scope, Vec<Alternative<'_>>> = BTreeMap::new();
         let world = self.world;
         for policy in &world.objects.authorization_policies {
             if policy.body.spec.action() != Action::Allow || denies_without_token(world, policy) {

@@ -162,7 +162,7 @@ impl Checks<'_, '_> {
                 if !restricted || self.is_proxy(by_name, source, gateway) {
                     continue;
                 }
-                if let Some(open) = self.open_address(service, &port.target, who, by_address) {
+                if let Some(open) = open_address(service, &port.target, who, by_address) {
                     return Some((by_name.row_name(row), by_address.target_name(open)));
                 }
             }
@@ -170,36 +170,30 @@ impl Checks<'_, '_> {
         None
     }
 
-    /// The address of a backend, as a target, that the source reaches.
-    fn open_address(
-        &self,
-        service: &Service,
-        port: &TargetPort,
-        source: Who,
-        by_address: &Reachability<'_, '_>,
-    ) -> Option<usize> {
-        let row = by_address.rows().iter().position(|row| row.who == source)?;
-        let is_backend = |aim: &GridTarget| {
-            let Place::Class(class) = aim.place else { return false };
-            let class = &by_address.classes()[class.0 as usize];
-            let is_port = match port {
-                TargetPort::Number(number) => *number == aim.port,
-                TargetPort::Name(name) => {
-                    class.ports.iter().any(|own| own.number == aim.port && own.name.as_deref() == Some(name.as_str()))
-                }
-            };
-            is_port && class.pods.iter().any(|pod| service.backends.contains(pod))
-        };
-        let targets = by_address.targets().iter().enumerate();
-        targets
-            .filter(|(_, aim)| is_backend(aim))
-            .map(|(index, _)| index)
-            .find(|target| by_address.cell(row, *target).verdict.is_allowed())
-    }
-
     fn is_proxy(&self, reach: &Reachability<'_, '_>, class: ClassId, gateway: &GatewayKey) -> bool {
         let class = &reach.classes()[class.0 as usize];
         let own = |pod: &PodId| matches!(&self.world.pod(*pod).role, Role::Waypoint(key) | Role::Gateway(key) if key == gateway);
         class.host_network || class.pods.iter().any(own)
     }
+}
+
+/// The address of a backend, as a target, that the source reaches.
+fn open_address(service: &Service, port: &TargetPort, source: Who, by_address: &Reachability<'_, '_>) -> Option<usize> {
+    let row = by_address.rows().iter().position(|row| row.who == source)?;
+    let is_backend = |aim: &GridTarget| {
+        let Place::Class(class) = aim.place else { return false };
+        let class = &by_address.classes()[class.0 as usize];
+        let is_port = match port {
+            TargetPort::Number(number) => *number == aim.port,
+            TargetPort::Name(name) => {
+                class.ports.iter().any(|own| own.number == aim.port && own.name.as_deref() == Some(name.as_str()))
+            }
+        };
+        is_port && class.pods.iter().any(|pod| service.backends.contains(pod))
+    };
+    let targets = by_address.targets().iter().enumerate();
+    targets
+        .filter(|(_, aim)| is_backend(aim))
+        .map(|(index, _)| index)
+        .find(|target| by_address.cell(row, *target).verdict.is_allowed())
 }

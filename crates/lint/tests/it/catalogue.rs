@@ -103,10 +103,11 @@ fn without_tests_and_comments(text: &str) -> String {
 #[test]
 fn every_rule_has_a_test_that_breaks_it() {
     let broken = broken();
-    let tests = ["crates/manifest/tests", "crates/kyverno/tests", "crates/model/tests", "crates/matrix/tests", "tests"];
-    let texts: Vec<String> = tests
+    let folders =
+        ["crates/manifest/tests", "crates/kyverno/tests", "crates/model/tests", "crates/matrix/tests", "tests"];
+    let texts: Vec<String> = folders
         .iter()
-        .flat_map(|folder| ["rs", "yaml"].into_iter().flat_map(|end| files(&repository::root().join(folder), end)))
+        .flat_map(|folder| ["rs", "yaml"].into_iter().flat_map(move |end| files(&repository::root().join(folder), end)))
         .map(|path| std::fs::read_to_string(path).unwrap_or_default())
         .collect();
     let inside: Vec<String> = SOURCES

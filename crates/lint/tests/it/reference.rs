@@ -19,7 +19,9 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn found_on(folders: &[&str], stack: &str) -> Vec<String> {
     let mut paths = Vec::new();
-    folders.iter().for_each(|folder| files(&repository::root().join(folder), &mut paths));
+    for folder in folders {
+        files(&repository::root().join(folder), &mut paths);
+    }
     let texts: Vec<(String, String)> = paths
         .iter()
         .filter(|path| path.file_name().is_some_and(|name| name != "environment.yaml"))

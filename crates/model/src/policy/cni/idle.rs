@@ -96,7 +96,7 @@ impl<'a> Idle<'a> {
             .iter()
             .flat_map(|subject| peers.iter().map(move |peer| (*subject, *peer)))
             .filter(|(subject, peer)| subject.id != peer.id)
-            .flat_map(|(subject, peer)| self.opened(entry, subject, peer))
+            .flat_map(|(subject, peer)| Self::opened(entry, subject, peer))
             .collect();
         if pairs.is_empty() {
             return;
@@ -124,7 +124,7 @@ impl<'a> Idle<'a> {
     }
 
     /// The TCP ports of the destination that the entry opens between two pods.
-    fn opened(&self, entry: &Entry, subject: &'a Pod, peer: &'a Pod) -> Vec<Pair<'a>> {
+    fn opened(entry: &Entry, subject: &'a Pod, peer: &'a Pod) -> Vec<Pair<'a>> {
         let (source, destination) = match entry.direction {
             Direction::Ingress => (peer, subject),
             Direction::Egress => (subject, peer),
