@@ -36,8 +36,8 @@ fn help_names_the_commands_and_the_exit_codes() {
       rbac         Print the role that `run --testbed cluster` needs, as a manifest
       job          Print a Job that runs the matrix from within a cluster, with all that it needs, as
                    manifests
-      schema       Print the JSON Schema of scenarios, environments, run.json, diffs of manifests or lint
-                   reports
+      schema       Print the JSON Schema of scenarios, environments, run.json, diffs of manifests or
+                   lint reports
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
 
