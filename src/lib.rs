@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! manifest ─► kyverno ─► world, policy, path ─► scenario, judge, run ─► report ─► cli
+//!                                           └─► lint                              │
 //!                                                testbed: model, live ◄─ cluster ─► provision
 //! ```
 //!
@@ -29,6 +30,7 @@
 pub mod cli;
 
 pub use airtight_cluster as cluster;
+pub use airtight_lint as lint;
 #[cfg(feature = "live")]
 pub use airtight_live as live;
 pub use airtight_manifest as manifest;

@@ -11,7 +11,8 @@ use clap_complete::Shell;
 use super::error::CliError;
 use super::output::{Output, UntilClosed};
 use super::{
-    bundle, diagnostics, diff, error, explain, images, init, list, matrix, probe, rbac, render, run, schema, stacks,
+    bundle, diagnostics, diff, error, explain, images, init, lint, list, matrix, probe, rbac, render, run, schema,
+    stacks,
 };
 #[cfg(feature = "live")]
 use super::{clean, down, job, preflight, snapshot, status, up};
@@ -46,6 +47,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Draft scenarios from a policy set, each case confirmed by the model
     Init(Box<init::InitArgs>),
+    /// Find policies that do not do what they say
+    Lint(Box<lint::LintArgs>),
     /// List the cases or the workloads
     List(Box<list::ListArgs>),
     /// Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
@@ -88,7 +91,7 @@ enum Command {
     /// Print a Job that runs the matrix from within a cluster, with all that it needs, as manifests
     #[cfg(feature = "live")]
     Job(Box<job::JobArgs>),
-    /// Print the JSON Schema of scenarios, environments, run.json or diffs of manifests
+    /// Print the JSON Schema of scenarios, environments, run.json, diffs of manifests or lint reports
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
     Completions {
@@ -126,6 +129,7 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
     match command {
         Command::Run(args) => run::run(args, output),
         Command::Init(args) => init::init(args, output),
+        Command::Lint(args) => lint::lint(args, output),
         Command::List(args) => list::list(args, output),
         Command::Explain(args) => explain::explain(args, output),
         Command::Matrix(args) => matrix::matrix(args, output),

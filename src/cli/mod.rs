@@ -24,6 +24,7 @@ pub mod init;
 pub mod input;
 #[cfg(feature = "live")]
 mod job;
+pub mod lint;
 pub mod list;
 #[cfg(feature = "live")]
 mod live;

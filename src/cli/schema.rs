@@ -22,6 +22,8 @@ enum SchemaOf {
     Run,
     /// What `diff --manifests -o json` prints
     Diff,
+    /// What `lint -o json` prints
+    Lint,
     /// A document that says what is around the cluster
     Environment,
 }
@@ -35,6 +37,7 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
         SchemaOf::Scenario => airtight_matrix::scenario::schema(),
         SchemaOf::Run => airtight_matrix::run::schema(),
         SchemaOf::Diff => airtight_report::moves::schema(),
+        SchemaOf::Lint => airtight_lint::schema(),
         SchemaOf::Environment => airtight_model::world::environment_schema(),
     };
     output.serialized(&schema, OutputFormat::Json)?;

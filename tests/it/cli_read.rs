@@ -17,6 +17,7 @@ fn help_names_the_commands_and_the_exit_codes() {
     Commands:
       run          Run the matrix on a testbed and write the reports
       init         Draft scenarios from a policy set, each case confirmed by the model
+      lint         Find policies that do not do what they say
       list         List the cases or the workloads
       explain      Explain one flow, hop by hop: each checkpoint, its decision, and the rule behind it
       matrix       Show who reaches whom, for all pods at once
@@ -35,7 +36,8 @@ fn help_names_the_commands_and_the_exit_codes() {
       rbac         Print the role that `run --testbed cluster` needs, as a manifest
       job          Print a Job that runs the matrix from within a cluster, with all that it needs, as
                    manifests
-      schema       Print the JSON Schema of scenarios, environments, run.json or diffs of manifests
+      schema       Print the JSON Schema of scenarios, environments, run.json, diffs of manifests or
+                   lint reports
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
 
@@ -57,7 +59,7 @@ fn no_command_is_a_usage_error() {
 
 #[test]
 fn each_command_has_help() {
-    for command in ["run", "init", "list", "explain", "matrix", "report", "diff", "schema", "completions"] {
+    for command in ["run", "init", "lint", "list", "explain", "matrix", "report", "diff", "schema", "completions"] {
         let told = Shop::new().run(&[command, "--help"]);
         assert!(told.starts_with("exit 0\n--- stdout\n") && told.contains("Usage: airtight"), "{told}");
     }

@@ -11,7 +11,9 @@ use super::flow::{Destination, Flow, FlowError, Source};
 use super::policies::Policies;
 use super::trace::Trace;
 use super::walk::Walk;
-use crate::world::World;
+use crate::policy::waypoint::{Bindings, WaypointGateway};
+use crate::policy::{Decision, MeshSource};
+use crate::world::{PodId, World};
 
 /// All policies of a world, compiled.
 #[derive(Debug)]
@@ -50,6 +52,31 @@ impl<'w> Engine<'w> {
     #[must_use]
     pub fn findings(&self) -> Vec<Diagnostic> {
         self.policies.findings()
+    }
+
+    /// Rules of the CNI of which others make nothing: an L7 rule beside one that allows all, a rule that the far end's
+    /// policies cancel, a port that mesh peers never dial. It tries each rule on the pods that it is for, so ask once.
+    #[must_use]
+    pub fn idle_rules(&self) -> Vec<Diagnostic> {
+        self.policies.cni.idle_rules(self.world())
+    }
+
+    /// The waypoints of everything that can have one.
+    #[must_use]
+    pub fn bindings(&self) -> &Bindings {
+        &self.policies.bindings
+    }
+
+    /// Gateways as istiod sees them when it binds waypoints.
+    #[must_use]
+    pub fn waypoint_gateways(&self) -> &[WaypointGateway] {
+        self.policies.waypoint_gateways()
+    }
+
+    /// What the destination's ztunnel does with a connection to a pod's port.
+    #[must_use]
+    pub fn ztunnel(&self, destination: PodId, port: u16, source: &MeshSource) -> Decision {
+        self.policies.ztunnel.inbound(self.world(), destination, port, source)
     }
 
     /// The trace of a flow.

@@ -86,6 +86,11 @@ impl<'w> Policies<'w> {
         findings
     }
 
+    /// Gateways as istiod sees them when it binds waypoints.
+    pub(super) fn waypoint_gateways(&self) -> &[WaypointGateway] {
+        &self.waypoint_gateways
+    }
+
     /// The waypoint of a Gateway, as istiod binds it.
     pub(super) fn waypoint(&self, key: &GatewayKey) -> Option<&WaypointGateway> {
         self.waypoint_gateways.iter().find(|gateway| gateway.key == *key)

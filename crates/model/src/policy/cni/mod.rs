@@ -16,6 +16,7 @@ mod explain;
 mod groups;
 mod hop;
 mod identity;
+mod idle;
 mod kubernetes;
 mod l7;
 mod lint;

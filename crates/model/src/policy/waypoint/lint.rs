@@ -9,7 +9,7 @@ use super::evaluate::WaypointImplementation;
 use crate::policy::istio::{FOREIGN_HINT, foreign_message, is_dry_run, is_foreign};
 use crate::world::World;
 
-/// Warnings about policies with target references; codes are `fail-open` and `not-enforced`.
+/// Warnings about policies with target references, one code for each trap.
 #[must_use]
 pub fn lint(world: &World, bindings: &Bindings, gateways: &[WaypointGateway]) -> Vec<Diagnostic> {
     let mut linter = Linter { world, bindings, gateways, found: Vec::new() };
@@ -45,7 +45,7 @@ impl Linter<'_> {
         }
         if !targets.is_empty() && is_dry_run(policy) {
             let at = policy.meta.at.position;
-            self.warn(&policy.meta, at, "not-enforced", "a dry-run policy is only logged", "remove the annotation");
+            self.warn(&policy.meta, at, "dry-run", "a dry-run policy is only logged", "remove the annotation");
         }
         if !targets.is_empty() && policy.body.spec.action() == Action::Deny {
             self.denied_hosts(policy);
@@ -59,7 +59,6 @@ impl Linter<'_> {
     /// A dot is a part of a claim's name; claims within claims have brackets of their own. Names that are URLs have
     /// dots on purpose.
     fn dotted_claims(&mut self, policy: &Object<AuthorizationPolicy>) {
-        let denies = policy.body.spec.action() == Action::Deny;
         let conditions = policy.body.spec.rules().iter().flat_map(|rule| &rule.when);
         for condition in conditions {
             let Some(path) = condition.key.strip_prefix("request.auth.claims[") else { continue };
@@ -67,16 +66,14 @@ impl Linter<'_> {
             else {
                 continue;
             };
-            let open = denies != condition.values.is_empty();
             let message = format!("`{}` is the claim of this name, and no claim within another", condition.key);
             let hint = format!("a claim within a claim is `request.auth.claims[{}]`", path.replace('.', "]["));
-            self.warn(&policy.meta, condition.at, if open { "fail-open" } else { "not-enforced" }, message, &hint);
+            self.warn(&policy.meta, condition.at, "dotted-claim", message, &hint);
         }
     }
 
     /// The peer that a waypoint's filters see is the listener that ends HBONE, whose address is in no range.
     fn source_addresses(&mut self, policy: &Object<AuthorizationPolicy>) {
-        let denies = policy.body.spec.action() == Action::Deny;
         for rule in policy.body.spec.rules() {
             let sources = || rule.from.iter().flatten().filter_map(|from| from.source.as_ref());
             let conditions = || rule.when.iter().filter(|when| when.key == "source.ip");
@@ -88,10 +85,9 @@ impl Linter<'_> {
                 continue;
             }
             let effect = if within { "never matches" } else { "matches every address" };
-            let code = if denies == within { "fail-open" } else { "not-enforced" };
             let message = format!("the source address at a waypoint is that of no client, so that the rule {effect}");
             let hint = "`remoteIpBlocks` reads `x-forwarded-for`; `principals` and `namespaces` name who it is";
-            self.warn(&policy.meta, rule.at, code, message, hint);
+            self.warn(&policy.meta, rule.at, "address-at-waypoint", message, hint);
         }
     }
 
@@ -105,7 +101,7 @@ impl Linter<'_> {
                 .find(|host| !host.contains(['*', ':']) && !hosts.iter().any(|other| **other == format!("{host}:*")));
             if let Some(host) = bare {
                 let message = format!("host `{host}` does not match `{host}:80`, which clients may write");
-                self.warn(&policy.meta, rule.at, "fail-open", message, "list the host with `:*` too");
+                self.warn(&policy.meta, rule.at, "host-without-port", message, "list the host with `:*` too");
             }
         }
     }
@@ -113,7 +109,7 @@ impl Linter<'_> {
     /// Without it no DENY denies, and without the last ALLOW everything is allowed.
     fn foreign(&mut self, meta: &Meta) {
         let message = foreign_message(&self.world.stack, meta);
-        self.warn(meta, meta.at.position, "fail-open", message, FOREIGN_HINT);
+        self.warn(meta, meta.at.position, "other-revision", message, FOREIGN_HINT);
     }
 
     fn request_authentication(&mut self, policy: &Object<RequestAuthentication>) {
@@ -127,7 +123,7 @@ impl Linter<'_> {
             if !self.has_private_fallback_key() {
                 let version = &self.world.stack.versions.istio;
                 let message = format!("in Istio {version} a forged token passes while the keys cannot be fetched");
-                self.warn(&policy.meta, rule.at, "fail-open", message, "write the keys into `jwks`, or upgrade");
+                self.warn(&policy.meta, rule.at, "forged-token", message, "write the keys into `jwks`, or upgrade");
             }
         }
     }
@@ -153,7 +149,7 @@ impl Linter<'_> {
                 let root = &self.world.stack.istio.root_namespace;
                 if namespace != root {
                     let message = format!("a policy for a GatewayClass is read in namespace {root} only");
-                    self.warn(meta, target.at, "fail-open", message, "move the policy there");
+                    self.warn(meta, target.at, "class-target-elsewhere", message, "move the policy there");
                 }
             }
             None => {}
@@ -172,12 +168,12 @@ impl Linter<'_> {
             Binding::None => {
                 let message = format!("{kind} {namespace}/{name} has no waypoint, so that nothing enforces the policy");
                 let hint = "label it or its namespace with `istio.io/use-waypoint`";
-                self.warn(meta, target.at, "fail-open", message, hint);
+                self.warn(meta, target.at, "target-without-waypoint", message, hint);
             }
             Binding::Unset { problem, gateway, .. } => {
                 let message =
                     format!("{kind} {namespace}/{name} names waypoint {}/{}, which {problem}", gateway.0, gateway.1);
-                self.warn(meta, target.at, "fail-open", message, "mend the waypoint or the label");
+                self.warn(meta, target.at, "target-without-waypoint", message, "mend the waypoint or the label");
             }
             Binding::Unknown { .. } => {}
         }
@@ -189,7 +185,7 @@ impl Linter<'_> {
             self.translated(meta, target.at, &gateway);
         } else {
             let message = format!("there is no Gateway {}/{}", meta.namespace(), target.name);
-            self.warn(meta, target.at, "fail-open", message, "a policy and its Gateway share a namespace");
+            self.warn(meta, target.at, "missing-target", message, "a policy and its Gateway share a namespace");
         }
     }
 
@@ -202,7 +198,7 @@ impl Linter<'_> {
         };
         if ignored {
             let message = format!("waypoints of class {} do not enforce this kind of policy", gateway.class);
-            self.warn(meta, at, "fail-open", message, "use class istio-waypoint");
+            self.warn(meta, at, "unenforced-by-class", message, "use class istio-waypoint");
         }
     }
 }

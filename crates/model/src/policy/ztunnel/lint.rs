@@ -11,8 +11,7 @@ use super::rbac::RbacAction;
 use crate::policy::istio::{FOREIGN_HINT, foreign_message, is_dry_run, is_foreign_to_ztunnel};
 use crate::world::World;
 
-/// Warnings about policies without target references. The code says what goes wrong: `fail-open` (what the policy
-/// shall stop goes through), `fail-closed` (what it shall let through is stopped), `too-broad` or `not-enforced`.
+/// Warnings about policies without target references, one code for each trap.
 #[must_use]
 pub fn lint(world: &World) -> Vec<Diagnostic> {
     let objects = &world.objects;
@@ -48,7 +47,7 @@ impl Linter<'_> {
         let foreign = is_foreign_to_ztunnel(&self.world.stack, &object.meta);
         if foreign {
             let message = foreign_message(&self.world.stack, &object.meta);
-            self.warn(object, object.meta.at.position, "fail-open", &message, FOREIGN_HINT);
+            self.warn(object, object.meta.at.position, "other-revision", &message, FOREIGN_HINT);
         }
         foreign
     }
@@ -60,14 +59,14 @@ impl Linter<'_> {
             return;
         }
         if is_dry_run(policy) {
-            return self.warn(policy, start, "not-enforced", "ztunnel never gets a dry-run policy", "enforce it");
+            return self.warn(policy, start, "dry-run", "ztunnel never gets a dry-run policy", "enforce it");
         }
         match spec.action() {
             Action::Custom => {
-                return self.warn(policy, start, "fail-open", "ztunnel has no CUSTOM action", USE_TARGET_REFS);
+                return self.warn(policy, start, "action-at-ztunnel", "ztunnel has no CUSTOM action", USE_TARGET_REFS);
             }
             Action::Audit => {
-                return self.warn(policy, start, "not-enforced", "ztunnel has no AUDIT action", USE_TARGET_REFS);
+                return self.warn(policy, start, "action-at-ztunnel", "ztunnel has no AUDIT action", USE_TARGET_REFS);
             }
             Action::Allow | Action::Deny => {}
         }
@@ -81,7 +80,13 @@ impl Linter<'_> {
         let Some(selector) = &policy.body.spec.selector else { return };
         if selector.labels().is_none() {
             let message = "`selector: {}` selects no pod in ambient mode";
-            return self.warn(policy, selector.at, "fail-open", message, "leave `selector` out to select every pod");
+            return self.warn(
+                policy,
+                selector.at,
+                "empty-mesh-selector",
+                message,
+                "leave `selector` out to select every pod",
+            );
         }
         let everywhere = policy.meta.namespace() == self.world.stack.istio.root_namespace;
         let selected = self
@@ -91,7 +96,7 @@ impl Linter<'_> {
             .any(|pod| (everywhere || &*pod.namespace == policy.meta.namespace()) && selector.selects(&pod.labels));
         if !selected {
             let message = "the selector selects no pod";
-            self.warn(policy, selector.at, "not-enforced", message, "compare its labels with those of the pods");
+            self.warn(policy, selector.at, "selects-nobody", message, "compare its labels with those of the pods");
         }
     }
 
@@ -113,32 +118,31 @@ impl Linter<'_> {
         let names = attributes.join(", ");
         if action == Action::Allow {
             let message = format!("ztunnel drops this ALLOW rule for its HTTP attributes ({names})");
-            return self.warn(policy, rule.at, "fail-closed", &message, USE_TARGET_REFS);
+            return self.warn(policy, rule.at, "http-allow-at-ztunnel", &message, USE_TARGET_REFS);
         }
         if convert::rule(RbacAction::Deny, rule, policy.meta.namespace()).is_some_and(|rule| rule.is_alive()) {
             let message = format!("ztunnel enforces this DENY rule without its HTTP attributes ({names})");
-            self.warn(policy, rule.at, "too-broad", &message, USE_TARGET_REFS);
+            self.warn(policy, rule.at, "http-deny-widened", &message, USE_TARGET_REFS);
         } else {
             let message = format!("ztunnel ignores HTTP attributes ({names}), so that this DENY rule never matches");
-            self.warn(policy, rule.at, "fail-open", &message, USE_TARGET_REFS);
+            self.warn(policy, rule.at, "http-deny-at-ztunnel", &message, USE_TARGET_REFS);
         }
     }
 
     fn source(&mut self, policy: &Object<AuthorizationPolicy>, at: Position, source: &Source, action: Action) {
-        let never = if action == Action::Deny { "fail-open" } else { "fail-closed" };
         if source.principals.iter().chain(&source.not_principals).any(|one| one.starts_with("spiffe://")) {
             let message = "a principal is compared without `spiffe://`, so that this one never matches";
-            self.warn(policy, at, never, message, "remove `spiffe://`");
+            self.warn(policy, at, "spiffe-prefix", message, "remove `spiffe://`");
         }
         let domain = self.world.stack.istio.trust_domain.clone();
         let foreign = |one: &String| domain != "cluster.local" && one.starts_with("cluster.local/");
         if source.principals.iter().any(foreign) {
             let message = format!("ztunnel does not take `cluster.local` for the trust domain `{domain}`");
-            self.warn(policy, at, never, &message, "write the trust domain, or `*/ns/…`");
+            self.warn(policy, at, "default-trust-domain", &message, "write the trust domain, or `*/ns/…`");
         }
         if source.trust_domain_fields().iter().any(|(_, values)| !values.is_empty()) {
             let message = "ztunnel does not evaluate `trustDomains`";
-            self.warn(policy, at, never, message, "name the trust domain in `principals`");
+            self.warn(policy, at, "trust-domains-at-ztunnel", message, "name the trust domain in `principals`");
         }
         let positive =
             [&source.principals, &source.namespaces, &source.service_accounts].iter().any(|one| !one.is_empty());
@@ -147,14 +151,14 @@ impl Linter<'_> {
             .any(|one| !one.is_empty());
         if action == Action::Allow && negative && !positive {
             let message = "plaintext has no identity and therefore passes this source";
-            self.warn(policy, at, "fail-open", message, "add `principals: [\"*\"]`");
+            self.warn(policy, at, "plaintext-passes", message, "add `principals: [\"*\"]`");
         }
     }
 
     fn request_authentication(&mut self, policy: &Object<RequestAuthentication>) {
         if policy.body.spec.targets().next().is_none() {
             let message = "ambient mode ignores a RequestAuthentication without target references";
-            self.warn(policy, policy.meta.at.position, "fail-open", message, USE_TARGET_REFS);
+            self.warn(policy, policy.meta.at.position, "token-without-target", message, USE_TARGET_REFS);
         }
     }
 
@@ -168,11 +172,11 @@ impl Linter<'_> {
         let modes = spec.mtls.iter().chain(ports.values().copied());
         if let Some(mtls) = modes.into_iter().find(|mtls| mtls.mode == MtlsMode::Disable) {
             let message = "ambient mode takes DISABLE for PERMISSIVE";
-            self.warn(policy, mtls.at, "not-enforced", message, "write PERMISSIVE");
+            self.warn(policy, mtls.at, "disable-is-permissive", message, "write PERMISSIVE");
         }
         if spec.selector.is_some() && policy.meta.namespace() == self.world.stack.istio.root_namespace {
             let message = "a PeerAuthentication with selector has no effect in the root namespace";
-            self.warn(policy, start, "fail-open", message, "put it into the namespace of the pods");
+            self.warn(policy, start, "selector-in-root", message, "put it into the namespace of the pods");
         }
     }
 }
