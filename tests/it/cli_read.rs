@@ -72,7 +72,7 @@ fn an_unknown_command_is_answered_with_a_similar_one() {
     --- stderr
     error: unrecognized subcommand 'lits'
 
-      tip: a similar subcommand exists: 'list'
+      tip: some similar subcommands exist: 'lint', 'list'
 
     Usage: airtight [OPTIONS] <COMMAND>
 

@@ -28,13 +28,14 @@ fn environment() -> Environment {
     environment
 }
 
-/// A stack that comes with the program, or the reference without Kyverno.
+/// A stack that comes with the program, or the reference without Kyverno, or without its exceptions.
 fn shipped(name: &str) -> Stack {
-    if name != "without-kyverno" {
-        return stack::shipped(name);
-    }
     let mut stack = stack::shipped("reference");
-    stack.kyverno.absent = true;
+    match name {
+        "without-kyverno" => stack.kyverno.absent = true,
+        "without-exceptions" => stack.kyverno.exception_namespace = None,
+        _ => return stack::shipped(name),
+    }
     stack
 }
 
