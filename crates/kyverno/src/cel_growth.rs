@@ -140,9 +140,9 @@ impl<'a> Sizes<'a> {
                 Bound { bytes: target.bytes.saturating_mul(new.bytes.max(1)), ..Bound::default() }
             }
             ("join", _) => {
-                let list = target.unwrap_or_default();
-                let between = list.items.saturating_mul(last.bytes);
-                Bound { bytes: list.bytes.saturating_add(between), ..Bound::default() }
+                let joined = target.unwrap_or_default();
+                let between = joined.items.saturating_mul(last.bytes);
+                Bound { bytes: joined.bytes.saturating_add(between), ..Bound::default() }
             }
             (name, _) if TELLS.contains(&name) => Bound::scalar(),
             // Whatever else there is makes at most an encoding of what it gets.

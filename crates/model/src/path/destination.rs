@@ -34,14 +34,15 @@ pub(super) fn steps<'w>(
             }
             return Ok(vec![by_name(policies, from, &host, DialTarget::Service(service, port), connection)]);
         }
-        Destination::Host(name) => match names::alias_of(&from, name) {
-            Some(address) => DialTarget::at(world, address, flow.port),
-            None => {
+        Destination::Host(name) => {
+            if let Some(address) = names::alias_of(&from, name) {
+                DialTarget::at(world, address, flow.port)
+            } else {
                 let name = names::looked_up(world, &from, name);
                 let targets = names::targets(world, &from, &name, flow.port).into_iter();
                 return Ok(targets.map(|to| by_name(policies, from.clone(), &name, to, connection)).collect());
             }
-        },
+        }
         Destination::Name(name) => {
             let name = names::looked_up(world, &from, name);
             return Ok(vec![Step::Ends(bare_lookup(policies, &from, &name, connection))]);
