@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::basis::BasisId;
 use super::cells::Cells;
+use super::class::ClassId;
 use super::doubts::unmodelled;
 use super::grid::{Grid, GridTarget, Nearness, Place, Who, homes, host_name, nodes};
 use super::verdict::CellVerdict;
@@ -65,7 +66,10 @@ impl<'w> Traveller<'_, 'w> {
     fn travel(&self, row: usize, target: usize) -> Option<(CellVerdict, Vec<Branch>)> {
         let aim = &self.grid.targets[target];
         match &aim.place {
-            Place::Class(_) => {
+            Place::Class(class) => {
+                if self.grid.rows[row].who == Who::Outside {
+                    return self.to_nodes_port(*class, aim);
+                }
                 let (from, to) = self.grid.pods(self.policies.world, row, target)?;
                 Some(self.judged(self.walk.dial(&from, &DialTarget::Pod(to, Some(aim.port)), bare(aim.protocol))))
             }
@@ -207,6 +211,19 @@ impl<'w> Traveller<'_, 'w> {
         }
         let targets = names::targets(world, from, &name, Some(port)).into_iter();
         self.judged(targets.flat_map(|target| self.look_up(from, &name, target, &connection)).collect())
+    }
+
+    /// Users come to what pods listen on in their nodes' network, and to ports of nodes that lead to pods.
+    fn to_nodes_port(&self, class: ClassId, aim: &GridTarget) -> Option<(CellVerdict, Vec<Branch>)> {
+        let world = self.policies.world;
+        let pod = world.pod(self.grid.class(class).pods[0]);
+        let to = if pod.host_network {
+            DialTarget::Pod(pod, Some(aim.port))
+        } else {
+            let mut ports = pod.ports.iter().filter(|port| (port.protocol, port.number) == (aim.protocol, aim.port));
+            DialTarget::Node(pod.node, Some(ports.find_map(|port| port.host)?))
+        };
+        Some(self.judged(self.walk.dial(&Peer::outside(world), &to, bare(aim.protocol))))
     }
 
     /// Users come to what a Service publishes; that of a Gateway's proxy is its Gateway's own address.
