@@ -15,6 +15,7 @@
 //! }
 //! ```
 
+pub mod bundle;
 mod cause;
 pub mod conformance;
 mod control;

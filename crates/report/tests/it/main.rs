@@ -1,5 +1,6 @@
 //! Reports: what they say, that they say the same, and what they leave behind.
 
+mod bundle;
 mod consistency;
 mod diff;
 mod files;
