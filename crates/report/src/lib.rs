@@ -27,6 +27,7 @@ mod failure;
 mod files;
 mod folder;
 mod format;
+pub mod history;
 pub mod html;
 mod identity;
 pub mod json;

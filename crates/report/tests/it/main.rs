@@ -6,6 +6,7 @@ mod diff;
 mod files;
 mod fixture;
 mod formats;
+mod history;
 mod html;
 mod reach;
 mod schemas;
