@@ -93,7 +93,7 @@ pub fn render_with(format: Format, record: &RunRecord, options: &Options) -> Res
         Format::Json => json::render(record),
         Format::Junit => junit::render(record),
         Format::Markdown => Ok(markdown::render(record)),
-        Format::Html => html::render(record),
+        Format::Html => html::render_with(record, options),
         // What leaves the machine on which the run was made has nothing of its paths.
         Format::Sarif => others(sarif::render(record)),
         Format::Ctrf => others(ctrf::render(record)),

@@ -68,7 +68,8 @@ fn assert_harmless(record: &RunRecord) {
         assert!(!text.to_lowercase().contains("compliant"), "{format:?}");
     }
     assert!(!terminal(record).contains(hidden));
-    let page = text(Format::Html, record);
+    let page = readback::drawn(&text(Format::Html, record));
+    assert!(!page.contains(hidden) && !page.to_lowercase().contains("compliant"));
     assert_eq!(page.matches("<script").count(), 1);
     assert_eq!(page.matches("</script").count(), 1);
     assert!(!page.contains("<img") && !page.contains("<b>bold"));
