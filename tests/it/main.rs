@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ci_scripts;
+mod cli_evidence;
 #[cfg(feature = "live")]
 mod cli_provision;
 mod cli_read;
