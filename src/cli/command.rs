@@ -11,8 +11,8 @@ use clap_complete::Shell;
 use super::error::CliError;
 use super::output::{Output, UntilClosed};
 use super::{
-    bundle, diagnostics, diff, error, explain, images, init, lint, list, matrix, probe, rbac, render, run, schema,
-    stacks,
+    bundle, diagnostics, diff, error, evidence_bundle, explain, history, images, init, lint, list, matrix, probe, rbac,
+    render, run, schema, stacks,
 };
 #[cfg(feature = "live")]
 use super::{clean, down, job, preflight, snapshot, status, up};
@@ -60,6 +60,11 @@ enum Command {
     Snapshot(snapshot::SnapshotArgs),
     /// Render another report from a run.json
     Report(render::ReportArgs),
+    /// Make an evidence bundle of a run, or verify one
+    #[command(subcommand)]
+    Evidence(evidence_bundle::EvidenceCommand),
+    /// Show runs over time: the trend, flaky cases, and how long failures lasted
+    History(history::HistoryArgs),
     /// Compare a run with an earlier one, or what two sets of manifests allow
     Diff(Box<diff::DiffArgs>),
     /// List the stacks, and check which versions go together
@@ -136,6 +141,8 @@ fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, Cl
         #[cfg(feature = "live")]
         Command::Snapshot(args) => snapshot::snapshot(args, output),
         Command::Report(args) => render::report(args, output),
+        Command::Evidence(command) => evidence_bundle::evidence(command, output),
+        Command::History(args) => history::history(args, output),
         Command::Diff(args) => diff::diff(args, output),
         Command::Stacks(args) => stacks::stacks(args, output),
         #[cfg(feature = "live")]

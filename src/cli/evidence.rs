@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use airtight_live::raw::{EvidenceFolder, without_secrets};
 use airtight_matrix::run::RunRecord;
-use airtight_report::{Format, stage, write};
+use airtight_report::{self as report, Format, Options, stage};
 
 use super::error::CliError;
 
@@ -20,14 +20,14 @@ pub(super) fn write_with(
     kept: &EvidenceFolder<'_>,
     folder: &Path,
     record: &mut RunRecord,
-    formats: &[Format],
+    (formats, options): (&[Format], &Options),
 ) -> Result<Vec<PathBuf>, CliError> {
     without_secrets(record);
     let existed = folder.is_dir();
     let written = stage(folder, FOLDER, &kept.files(record)).and_then(|staged| {
         record.evidence = Some(staged.record().clone());
         let published = staged.publish()?;
-        match write(folder, record, formats) {
+        match report::write_with(folder, record, formats, options) {
             Ok(mut written) => {
                 written.push(published.keep());
                 Ok(written)

@@ -124,6 +124,15 @@ impl Inputs {
         Ok(Self { manifests, scenarios, stack, environment, environment_is_written, origin, borrowed_scenarios: false })
     }
 
+    /// Adds files with waivers to the scenarios.
+    ///
+    /// # Errors
+    /// Every file that cannot be read or parsed.
+    pub fn add_waivers(&mut self, paths: &[PathBuf]) -> Result<(), CliError> {
+        self.scenarios.extend(listed(paths).map_err(CliError::Input)?);
+        Ok(())
+    }
+
     /// The world of the manifests.
     ///
     /// # Errors

@@ -18,7 +18,9 @@ mod endpoint;
 mod error;
 #[cfg(feature = "live")]
 mod evidence;
+mod evidence_bundle;
 pub mod explain;
+mod history;
 pub mod images;
 pub mod init;
 pub mod input;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use airtight_matrix::run::{ExitStatus, RunRecord};
-use airtight_report::{Format, json, render};
+use airtight_report::{Format, Options, OscalVersion, json, render_with};
 use clap::Args;
 
 use super::error::CliError;
@@ -23,6 +23,13 @@ pub struct ReportArgs {
     /// The format to render to standard output
     #[arg(long, short, value_enum, default_value = "markdown")]
     format: Format,
+    /// The edition of OSCAL, for its formats
+    #[arg(long, value_enum, default_value_t, value_name = "VERSION")]
+    oscal_version: OscalVersion,
+    /// Where the inputs can be read on the web, so that places in the page lead there: an address before the file's path,
+    /// or one with {path} and {line}
+    #[arg(long, value_name = "URL")]
+    source_url: Option<String>,
 }
 
 /// Renders one format to standard output.
@@ -31,7 +38,8 @@ pub struct ReportArgs {
 /// When the record cannot be read or is of another version, or standard output cannot be written.
 pub fn report(args: &ReportArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     let record = read(&args.from)?;
-    let rendered = render(args.format, &record)?;
+    let options = Options { oscal: args.oscal_version, source_url: args.source_url.clone() };
+    let rendered = render_with(args.format, &record, &options)?;
     output.out.write_all(&rendered).map_err(CliError::Output)?;
     Ok(ExitStatus::Passed)
 }

@@ -14,7 +14,7 @@ use airtight_matrix::scenario::{CaseId, Filter, Plan, Selection};
 use airtight_matrix::testbed::Testbed;
 use airtight_model::path::Engine;
 use airtight_model::world::Built;
-use airtight_report::{Format, Style, Terminal, write};
+use airtight_report::{Format, Options, Style, Terminal, write_with};
 use clap::{Args, ValueEnum};
 
 use super::error::{CliError, unless_closed};
@@ -50,9 +50,15 @@ pub struct RunArgs {
     /// Folder for the reports; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "airtight-report", env = "AIRTIGHT_REPORT_DIR")]
     report_dir: PathBuf,
-    /// Reports to write [default: all]
+    /// Reports to write [default: json,junit,markdown,html]
     #[arg(long = "report", value_name = "FORMAT", value_enum, value_delimiter = ',')]
     reports: Vec<Format>,
+    /// Where the inputs can be read on the web, so that places in the page lead there
+    #[arg(long, value_name = "URL", env = "AIRTIGHT_SOURCE_URL")]
+    source_url: Option<String>,
+    /// Files or folders with waivers; those among the scenarios count too
+    #[arg(long, value_name = "PATH", env = "AIRTIGHT_WAIVERS")]
+    waivers: Vec<PathBuf>,
     /// What to print to standard output
     #[arg(long, short, value_enum, default_value_t)]
     output: OutputFormat,
@@ -154,7 +160,11 @@ impl RunArgs {
     }
 
     fn formats(&self) -> Vec<Format> {
-        if self.reports.is_empty() { Format::ALL.to_vec() } else { self.reports.clone() }
+        if self.reports.is_empty() { Format::USUAL.to_vec() } else { self.reports.clone() }
+    }
+
+    fn options(&self) -> Options {
+        Options { source_url: self.source_url.clone(), ..Options::default() }
     }
 }
 
@@ -167,7 +177,8 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     if args.testbed == TestbedName::Model {
         args.live.refuse_deploying("model")?;
     }
-    let inputs = Inputs::read(&args.input, &args.reading_for_testbed(), args.namespace.as_deref())?;
+    let mut inputs = Inputs::read(&args.input, &args.reading_for_testbed(), args.namespace.as_deref())?;
+    inputs.add_waivers(&args.waivers)?;
     let built = inputs.world()?;
     let plan = inputs.plan_for(&built)?.select(&args.selection()?);
     let engine = Engine::compile(&built.world);
@@ -176,7 +187,8 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
     let mut model = Model::new(&engine);
     match args.testbed {
         TestbedName::Model => {
-            let save = |record: &mut RunRecord| Ok(write(&args.report_dir, record, &args.formats())?);
+            let save =
+                |record: &mut RunRecord| Ok(write_with(&args.report_dir, record, &args.formats(), &args.options())?);
             finish(args, &plan, &mut model, context, (&|| Ok(()), &save), output)
         }
         #[cfg(feature = "live")]
@@ -189,9 +201,10 @@ pub fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<ExitStatus, CliErr
             let input = RunInput { documents, stack, built: &built, plan: &plan, findings: &found };
             args.live.run_on((ownership, &args.reading.cluster), input, output, |testbed, ready, go_on, output| {
                 context.findings.extend(ready.findings);
-                let formats = args.formats();
-                let save =
-                    |record: &mut RunRecord| evidence::write_with(&ready.evidence, &args.report_dir, record, &formats);
+                let (formats, options) = (args.formats(), args.options());
+                let save = |record: &mut RunRecord| {
+                    evidence::write_with(&ready.evidence, &args.report_dir, record, (&formats, &options))
+                };
                 finish(args, &plan, testbed, context, (go_on, &save), output)
             })
         }

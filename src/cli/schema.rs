@@ -1,4 +1,4 @@
-//! `airtight schema`: JSON Schemas for editors and for readers of run.json and of comparisons.
+//! `airtight schema`: JSON Schemas for editors, and for readers of run.json, of comparisons, histories and evidence.
 
 use airtight_matrix::run::ExitStatus;
 use clap::{Args, ValueEnum};
@@ -20,6 +20,12 @@ enum SchemaOf {
     Scenario,
     /// The run.json of a run
     Run,
+    /// A file with a waiver
+    Waiver,
+    /// The manifest of an evidence bundle
+    Evidence,
+    /// What `history -o json` prints
+    History,
     /// What `diff --manifests -o json` prints
     Diff,
     /// What `lint -o json` prints
@@ -36,6 +42,9 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
     let schema = match args.of {
         SchemaOf::Scenario => airtight_matrix::scenario::schema(),
         SchemaOf::Run => airtight_matrix::run::schema(),
+        SchemaOf::Waiver => airtight_matrix::scenario::waiver_schema(),
+        SchemaOf::Evidence => airtight_report::bundle::schema(),
+        SchemaOf::History => airtight_report::history::schema(),
         SchemaOf::Diff => airtight_report::moves::schema(),
         SchemaOf::Lint => airtight_lint::schema(),
         SchemaOf::Environment => airtight_model::world::environment_schema(),

@@ -23,6 +23,8 @@ fn help_names_the_commands_and_the_exit_codes() {
       matrix       Show who reaches whom, for all pods at once
       snapshot     Read a cluster into a folder of manifests, which the other commands take with -m
       report       Render another report from a run.json
+      evidence     Make an evidence bundle of a run, or verify one
+      history      Show runs over time: the trend, flaky cases, and how long failures lasted
       diff         Compare a run with an earlier one, or what two sets of manifests allow
       stacks       List the stacks, and check which versions go together
       preflight    Check whether this machine can run a cluster of a stack
@@ -59,7 +61,20 @@ fn no_command_is_a_usage_error() {
 
 #[test]
 fn each_command_has_help() {
-    for command in ["run", "init", "lint", "list", "explain", "matrix", "report", "diff", "schema", "completions"] {
+    for command in [
+        "run",
+        "init",
+        "lint",
+        "list",
+        "explain",
+        "matrix",
+        "report",
+        "evidence",
+        "history",
+        "diff",
+        "schema",
+        "completions",
+    ] {
         let told = Shop::new().run(&[command, "--help"]);
         assert!(told.starts_with("exit 0\n--- stdout\n") && told.contains("Usage: airtight"), "{told}");
     }

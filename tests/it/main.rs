@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ci_scripts;
+mod cli_evidence;
 mod cli_lint;
 #[cfg(feature = "live")]
 mod cli_provision;

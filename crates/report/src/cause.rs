@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use airtight_manifest::{Diagnostic, RuleRef};
+use airtight_manifest::{Diagnostic, Location, RuleRef};
 use airtight_matrix::run::{CaseRecord, RunRecord};
 use airtight_matrix::scenario::{Case, Expectation, got_through};
 use airtight_model::path::Trace;
@@ -23,6 +23,8 @@ pub(super) struct Cause {
     pub(super) words: String,
     /// Where it is written; empty if nowhere.
     pub(super) at: String,
+    /// The same as a place.
+    pub(super) place: Option<Location>,
     /// What to look at; empty if there is nothing to add.
     pub(super) hint: String,
 }
@@ -123,20 +125,21 @@ impl Cause {
         told.unwrap_or_else(|| Self::of_kind(case))
     }
 
-    fn new(key: String, words: &str, at: &str, hint: &str) -> Self {
-        Self { key, words: one_line(words), at: one_line(at), hint: one_line(hint) }
+    fn new(key: String, words: &str, place: Option<&Location>, hint: &str) -> Self {
+        let at = place.map(|place| one_line(&place.to_string())).unwrap_or_default();
+        Self { key, words: one_line(words), at, place: place.cloned(), hint: one_line(hint) }
     }
 
     fn of_rule(rule: &RuleRef, what: &str, hint: &str) -> Self {
         let key = format!("{what} {}", rule.object);
-        Self::new(key, &format!("{} {what}", rule.object), &rule.at.to_string(), hint)
+        Self::new(key, &format!("{} {what}", rule.object), Some(&rule.at), hint)
     }
 
     /// Another case than those below: each way of failing at one destination.
     fn of_kind(case: &CaseRecord) -> Self {
         let kind = FailureKind::of(case);
         let why = case.judgement.why.clone();
-        Self::new(format!("{kind} {} {why}", case.case.flow.to), &format!("{}: {why}", kind.words()), "", "")
+        Self::new(format!("{kind} {} {why}", case.case.flow.to), &format!("{}: {why}", kind.words()), None, "")
     }
 
     fn of_unknown(case: &CaseRecord) -> Self {
@@ -146,12 +149,12 @@ impl Cause {
             let detail = check.decision.detail.clone();
             return match rule {
                 Some(rule) => Self::of_rule(rule, "leaves it open", &detail),
-                None => Self::new(format!("open {detail}"), &detail, "", ""),
+                None => Self::new(format!("open {detail}"), &detail, None, ""),
             };
         }
         let seen = case.observation.as_ref().and_then(|seen| seen.undecided.clone());
         let why = seen.unwrap_or_else(|| case.judgement.why.clone());
-        Self::new(format!("open {why}"), &why, "", "")
+        Self::new(format!("open {why}"), &why, None, "")
     }
 
     /// A denial where none, or another one, was to be.
@@ -173,7 +176,7 @@ impl Cause {
             Some(rule) => Self::of_rule(rule, &format!("denies it{instead}"), &check.decision.detail),
             None => {
                 let detail = &check.decision.detail;
-                Self::new(format!("{layer} {detail}"), &format!("{layer} denies it{instead}: {detail}"), "", "")
+                Self::new(format!("{layer} {detail}"), &format!("{layer} denies it{instead}: {detail}"), None, "")
             }
         })
     }
@@ -188,9 +191,8 @@ impl Cause {
     /// A flow that got through where a layer was to deny it.
     fn of_passage(case: &CaseRecord, trace: &Trace, by: Layer, record: &RunRecord) -> Option<Self> {
         if let Some(finding) = idle_policy(&case.case, trace, record) {
-            let at = finding.location.as_ref().map(ToString::to_string).unwrap_or_default();
             let hint = finding.hint.clone().unwrap_or_default();
-            return Some(Self::new(finding.message.clone(), &finding.message, &at, &hint));
+            return Some(Self::new(finding.message.clone(), &finding.message, finding.location.as_ref(), &hint));
         }
         let checks = || trace.checks().filter(|check| check.checkpoint.layer() == by);
         let opener = checks().filter(|check| check.decision.reason != Reason::NoPolicy);
@@ -201,7 +203,7 @@ impl Cause {
         let home = last.to.split_once('/').map_or(&*last.to, |(home, _)| home);
         let words = format!("nothing of {by} denies what leads to {home}");
         let hint = checks().next().map(|check| check.decision.detail.clone()).unwrap_or_default();
-        Some(Self::new(words.clone(), &words, "", &hint))
+        Some(Self::new(words.clone(), &words, None, &hint))
     }
 }
 

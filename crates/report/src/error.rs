@@ -54,6 +54,22 @@ pub enum ReportError {
         /// The schema that can be read.
         supported: &'static str,
     },
+    /// A raw observation is not the one that the run wrote.
+    #[error("the run's raw observation `{file}` {why}")]
+    Evidence {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A folder is no evidence bundle.
+    #[error("`{}` is no evidence bundle: {source}", path.display())]
+    Bundle {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The record contradicts itself.
     #[error("the run contradicts itself: {0}")]
     Inconsistent(#[from] Inconsistency),
@@ -70,6 +86,8 @@ impl ReportError {
             Self::Render { .. } => "report-render",
             Self::Parse { .. } => "report-parse",
             Self::Schema { .. } => "report-schema",
+            Self::Evidence { .. } => "report-evidence",
+            Self::Bundle { .. } => "report-bundle",
             Self::Inconsistent(_) => "report-inconsistent",
         }
     }
@@ -83,6 +101,8 @@ impl ReportError {
             Self::Render { .. } => "render another format; `run.json` holds everything",
             Self::Parse { .. } => "give the `run.json` that `airtight run` wrote, unchanged",
             Self::Schema { .. } => "read the run with the airtight that wrote it, or run the matrix again",
+            Self::Evidence { .. } => "bundle a run together with the evidence folder that it wrote, unchanged",
+            Self::Bundle { .. } => "name the folder that `airtight evidence bundle` made",
             Self::Inconsistent(_) => "the file was changed after the run; run the matrix again",
         }
     }

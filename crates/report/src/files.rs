@@ -9,7 +9,8 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::error::ReportError;
 use super::format::Format;
-use super::render;
+use super::options::Options;
+use super::render_with;
 
 /// Renders a run in each of `formats` and writes the files into `folder`, which is made if need be.
 ///
@@ -17,12 +18,25 @@ use super::render;
 /// disk. Files of an earlier run are replaced.
 ///
 /// # Errors
-/// [`ReportError::Folder`], [`ReportError::Obstacle`] or [`ReportError::Write`], and those of [`render`]. No file of
+/// [`ReportError::Folder`], [`ReportError::Obstacle`] or [`ReportError::Write`], and those of [`super::render`]. No file of
 /// this run is left behind then.
 pub fn write(folder: &Path, record: &RunRecord, formats: &[Format]) -> Result<Vec<PathBuf>, ReportError> {
+    write_with(folder, record, formats, &Options::default())
+}
+
+/// The same, as a reader wants it.
+///
+/// # Errors
+/// Those of [`write`].
+pub fn write_with(
+    folder: &Path,
+    record: &RunRecord,
+    formats: &[Format],
+    options: &Options,
+) -> Result<Vec<PathBuf>, ReportError> {
     let mut rendered = Vec::new();
     for &format in formats {
-        rendered.push((folder.join(format.file_name()), render(format, record)?));
+        rendered.push((folder.join(format.file_name()), render_with(format, record, options)?));
     }
     let made = make_folder(folder)?;
     // Two runs at once: the files of one are all there before those of the other come. Where a file system knows no

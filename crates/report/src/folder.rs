@@ -52,6 +52,9 @@ pub fn stage(folder: &Path, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Re
 
 /// Writes and syncs, because some file systems report a full disk only then.
 fn fill(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
     let mut file = fs::File::create_new(path)?;
     file.write_all(content)?;
     file.sync_all()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use airtight_matrix::judge::Verdict;
-use airtight_matrix::run::{CaseRecord, ExitStatus, RunRecord};
+use airtight_matrix::run::{CaseRecord, RunRecord};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use super::cause::groups;
@@ -18,7 +18,8 @@ use super::failure::FailureKind;
 use super::standing::Standing;
 use super::terminal::{Style, render_trace};
 use super::text::{one_line, visible};
-use super::wording::{expectation, foreseen, headline, observed, severity_word, trace};
+use super::trouble::{Trouble, untold};
+use super::wording::{expectation, foreseen, observed, severity_word, trace};
 
 /// The run as JUnit XML: a suite for each scenario, a test case for each case.
 ///
@@ -48,41 +49,21 @@ pub fn render(record: &RunRecord) -> Result<String, ReportError> {
             first.set_system_err(refusals.join("\n"));
         }
     }
-    let troubles = if unsuccessful == 0 { troubles(record) } else { Vec::new() };
+    let troubles = untold(record);
     if !troubles.is_empty() {
         let mut suite = TestSuite::new("run");
-        suite.add_test_cases(troubles);
+        suite.add_test_cases(troubles.iter().map(trouble));
         report.add_test_suite(suite);
     }
     report.to_string().map_err(|error| ReportError::Render { format: "JUnit", why: error.to_string() })
 }
 
-/// What fails the run beside its cases, each as a test case of its own, so that no reader of this file takes a
-/// refused input or an idle testbed for a success.
-fn troubles(record: &RunRecord) -> Vec<TestCase> {
-    let mut troubles: Vec<TestCase> = record
-        .findings
-        .iter()
-        .filter(|finding| finding.is_error())
-        .enumerate()
-        .map(|(index, finding)| {
-            let name = format!("finding {} {}", index + 1, one_line(&finding.code));
-            trouble(NonSuccessKind::Failure, &name, "InputRefused", &finding.to_string())
-        })
-        .collect();
-    if !record.canary.enforces {
-        troubles.push(trouble(NonSuccessKind::Error, "canary", "NotEnforcing", &record.canary.detail));
-    }
-    if record.summary.status != ExitStatus::Passed && troubles.is_empty() {
-        troubles.push(trouble(NonSuccessKind::Error, "result", "Result", &headline(record)));
-    }
-    troubles
-}
-
-fn trouble(kind: NonSuccessKind, name: &str, ty: &str, message: &str) -> TestCase {
-    let mut status = typed(kind, ty);
-    status.set_message(one_line(message)).set_description(one_line(message));
-    let mut test = TestCase::new(name, status);
+/// What fails the run beside its cases, each as a test case of its own.
+fn trouble(trouble: &Trouble) -> TestCase {
+    let kind = if trouble.fails { NonSuccessKind::Failure } else { NonSuccessKind::Error };
+    let mut status = typed(kind, trouble.kind);
+    status.set_message(trouble.message.clone()).set_description(trouble.message.clone());
+    let mut test = TestCase::new(trouble.name.clone(), status);
     test.set_classname("airtight.run");
     test.set_time(Duration::ZERO);
     test

@@ -103,6 +103,8 @@ fn forbids_passed(record: &RunRecord) -> Option<&'static str> {
         Some("a case is inconclusive")
     } else if record.summary.total == 0 {
         Some("no case was selected")
+    } else if record.summary.passed == 0 {
+        Some("no case passed")
     } else if !record.canary.enforces {
         Some("the testbed does not enforce")
     } else if record.findings.iter().any(airtight_manifest::Diagnostic::is_error) {

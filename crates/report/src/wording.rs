@@ -25,6 +25,7 @@ pub(super) fn headline(record: &RunRecord) -> String {
         ExitStatus::Failed if summary.failed == 0 => "The inputs were refused".to_owned(),
         ExitStatus::Failed => format!("{} of {} failed", summary.failed, count(summary.total, "case", "cases")),
         ExitStatus::InputError => "The input is wrong".to_owned(),
+        ExitStatus::Inconclusive if summary.inconclusive == 0 => "No case passed: all are waived or skipped".to_owned(),
         ExitStatus::Inconclusive => {
             format!("{} of {} came to nothing", summary.inconclusive, count(summary.total, "case", "cases"))
         }

@@ -22,12 +22,60 @@
   if (!themes.includes(theme)) theme = "auto";
   show();
 
+  // Details are unpacked once, and drawn when a case is opened: most of them never are.
+  let bodies = [];
+  let unpacked = "This browser cannot unpack the details; run.json has them.";
+  const draw = (entry) => {
+    const body = entry.querySelector(".body");
+    if (body.firstChild || unpacked === "") return;
+    const details = bodies[cases.indexOf(entry)];
+    if (details === undefined) body.textContent = unpacked;
+    else body.innerHTML = details;
+  };
+  const unpack = async () => {
+    const bytes = Uint8Array.from(atob($("details").content.textContent), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    bodies = await new Response(stream).json();
+  };
+  // A list of many cases names their places on the page.
+  const fill = (list) => {
+    if (list.childElementCount > 1) return;
+    for (const row of list.dataset.cases.split(" ").filter(Boolean)) {
+      const [first, last = first] = row.split("-").map(Number);
+      for (const entry of cases.slice(first, last + 1)) {
+        const link = document.createElement("a");
+        link.href = `#${entry.querySelector(".body").id}`;
+        link.className = "id";
+        link.textContent = entry.dataset.id;
+        list.append(" ", link);
+      }
+    }
+  };
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.open) return;
+    if (event.target.matches(".case")) draw(event.target);
+    if (event.target.matches(".more")) fill(event.target);
+  }, true);
+  const pending = unpacked;
+  unpacked = "";
+  unpack().catch(() => {}).then(() => {
+    unpacked = pending;
+    cases.filter((entry) => entry.open).forEach(draw);
+    texts.clear();
+    if ($("f-text").value) apply();
+  });
+
   // Filters.
   const marks = new Map();
   for (const cell of document.querySelectorAll(".cell")) marks.set(cell.hash.slice(1), cell);
   const texts = new Map();
   const text = (entry) => {
-    if (!texts.has(entry)) texts.set(entry, entry.textContent.replace(/\s+/g, " ").toLowerCase());
+    if (!texts.has(entry)) {
+      const inert = document.createElement("template");
+      inert.innerHTML = bodies[cases.indexOf(entry)] ?? "";
+      const all = `${entry.querySelector("summary").textContent} ${inert.content.textContent}`;
+      texts.set(entry, all.replace(/\s+/g, " ").toLowerCase());
+    }
     return texts.get(entry);
   };
   const has = (list, value) => value === "" || list.split("\n").includes(value);
@@ -83,7 +131,7 @@
 
   // The matrix is one stop for the Tab key; arrows lead from mark to mark.
   const cells = [...marks.values()];
-  const place = (cell) => ({ row: cell.closest("tr").rowIndex, column: cell.closest("td").cellIndex });
+  const place = (cell) => ({ row: cell.closest("tr").rowIndex, column: Number(cell.closest("td").dataset.column) });
   const next = (cell, key) => {
     const index = cells.indexOf(cell);
     if (key === "ArrowRight") return cells[index + 1];
@@ -122,11 +170,11 @@
   addEventListener("hashchange", reveal);
   reveal();
 
-  // Paper has no disclosure triangles.
+  // Paper has no disclosure triangles: what failed is printed whole, the rest as counts.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
-    closed.forEach((entry) => { entry.open = true; });
+    closed = cases.filter((entry) => entry.matches(".failed") && !entry.open);
+    closed.forEach((entry) => { draw(entry); entry.open = true; });
   });
   addEventListener("afterprint", () => closed.forEach((entry) => { entry.open = false; }));
 })();

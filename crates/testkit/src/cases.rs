@@ -76,5 +76,5 @@ pub fn case(id: &str, flow: Flow, expect: Expectation) -> Case {
 pub fn plan(cases: Vec<Case>) -> Plan {
     let scenario = ScenarioInfo { name: SCENARIO.to_owned(), title: "a scenario".to_owned(), suite: None };
     let planned = |case| PlannedCase { case, suite: None, support: false };
-    Plan { scenarios: vec![scenario], cases: cases.into_iter().map(planned).collect() }
+    Plan { scenarios: vec![scenario], cases: cases.into_iter().map(planned).collect(), ..Plan::default() }
 }

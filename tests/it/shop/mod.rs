@@ -75,7 +75,7 @@ impl Shop {
 pub(crate) fn command_in(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    for name in ["TESTBED", "MANIFESTS", "SCENARIOS", "STACK", "REPORT_DIR"] {
+    for name in ["TESTBED", "MANIFESTS", "SCENARIOS", "STACK", "REPORT_DIR", "WAIVERS", "SOURCE_URL"] {
         command.env_remove(format!("AIRTIGHT_{name}"));
     }
     command.env("COLUMNS", "100").env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");

@@ -144,7 +144,7 @@ impl Ways {
             .collect();
         let kept =
             plan.cases.iter().filter(|planned| chosen.contains(&planned.case.id) || twins.contains(&planned.case.id));
-        Plan { scenarios: plan.scenarios.clone(), cases: kept.cloned().collect() }
+        Plan { scenarios: plan.scenarios.clone(), cases: kept.cloned().collect(), waivers: Vec::new(), partial: true }
     }
 }
 

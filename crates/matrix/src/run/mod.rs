@@ -16,6 +16,7 @@ mod runner;
 mod schema;
 mod subscribers;
 mod tally;
+mod waivers;
 
 pub use clock::{Clock, FixedClock, SystemClock, now, today};
 pub use context::{Coverage, RunContext};
@@ -23,7 +24,7 @@ pub use event::{Event, Subscriber};
 pub use predictions::Predictions;
 pub use record::{
     CanaryRecord, CaseRecord, EvidenceRecord, ExitStatus, PolicyRecord, RUN_SCHEMA, RunRecord, StackRecord, Summary,
-    ToolRecord,
+    ToolRecord, WaiverRecord, WaiverState,
 };
 pub use redact::{REDACTED, is_named_secret, redacted_trace, shown_flow};
 pub use runner::{judge_all, run};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airtight_manifest::{Diagnostic, ObjectRef, RuleRef};
+use airtight_manifest::{Diagnostic, Location, ObjectRef, RuleRef};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Judgement, Observation, Prediction};
@@ -41,11 +41,52 @@ pub struct RunRecord {
     pub policies: Vec<PolicyRecord>,
     /// SHA-256 of every input file, by name.
     pub inputs: BTreeMap<String, String>,
+    /// What became of the waivers that stand in files of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<WaiverRecord>,
     /// Raw observations beside this file, of a run on a cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceRecord>,
     /// Counts and the result.
     pub summary: Summary,
+}
+
+/// A waiver that stands in a file of its own, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaiverRecord {
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub state: WaiverState,
+    /// The last day on which it holds, `YYYY-MM-DD`.
+    pub until: String,
+    /// Why.
+    pub reason: String,
+    /// Who approved it.
+    pub approver: String,
+    /// Where it is followed up.
+    pub ticket: String,
+    /// The cases that it turned from failed to waived.
+    pub cases: Vec<CaseId>,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// What became of a waiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaiverState {
+    /// A failure is waived by it.
+    Used,
+    /// Nothing that it is for fails.
+    Unused,
+    /// Its last day is over; what it was for counts as failed.
+    Expired,
+    /// It is for nothing.
+    Dangling,
+    /// What it is for was not tried, came to nothing, or is waived by another.
+    Open,
 }
 
 /// Where the raw observations of a run are.
@@ -160,7 +201,7 @@ pub struct Summary {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitStatus {
-    /// 0: everything passed (waived and skipped cases are counted aloud).
+    /// 0: cases passed, and none failed (waived and skipped cases are counted aloud).
     #[default]
     Passed,
     /// 1: a case failed, or a policy object was refused.

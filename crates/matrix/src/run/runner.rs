@@ -16,8 +16,9 @@ use super::record::{CanaryRecord, CaseRecord, RUN_SCHEMA, RunRecord, StackRecord
 use super::redact::redacted;
 use super::rounds::{apart, rounds};
 use super::subscribers::Subscribers;
+use super::waivers::{account, excuse};
 use crate::judge::{Judged, Judgement, Observation, Verdict, got_past, judge};
-use crate::scenario::{Case, Expectation, Plan, PlannedCase};
+use crate::scenario::{Case, Expectation, FileWaiver, Plan, PlannedCase};
 use crate::testbed::Testbed;
 
 /// Tries every case of `plan` on `testbed`, judges it, and tells `subscribers`.
@@ -51,11 +52,18 @@ pub fn run(
     }
     let records = match &canary {
         _ if (context.stopped)() => Vec::new(),
-        canary if canary.enforces => Cases::new(plan, &context, started).run(&mut guarded, &mut subscribers),
+        canary if canary.enforces => {
+            Cases::new(plan, &context, started).excused_by(&plan.waivers).run(&mut guarded, &mut subscribers)
+        }
         canary => skip_all(plan, canary, &mut subscribers),
     };
     let stopped = (context.stopped)();
     for finding in disagreements(&records).into_iter().filter(|_| !stopped) {
+        subscribers.tell(&Event::Finding(&finding));
+        findings.push(finding);
+    }
+    let (waivers, about) = account(plan, &records, day(started));
+    for finding in about.into_iter().filter(|_| !stopped) {
         subscribers.tell(&Event::Finding(&finding));
         findings.push(finding);
     }
@@ -77,6 +85,7 @@ pub fn run(
         cases: records,
         policies,
         inputs: context.inputs,
+        waivers,
         evidence: None,
     });
     subscribers.tell(&if stopped { Event::Stopped(record.cases.len()) } else { Event::Finished(&record) });
@@ -103,6 +112,11 @@ fn run_id(started: jiff::Timestamp, inputs: &BTreeMap<String, String>, plan: &Pl
     let content = json!([started.as_nanosecond().to_string(), inputs, cases]);
     let tail: String = digest(&content).chars().take(8).collect();
     format!("{}-{tail}", started.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// The day of a moment, in UTC.
+fn day(moment: jiff::Timestamp) -> jiff::civil::Date {
+    moment.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 fn try_canary(plan: &Plan, guarded: &mut GuardedTestbed<'_>, findings: &mut Vec<Diagnostic>) -> CanaryRecord {
@@ -163,6 +177,8 @@ struct Cases<'p> {
     retries: u32,
     round: usize,
     today: jiff::civil::Date,
+    /// Waivers of files, which excuse a case once it is judged for good.
+    waivers: &'p [FileWaiver],
     clock: &'p dyn super::clock::Clock,
     predictions: &'p Predictions,
     stopped: &'p dyn Fn() -> bool,
@@ -177,13 +193,18 @@ impl<'p> Cases<'p> {
             plan,
             retries: context.retries,
             round: context.round,
-            today: started.to_zoned(jiff::tz::TimeZone::UTC).date(),
+            today: day(started),
+            waivers: &[],
             clock: context.clock,
             predictions: &context.predictions,
             stopped: context.stopped,
             records: vec![None; plan.cases.len()],
             told: 0,
         }
+    }
+
+    fn excused_by(self, waivers: &'p [FileWaiver]) -> Self {
+        Self { waivers, ..self }
     }
 
     fn run(mut self, guarded: &mut GuardedTestbed<'_>, subscribers: &mut Subscribers<'_, '_>) -> Vec<CaseRecord> {
@@ -342,7 +363,8 @@ impl<'p> Cases<'p> {
 
     /// Tells what is finished, as far as it is without a gap.
     fn tell(&mut self, subscribers: &mut Subscribers<'_, '_>) {
-        while let Some(Some(record)) = self.records.get(self.told) {
+        while let Some(Some(record)) = self.records.get_mut(self.told) {
+            excuse(self.waivers, record, self.today);
             subscribers.tell(&Event::CaseFinished(record));
             self.told += 1;
         }

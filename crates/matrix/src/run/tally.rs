@@ -12,7 +12,7 @@ impl Summary {
     /// - nothing selected: `nothing-selected`;
     /// - a testbed that does not enforce: `no-testbed`;
     /// - a failed case, or an error among the findings: `failed`;
-    /// - an inconclusive case, or nothing that passed or is waived (all was skipped): `inconclusive`;
+    /// - an inconclusive case, or nothing that passed (all is waived or was skipped): `inconclusive`;
     /// - else `passed`.
     #[must_use]
     pub fn of(cases: &[CaseRecord], canary: &CanaryRecord, findings: &[Diagnostic]) -> Self {
@@ -48,7 +48,7 @@ impl Summary {
             ExitStatus::NoTestbed
         } else if self.failed > 0 || findings.iter().any(Diagnostic::is_error) {
             ExitStatus::Failed
-        } else if self.inconclusive > 0 || self.passed + self.waived == 0 {
+        } else if self.inconclusive > 0 || self.passed == 0 {
             ExitStatus::Inconclusive
         } else {
             ExitStatus::Passed

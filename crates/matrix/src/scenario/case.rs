@@ -107,6 +107,21 @@ pub struct Waiver {
     pub until: String,
     /// Why, and who answers for it.
     pub why: String,
+    /// Who approved it, of a waiver in a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// Who approved a waiver, and where it is followed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    /// Name of the waiver.
+    pub waiver: String,
+    /// Who approved it.
+    pub approver: String,
+    /// Where it is followed up.
+    pub ticket: String,
 }
 
 impl Waiver {

@@ -16,6 +16,7 @@ use super::expectation::resolve;
 use super::form::{CaseForm, RequestForm, WaiverForm};
 use super::parse::ScenarioText;
 use super::target::{FlowTarget, WrittenFlow, attempt, source, target};
+use super::waiver::lasting;
 
 /// A case whose twin is not yet looked up.
 pub(super) struct CaseDraft {
@@ -265,9 +266,6 @@ fn id_problem(document: &Document, id: &Located<String>) -> Option<Diagnostic> {
     })
 }
 
-/// Longest life of a waiver.
-const WAIVER_DAYS: i32 = 365;
-
 fn check_waiver(
     document: &Document,
     form: &Located<WaiverForm>,
@@ -275,25 +273,11 @@ fn check_waiver(
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Waiver> {
     let before = findings.len();
-    let waiver = Waiver { until: form.until.value.clone(), why: form.why.clone() };
-    let mut refuse = |message: String, hint: &str, at| {
-        findings.push(Diagnostic::error("waiver", message).at(document.location(at)).hint(hint));
-    };
-    match waiver.last_day() {
-        None => refuse(
-            format!("`{}` is not a day", *form.until),
-            "write the last day on which the waiver holds as `YYYY-MM-DD`",
-            form.until.at,
-        ),
-        Some(until) if today.until(until).map_or(true, |span| span.get_days() > WAIVER_DAYS) => refuse(
-            format!("the waiver holds until {until}, more than {WAIVER_DAYS} days from {today}"),
-            "a waiver is renewed at least once a year",
-            form.until.at,
-        ),
-        Some(_) => {}
-    }
+    findings.extend(lasting(document, &form.until, today));
     if form.why.trim().is_empty() {
-        refuse("the waiver gives no reason".to_owned(), "write why, and who answers for it", form.at);
+        let finding = Diagnostic::error("waiver", "the waiver gives no reason").at(document.location(form.at));
+        findings.push(finding.hint("write why, and who answers for it"));
     }
+    let waiver = Waiver { until: form.until.value.clone(), why: form.why.clone(), approval: None };
     (findings.len() == before).then_some(waiver)
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use airtight_manifest::{Diagnostic, Document, Located, Location, closest};
 use airtight_model::world::World;
 
+use super::case::Case;
 use super::catalogue::Catalogue;
 use super::directory::Directory;
 use super::expand::{CaseDraft, expand};
 use super::parse::{ScenarioText, parse};
 use super::plan::{Plan, PlannedCase, ScenarioInfo};
 use super::twin::resolve_twins;
+use super::waiver::{self, is_waiver};
 
 /// Reads scenario documents into a plan of all their cases, in the order of the documents.
 ///
@@ -19,7 +21,8 @@ use super::twin::resolve_twins;
 /// # Errors
 /// All findings at once, in the order of files and lines: documents that are no scenarios, unknown fields,
 /// unknown names (each with the one that was probably meant), unknown controls, ids used twice, denied cases
-/// without a fitting twin, waivers without a day or a reason, and an empty matrix.
+/// without a fitting twin, waivers without a day or a reason, waivers in files of their own for what the matrix does not
+/// have, and an empty matrix.
 pub fn load(
     documents: &[Document],
     world: &World,
@@ -28,6 +31,8 @@ pub fn load(
 ) -> Result<Plan, Vec<Diagnostic>> {
     let mut findings = Vec::new();
     let directory = Directory::new(world);
+    let (waivers, documents): (Vec<&Document>, Vec<&Document>) =
+        documents.iter().partition(|document| is_waiver(document));
     let texts: Vec<_> = documents.iter().filter_map(|document| parse(document, &mut findings)).collect();
     if documents.is_empty() {
         findings.push(no_scenarios());
@@ -51,7 +56,11 @@ pub fn load(
         }
     }
     resolve_twins(&mut drafts, world, &unread, &mut findings);
-    if findings.is_empty() { Ok(plan(&texts, drafts)) } else { Err(sorted(findings)) }
+    // What a broken scenario would have had nobody knows.
+    let known = findings.is_empty();
+    let cases: Vec<&Case> = drafts.iter().map(|draft| &draft.case).collect();
+    let waivers = if known { waiver::read(&waivers, &cases, today, &mut findings) } else { Vec::new() };
+    if findings.is_empty() { Ok(Plan { waivers, ..plan(&texts, drafts) }) } else { Err(sorted(findings)) }
 }
 
 fn no_scenarios() -> Diagnostic {
@@ -66,7 +75,7 @@ fn plan(texts: &[ScenarioText<'_>], drafts: Vec<CaseDraft>) -> Plan {
         suite: text.head.spec.suite.as_ref().map(|suite| suite.value.clone()),
     });
     let cases = drafts.into_iter().map(|draft| PlannedCase { case: draft.case, suite: draft.suite, support: false });
-    Plan { scenarios: scenarios.collect(), cases: cases.collect() }
+    Plan { scenarios: scenarios.collect(), cases: cases.collect(), ..Plan::default() }
 }
 
 /// Findings by file in the order of loading are already in the order of passes; a reader wants that of lines.

@@ -42,8 +42,9 @@ mod plan;
 mod schema;
 mod target;
 mod twin;
+mod waiver;
 
-pub use case::{AllowExpectation, Case, CaseId, DenyExpectation, Expectation, Severity, Waiver};
+pub use case::{AllowExpectation, Approval, Case, CaseId, DenyExpectation, Expectation, Severity, Waiver};
 pub use catalogue::{Catalogue, Control, Framework, Strength, Topic};
 pub use expectation::{default_denials, got_through};
 pub use filter::{Filter, FilterError};
@@ -51,5 +52,6 @@ pub use form::{API_VERSION, KIND};
 pub use load::load;
 pub use named_ports::named_ports;
 pub use plan::{Plan, PlannedCase, ScenarioInfo, Selection};
-pub use schema::schema;
+pub use schema::{schema, waiver_schema};
 pub use target::default_authority;
+pub use waiver::{FileWaiver, WAIVER_KIND};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::{Case, CaseId};
 use super::filter::Filter;
+use super::waiver::FileWaiver;
 
 /// Cases in the order of the matrix, each denied one together with its twin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +13,10 @@ pub struct Plan {
     pub scenarios: Vec<ScenarioInfo>,
     /// The cases.
     pub cases: Vec<PlannedCase>,
+    /// Waivers that stand in files of their own.
+    pub waivers: Vec<FileWaiver>,
+    /// Whether cases were left out by a selection.
+    pub partial: bool,
 }
 
 /// A scenario without its cases.
@@ -93,6 +98,7 @@ impl Plan {
             .collect();
         let used: BTreeSet<&str> = cases.iter().map(|planned| planned.case.scenario.as_str()).collect();
         let scenarios = self.scenarios.iter().filter(|scenario| used.contains(scenario.name.as_str())).cloned();
-        Self { scenarios: scenarios.collect(), cases }
+        let partial = self.partial || cases.len() < self.cases.len();
+        Self { scenarios: scenarios.collect(), cases, waivers: self.waivers.clone(), partial }
     }
 }

@@ -118,7 +118,10 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 
 fn waiver() -> impl Strategy<Value = Option<Waiver>> {
     let until = prop::sample::select(vec!["2026-01-14", "2026-01-15", "2026-12-31", "never"]);
-    option::weighted(0.3, until.prop_map(|until| Waiver { until: until.to_owned(), why: "ticket 7".to_owned() }))
+    option::weighted(
+        0.3,
+        until.prop_map(|until| Waiver { until: until.to_owned(), why: "ticket 7".to_owned(), approval: None }),
+    )
 }
 
 fn case(id: &str, expect: Expectation, request: bool, twin: Option<&str>) -> Case {

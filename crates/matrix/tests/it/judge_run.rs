@@ -326,12 +326,14 @@ fn what_a_testbed_cannot_try_is_skipped_with_what_hangs_on_it() {
 #[test]
 fn a_waived_failure_is_counted_and_does_not_fail_the_run() {
     let mut cases = small();
-    cases.cases[0].case.waiver = Some(Waiver { until: "2026-01-15".to_owned(), why: "ticket 7".to_owned() });
+    cases.cases[0].case.waiver =
+        Some(Waiver { until: "2026-01-15".to_owned(), why: "ticket 7".to_owned(), approval: None });
     let script: &[(&str, &[Observation])] = &[("A", &[connected()]), ("D", &[connected()]), ("E", &[dropped()])];
     let record = try_out(&cases, &mut Scripted::new(script));
     assert_eq!(verdicts(&record), ["D waived", "A pass", "E pass"]);
     assert_eq!((record.summary.waived, record.summary.status), (1, ExitStatus::Passed));
-    cases.cases[0].case.waiver = Some(Waiver { until: "2026-01-14".to_owned(), why: "ticket 7".to_owned() });
+    cases.cases[0].case.waiver =
+        Some(Waiver { until: "2026-01-14".to_owned(), why: "ticket 7".to_owned(), approval: None });
     assert_eq!(try_out(&cases, &mut Scripted::new(script)).summary.status, ExitStatus::Failed);
 }
 
@@ -384,7 +386,8 @@ fn records_satisfy_their_schema_and_survive_the_way_through_json() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let script: &[(&str, &[Observation])] = &[("A", &[connected()]), ("D", &[connected()]), ("E", &[probe_error()])];
     let mut cases = small();
-    cases.cases[0].case.waiver = Some(Waiver { until: "2026-02-15".to_owned(), why: "ticket 7".to_owned() });
+    cases.cases[0].case.waiver =
+        Some(Waiver { until: "2026-02-15".to_owned(), why: "ticket 7".to_owned(), approval: None });
     cases.cases[1].support = true;
     for plan in [cases, small()] {
         let record = try_out(&plan, &mut Scripted::new(script));

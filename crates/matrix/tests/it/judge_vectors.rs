@@ -154,7 +154,8 @@ fn judgement(vector: &Vector) -> Judgement {
     };
     let mut case = case("C", expect, vector.request);
     case.twin = (matches!(case.expect, Expectation::Deny(_)) && vector.twin != Twin::Unnamed).then(|| "T".to_owned());
-    case.waiver = vector.waiver.as_ref().map(|until| Waiver { until: until.clone(), why: "ticket 7".to_owned() });
+    case.waiver =
+        vector.waiver.as_ref().map(|until| Waiver { until: until.clone(), why: "ticket 7".to_owned(), approval: None });
     let twin_case = twin_case(vector.twin);
     let twin_judgement = Judgement { verdict: twin_verdict(vector.twin), why: "its reason".to_owned(), flaky: false };
     let twin = Judged { case: &twin_case, judgement: &twin_judgement };

@@ -13,3 +13,4 @@ mod scenario_selection;
 mod scenario_shipped;
 mod scenario_vectors;
 mod scripted;
+mod waivers;

@@ -12,6 +12,7 @@ use airtight_model::policy::{Layer, Request};
 use super::anchor::{self, CaseLink, Targets};
 use super::trace::TraceView;
 use crate::failure::FailureKind;
+use crate::options::Options;
 use crate::standing::Standing;
 use crate::text::{duration, one_line, visible};
 use crate::wording::{expectation, foreseen, observed, severity_word, trace};
@@ -57,6 +58,8 @@ pub(super) struct CaseView {
     /// Cases whose twin this is.
     pub(super) twin_of: Vec<CaseLink>,
     pub(super) at: String,
+    /// Where it can be read on the web; else empty.
+    pub(super) link: String,
     pub(super) took: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) logs: Vec<String>,
@@ -80,8 +83,8 @@ struct Twins<'a> {
 }
 
 /// All scenarios in the order of their first case.
-pub(super) fn scenarios(record: &RunRecord) -> Vec<ScenarioView> {
-    let twins = Twins::of(record);
+pub(super) fn scenarios(record: &RunRecord, options: &Options) -> Vec<ScenarioView> {
+    let twins = Twins::of(record, options);
     let mut places = BTreeMap::new();
     let mut views: Vec<ScenarioView> = Vec::new();
     for case in &record.cases {
@@ -98,11 +101,19 @@ pub(super) fn scenarios(record: &RunRecord) -> Vec<ScenarioView> {
         });
         views[place].cases.push(case_view(case, &twins));
     }
+    let mut opened = 0;
     for view in &mut views {
         view.counts = standing_counts(&view.cases);
+        for case in view.cases.iter_mut().filter(|case| case.open) {
+            opened += 1;
+            case.open = opened <= MOST_OPEN;
+        }
     }
     views
 }
+
+/// How many cases stand open from the start: a page of a thousand failures is not to be drawn before it can be read.
+const MOST_OPEN: usize = 20;
 
 fn standing_counts(cases: &[CaseView]) -> Vec<(&'static str, usize)> {
     Standing::ALL
@@ -113,7 +124,7 @@ fn standing_counts(cases: &[CaseView]) -> Vec<(&'static str, usize)> {
 }
 
 impl<'a> Twins<'a> {
-    fn of(record: &'a RunRecord) -> Self {
+    fn of(record: &'a RunRecord, options: &'a Options) -> Self {
         let mut denied: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for case in &record.cases {
             if let Some(twin) = &case.case.twin {
@@ -121,7 +132,7 @@ impl<'a> Twins<'a> {
             }
         }
         let standings = record.cases.iter().map(|case| (case.case.id.as_str(), Standing::of(case))).collect();
-        Self { targets: Targets::of(record), standings, denied }
+        Self { targets: Targets::of(record, options), standings, denied }
     }
 
     fn twin(&self, id: &str) -> TwinView {
@@ -160,6 +171,7 @@ fn case_view(record: &CaseRecord, twins: &Twins<'_>) -> CaseView {
         twin: case.twin.as_deref().map(|twin| twins.twin(twin)),
         twin_of: twins.denied.get(case.id.as_str()).map(|ids| twins.targets.cases(ids)).unwrap_or_default(),
         at: one_line(&case.at.to_string()),
+        link: twins.targets.source(&case.at),
         took: took(record.duration_us),
         headers: evidence.map(headers).unwrap_or_default(),
         logs: evidence.map(logs).unwrap_or_default(),

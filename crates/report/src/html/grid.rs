@@ -25,15 +25,19 @@ pub(super) struct End {
     pub(super) first: bool,
 }
 
-/// One source with its cells, a cell for each column.
+/// One source with its cells from the first column to the last; one cell stands for all empty ones beside each other.
 pub(super) struct Row {
     pub(super) source: End,
     pub(super) cells: Vec<Cell>,
 }
 
-/// One source against one destination.
+/// One source against one destination, or against several with none of which it is tried.
 pub(super) struct Cell {
     pub(super) first: bool,
+    /// Its first column.
+    pub(super) column: usize,
+    /// How many columns it takes.
+    pub(super) span: usize,
     pub(super) marks: Vec<Mark>,
 }
 
@@ -41,6 +45,7 @@ pub(super) struct Cell {
 pub(super) struct Mark {
     pub(super) anchor: String,
     pub(super) standing: &'static str,
+    pub(super) glyph: &'static str,
     pub(super) flaky: bool,
     pub(super) label: String,
 }
@@ -77,14 +82,15 @@ fn cells(
     columns: &[End],
     marks: &mut BTreeMap<(Place, Place), Vec<Mark>>,
 ) -> Vec<Cell> {
-    destinations
-        .iter()
-        .zip(columns)
-        .map(|(destination, column)| Cell {
-            first: column.first,
-            marks: marks.remove(&(source.clone(), destination.clone())).unwrap_or_default(),
-        })
-        .collect()
+    let mut cells: Vec<Cell> = Vec::new();
+    for (index, (destination, column)) in destinations.iter().zip(columns).enumerate() {
+        let marks = marks.remove(&(source.clone(), destination.clone())).unwrap_or_default();
+        match cells.last_mut() {
+            Some(last) if last.marks.is_empty() && marks.is_empty() && !column.first => last.span += 1,
+            Some(_) | None => cells.push(Cell { first: column.first, column: index, span: 1, marks }),
+        }
+    }
+    cells
 }
 
 fn mark(record: &CaseRecord) -> Mark {
@@ -94,6 +100,7 @@ fn mark(record: &CaseRecord) -> Mark {
     Mark {
         anchor: anchor::case(&record.case.id),
         standing: standing.word(),
+        glyph: standing.glyph(),
         flaky: record.judgement.flaky,
         label: one_line(&label),
     }

@@ -6,14 +6,14 @@ use askama::Template;
 
 use super::anchor::{CaseLink, Targets};
 use super::case::ScenarioView;
-use super::coverage::{ControlView, PolicyView};
+use super::coverage::{ControlView, FrameworkView, PolicyView};
 use super::filter::FilterView;
 use super::grid::Grid;
 use super::inputs::{FindingView, InputView};
-use super::trace::Step;
-use super::{case, coverage, inputs, security};
+use super::{case, coverage, details, inputs, security};
 use crate::cause::groups;
 use crate::error::ReportError;
+use crate::options::Options;
 use crate::standing::Standing;
 use crate::text::{count, duration, one_line};
 use crate::wording::{headline, is_uncovered, status_word, uncovered};
@@ -26,7 +26,15 @@ const SCRIPT: &str = include_str!("../../templates/report.js");
 /// # Errors
 /// [`ReportError::Render`]; no record is known for which it happens.
 pub fn render(record: &RunRecord) -> Result<String, ReportError> {
-    Page::of(record).render().map_err(|error| ReportError::Render { format: "HTML", why: error.to_string() })
+    render_with(record, &Options::default())
+}
+
+/// The run as one HTML page, as a reader wants it: with a `source_url`, places lead to their lines on the web.
+///
+/// # Errors
+/// [`ReportError::Render`]; no record is known for which it happens.
+pub fn render_with(record: &RunRecord, options: &Options) -> Result<String, ReportError> {
+    Page::of(record, options)?.render().map_err(|error| ReportError::Render { format: "HTML", why: error.to_string() })
 }
 
 #[derive(Template)]
@@ -59,6 +67,10 @@ struct Page {
     /// What rules made and no case notices, in words.
     made: Vec<String>,
     controls: Vec<ControlView>,
+    /// Controls that no case covers.
+    missing: Vec<FrameworkView>,
+    /// The details of the cases, packed.
+    details: String,
     findings: Vec<FindingView>,
     inputs: InputView,
 }
@@ -86,11 +98,12 @@ struct Tile {
 }
 
 impl Page {
-    fn of(record: &RunRecord) -> Self {
+    fn of(record: &RunRecord, options: &Options) -> Result<Self, ReportError> {
         let status = record.summary.status;
         let (listed, made) = uncovered(record);
-        let targets = Targets::of(record);
-        Self {
+        let targets = Targets::of(record, options);
+        let scenarios = case::scenarios(record, options);
+        Ok(Self {
             style: STYLE,
             script: SCRIPT,
             security: security::policy(SCRIPT),
@@ -110,16 +123,18 @@ impl Page {
             attention: ATTENTION,
             grid: Grid::of(record),
             filter: FilterView::of(record),
-            scenarios: case::scenarios(record),
+            details: details::pack(scenarios.iter().flat_map(|scenario| &scenario.cases))?,
+            scenarios,
             total: record.cases.len(),
-            policies: coverage::policies(record),
+            policies: coverage::policies(record, &targets),
             listed: listed.into_iter().map(|policy| coverage::policy_view(policy, &targets)).collect(),
             made,
             uncovered: record.policies.iter().filter(|policy| is_uncovered(policy)).count(),
-            controls: coverage::controls(record),
+            controls: coverage::controls(record, &targets),
+            missing: coverage::uncovered_controls(record),
             findings: inputs::findings(record),
             inputs: InputView::of(record),
-        }
+        })
     }
 
     /// Cases that stand like `word`, for the list of what needs attention.

@@ -14,7 +14,8 @@ pub(super) fn policy(script: &str) -> String {
     )
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// Bytes in base64 (RFC 4648, section 4).
+pub(super) fn base64(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
         let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));

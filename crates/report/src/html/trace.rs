@@ -53,6 +53,8 @@ pub(super) struct RuleView {
     pub(super) object: String,
     pub(super) path: String,
     pub(super) at: String,
+    /// Where it can be read on the web; else empty.
+    pub(super) link: String,
 }
 
 impl TraceView {
@@ -113,5 +115,6 @@ fn rule_view(rule: &RuleRef, targets: &Targets<'_>) -> RuleView {
         object: one_line(&rule.object.to_string()),
         path: rule.rule.as_deref().map(one_line).unwrap_or_default(),
         at: one_line(&rule.at.to_string()),
+        link: targets.source(&rule.at),
     }
 }

@@ -10,8 +10,15 @@ use airtight_model::path::{Destination, Source};
 use airtight_report::{Format, render, write};
 
 use crate::fixture;
+use crate::fixture::readback::{bytes_of_base64, drawn};
 
+/// The page as its script draws it, with the details of every case in place.
 fn page(record: &RunRecord) -> String {
+    drawn(&file(record))
+}
+
+/// The page as its file holds it.
+fn file(record: &RunRecord) -> String {
     String::from_utf8(render(Format::Html, record).unwrap()).unwrap()
 }
 
@@ -48,10 +55,93 @@ fn a_large_run_stays_small_enough_to_open() {
     for (name, record) in [("mixed", fixture::mixed()), ("green", fixture::green()), ("large", large())] {
         write(&folder.join(name), &record, &Format::ALL).unwrap();
     }
-    let page = page(&large());
-    assert!(page.len() < 4 << 20, "{} bytes", page.len());
+    let page = file(&large());
+    assert!(page.len() < 1_500_000, "{} bytes", page.len());
     assert_eq!(page.matches("<details class=\"case ").count(), 280);
     assert_eq!(page.matches("class=\"cell ").count(), 280);
+}
+
+/// As many cases as the reference matrix has, among as many ends and policy objects, with the details of each.
+#[test]
+fn a_page_of_the_whole_matrix_is_light() {
+    let one = large();
+    let mut cases = Vec::new();
+    for part in 0..3 {
+        for mut case in one.cases.iter().cloned() {
+            case.case.id = format!("P{part}-{}", case.case.id);
+            case.case.twin = case.case.twin.map(|twin| format!("P{part}-{twin}"));
+            cases.push(case);
+        }
+    }
+    cases.truncate(705);
+    let ids: Vec<String> = cases.iter().map(|case| case.case.id.clone()).collect();
+    let mut record = fixture::build::record_of(cases);
+    for number in 0..164 {
+        let mut policy = fixture::mixed().policies[0].clone();
+        policy.rule.object =
+            std::sync::Arc::new(airtight_manifest::ObjectRef::new("NetworkPolicy", Some("x"), &format!("p{number}")));
+        policy.decides.clone_from(&ids);
+        policy.noticed_by = ids[number..number + 40].to_vec();
+        record.policies.push(policy);
+    }
+    let file = file(&record);
+    assert!(file.len() < 1_500_000, "{} bytes", file.len());
+    let elements = file.split('<').skip(1).filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic())).count();
+    assert!(elements < 20_000, "{elements} elements");
+    // Everything is there all the same, and a table of cases without the script.
+    assert_eq!(
+        drawn(&file).matches("The way of the flow").count(),
+        record
+            .cases
+            .iter()
+            .filter(|case| { case.observation.as_ref().is_some_and(|seen| seen.evidence.trace.is_some()) })
+            .count()
+    );
+    assert_eq!(file.matches("<summary>\n").count().max(file.matches("class=\"case ").count()), 705);
+}
+
+#[test]
+fn places_lead_to_their_lines_where_they_are_told_to() {
+    use airtight_report::{Options, render_with};
+    let record = fixture::mixed();
+    let with = |url: &str| {
+        let options = Options { source_url: Some(url.to_owned()), ..Options::default() };
+        drawn(&String::from_utf8(render_with(Format::Html, &record, &options).unwrap()).unwrap())
+    };
+    let page = with("https://example.org/repo/blob/main");
+    assert!(page.contains("href=\"https://example.org/repo/blob/main/manifests/policies/20-cni/mcp.yaml#L4\""));
+    assert!(page.contains("href=\"https://example.org/repo/blob/main/scenarios/mcp-cross-namespace.yaml#L12\""));
+    let links = |page: &str| page.matches("rel=\"noreferrer\"").count();
+    assert!(links(&page) > 20);
+    assert_eq!((links(&with("javascript:alert(1)//")), links(&self::page(&record))), (0, 0));
+}
+
+#[test]
+fn controls_have_titles_strength_and_what_is_missing() {
+    let page = file(&fixture::mixed());
+    let controls = page.split("id=\"controls\"").nth(1).unwrap();
+    for part in ["enforce information flow", "direct evidence", "data-missing=\"SC-7(5)\"", "deny by default"] {
+        assert!(controls.contains(part), "{part}");
+    }
+    assert!(!controls.contains("data-missing=\"AC-4\""));
+}
+
+#[test]
+fn a_page_of_failures_opens_some_of_them() {
+    let failed = fixture::mixed().cases.into_iter().find(|case| case.judgement.verdict == Verdict::Fail).unwrap();
+    let cases = (0..90).map(|number| {
+        let mut case = failed.clone();
+        case.case.id = format!("F-{number}");
+        case
+    });
+    let page = file(&fixture::build::record_of(cases.collect()));
+    assert_eq!(
+        page.split("<details class=\"case ")
+            .skip(1)
+            .filter(|case| case.split('>').next().unwrap().ends_with(" open"))
+            .count(),
+        20
+    );
 }
 
 #[test]
@@ -93,14 +183,6 @@ fn only_the_pages_own_script_may_run() {
     let hash = page.split("sha256-").nth(1).unwrap();
     let hash = hash.split(['\'', '&']).next().unwrap();
     assert_eq!(bytes_of_base64(hash), Sha256::digest(script.as_bytes()).to_vec());
-}
-
-fn bytes_of_base64(text: &str) -> Vec<u8> {
-    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = text.trim_end_matches('=').chars().map(|digit| alphabet.find(digit).unwrap());
-    let bits: Vec<usize> = digits.flat_map(|digit| (0..6).rev().map(move |place| digit >> place & 1)).collect();
-    let bytes = bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | bit));
-    bytes.map(|byte| u8::try_from(byte).unwrap()).collect()
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn deny(by: Layer, outcome: &Outcome, layers: usize) -> Expectation {
 fn verdicts(world: &World, cases: &[Case]) -> Vec<(String, Verdict, String)> {
     let info = ScenarioInfo { name: "laws".to_owned(), title: "laws".to_owned(), suite: None };
     let planned = cases.iter().map(|case| PlannedCase { case: case.clone(), suite: None, support: false });
-    let plan = Plan { scenarios: vec![info], cases: planned.collect() };
+    let plan = Plan { scenarios: vec![info], cases: planned.collect(), ..Plan::default() };
     let records = judge_all(&plan, &mut Model::new(&Engine::compile(world)));
     records.into_iter().map(|record| (record.case.id.clone(), record.judgement.verdict, record.judgement.why)).collect()
 }
