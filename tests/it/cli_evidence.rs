@@ -67,7 +67,7 @@ fn a_bundle_is_made_once_and_every_change_to_it_is_named() {
     let shop = broken();
     shop.run(&["run"]);
     let told = shop.run(&["evidence", "bundle", "kept"]);
-    assert!(told.starts_with("exit 0\n--- stdout\nkept: ") && told.contains("cosign attest-blob"), "{told}");
+    assert!(told.starts_with("exit 0\n--- stdout\n./kept: ") && told.contains("cosign attest-blob"), "{told}");
     assert_eq!(shop.names("kept/cases"), ["API-01.json", "API-09.json"]);
     let told = shop.run(&["evidence", "verify", "kept"]);
     assert!(told.starts_with("exit 0\n--- stdout\nunaltered: 3 files"), "{told}");
