@@ -57,6 +57,13 @@ pub(super) fn history(args: &HistoryArgs, output: &mut Output<'_>) -> Result<Exi
 }
 
 /// Every run.json in a folder, and every other JSON file that is named after a run of airtight's (`run-….json`).
+/// Whether a file has the name under which runs are kept.
+fn is_record(name: &str) -> bool {
+    name.strip_prefix("run")
+        .and_then(|rest| rest.strip_suffix(".json"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     let failed = |source| CliError::Read { path: folder.to_owned(), source };
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -65,7 +72,7 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
         let name = entry.file_name().to_string_lossy().into_owned();
         if kind.is_dir() && depth < DEEPEST {
             collect(&path, depth + 1, files)?;
-        } else if kind.is_file() && (name == "run.json" || name.starts_with("run-") && name.ends_with(".json")) {
+        } else if kind.is_file() && is_record(&name) {
             files.push(path);
         }
     }

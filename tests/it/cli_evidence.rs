@@ -1,5 +1,4 @@
 //! `airtight evidence`, `airtight history`, waivers in files, and formats for others.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 

@@ -64,7 +64,7 @@ pub use kinds::{Reads, is_policy_of_others, kinds_read, reads};
 pub use load::{File, Loaded, Reading, load, load_files, load_manifests, manifests_of};
 pub use located::{Located, Unmodelled};
 pub use node::{Key, Node, NodeValue};
-pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest};
+pub use object::{Labels, Meta, Object, ObjectRef, RuleRef, decode_object, digest, hex};
 pub use read::printable;
 pub use render::Renderer;
 pub use resource::{Enforcer, KindInfo, Resource, Scope, decode_resource, kind_info, touches};

@@ -51,7 +51,7 @@ pub(super) fn yaml_stream(values: &[Value], format: &'static str) -> Result<Stri
         yaml::to_string(value).map(|text| text.trim_end().to_owned()).map_err(|why| ReportError::Render { format, why })
     });
     let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
-    Ok(texts.iter().map(|text| format!("---\n{text}\n")).collect())
+    Ok(texts.iter().flat_map(|text| ["---\n", text, "\n"]).collect())
 }
 
 #[cfg(test)]

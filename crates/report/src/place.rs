@@ -1,5 +1,6 @@
 //! Files as a repository names them: relative, with `/`, and nothing of the machine on which they were read.
 
+use airtight_model::path::Trace;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -22,7 +23,7 @@ impl Places {
     /// it.
     pub(super) fn of(record: &RunRecord) -> Self {
         let cases = record.cases.iter().map(|case| &*case.case.at.file);
-        let traces = record.cases.iter().filter_map(trace).flat_map(|trace| trace.checks());
+        let traces = record.cases.iter().filter_map(trace).flat_map(Trace::checks);
         let rules = traces.flat_map(|check| &check.decision.rules).map(|rule| &*rule.at.file);
         let policies = record.policies.iter().map(|policy| &*policy.rule.at.file);
         let findings = record.findings.iter().filter_map(|finding| finding.location.as_ref()).map(|at| &*at.file);

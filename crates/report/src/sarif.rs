@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use airtight_manifest::{Diagnostic, Location, RuleRef};
+use airtight_manifest::{Diagnostic, Location, RuleRef, hex};
 use airtight_matrix::run::{CaseRecord, ExitStatus, RunRecord};
 use airtight_matrix::scenario::Severity;
 use airtight_model::policy::Effect;
@@ -155,15 +155,15 @@ fn rule(record: &CaseRecord) -> Value {
     }))
 }
 
-fn result(record: &CaseRecord, cause: &Cause, index: usize, places: &Places) -> Value {
+fn result(record: &CaseRecord, shared: &Cause, index: usize, all: &Places) -> Value {
     let case = &record.case;
     let failed = Standing::of(record) == Standing::Failed;
     let kind = if failed { FailureKind::of(record).words() } else { "nobody can tell" };
-    let hint = if cause.hint.is_empty() { String::new() } else { format!(" ({})", cause.hint) };
+    let hint = if shared.hint.is_empty() { String::new() } else { format!(" ({})", shared.hint) };
     let message =
-        format!("{}: {kind}. {}. {}{hint}", one_line(&case.title), one_line(&record.judgement.why), cause.words);
-    let rule = deciding(record, cause);
-    let place = cause.place.as_ref().or(rule.map(|rule| &rule.at)).unwrap_or(&case.at);
+        format!("{}: {kind}. {}. {}{hint}", one_line(&case.title), one_line(&record.judgement.why), shared.words);
+    let rule = deciding(record, shared);
+    let place = shared.place.as_ref().or(rule.map(|rule| &rule.at)).unwrap_or(&case.at);
     let object = rule.map(|rule| json!([{"fullyQualifiedName": text(&named(rule)), "kind": "object"}]));
     lean(json!({
         "ruleId": one_line(&case.id),
@@ -172,11 +172,11 @@ fn result(record: &CaseRecord, cause: &Cause, index: usize, places: &Places) -> 
         "kind": if failed { "fail" } else { "open" },
         "level": if failed { level(case.severity) } else { "none" },
         "message": {"text": text(&message)},
-        "locations": [{"physicalLocation": physical(place, places), "logicalLocations": object}],
+        "locations": [{"physicalLocation": physical(place, all), "logicalLocations": object}],
         "relatedLocations": [{
             "id": 1,
             "message": {"text": "the case is written here"},
-            "physicalLocation": physical(&case.at, places),
+            "physicalLocation": physical(&case.at, all),
         }],
         "partialFingerprints": fingerprints(&case.id, kind, rule),
         "properties": {
@@ -189,7 +189,7 @@ fn result(record: &CaseRecord, cause: &Cause, index: usize, places: &Places) -> 
     }))
 }
 
-/// The rule at the place of the cause; else the one that ended the flow, or the last of those that let it through.
+/// The rule at the place of the shared; else the one that ended the flow, or the last of those that let it through.
 fn deciding<'r>(record: &'r CaseRecord, cause: &Cause) -> Option<&'r RuleRef> {
     let trace = trace(record)?;
     let rules =
@@ -215,7 +215,7 @@ fn named(rule: &RuleRef) -> String {
 /// What stays the same when lines move: the case, how it failed, and the rule by its object. GitHub counts the first only.
 fn fingerprints(id: &str, kind: &str, rule: Option<&RuleRef>) -> Value {
     let whole = format!("{id}\n{kind}\n{}", rule.map(named).unwrap_or_default());
-    let hash: String = Sha256::digest(whole.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(whole.as_bytes())[..8]);
     json!({"primaryLocationLineHash": format!("{hash}:1"), "airtightCase/v1": one_line(id)})
 }
 

@@ -40,7 +40,7 @@ fn trace(record: &CaseRecord) -> Option<&Trace> {
 
 /// The objects whose rules decided in a case.
 fn decided(record: &CaseRecord) -> impl Iterator<Item = String> {
-    let rules = trace(record).into_iter().flat_map(|trace| trace.checks()).flat_map(|check| &check.decision.rules);
+    let rules = trace(record).into_iter().flat_map(Trace::checks).flat_map(|check| &check.decision.rules);
     rules.map(|rule| rule.object.to_string())
 }
 

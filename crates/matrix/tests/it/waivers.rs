@@ -1,5 +1,4 @@
 //! Waivers in files of their own: what they turn a failure into, and what becomes of them.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 

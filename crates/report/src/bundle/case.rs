@@ -2,6 +2,7 @@
 
 use airtight_matrix::run::{CaseRecord, RunRecord};
 use airtight_matrix::scenario::{Catalogue, Strength};
+use airtight_model::path::Trace;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -87,7 +88,7 @@ fn how(run: &RunRecord, record: &CaseRecord) -> Value {
         let twin = run.cases.iter().find(|other| other.case.id == *id);
         json!({"id": id, "verdict": twin.map(|twin| Standing::of(twin).verdict())})
     });
-    let rules = trace(record).into_iter().flat_map(|trace| trace.checks()).flat_map(|check| {
+    let rules = trace(record).into_iter().flat_map(Trace::checks).flat_map(|check| {
         let (checkpoint, effect) = (check.checkpoint, check.decision.effect);
         check.decision.rules.iter().map(move |rule| json!({"checkpoint": checkpoint, "effect": effect, "rule": rule}))
     });

@@ -1,12 +1,13 @@
 //! What is made of the manifest's digest alone.
 
+use airtight_manifest::hex;
 use sha2::{Digest, Sha256};
 
 use super::MANIFEST;
 
 /// SHA-256 in hexadecimal digits.
 pub(super) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// The line that `sha256sum --check` reads.

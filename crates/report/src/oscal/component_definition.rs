@@ -100,7 +100,7 @@ fn implementations(record: &RunRecord, name: &str, layer: &Layer<'_>, controls: 
             cases.entry(control).or_default().push(&case.id);
         }
     }
-    let frameworks = controls.by_framework(cases.keys().copied());
+    let frameworks = Controls::by_framework(cases.keys().copied());
     let implementation = |(framework, ids): (&str, Vec<&str>)| {
         json!({
             "uuid": identity::lasting("implementation", &format!("{name}\n{framework}")),

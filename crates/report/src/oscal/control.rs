@@ -52,7 +52,7 @@ impl<'r> Controls<'r> {
     }
 
     /// Ids by framework, in the order of the ids.
-    pub(super) fn by_framework<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, Vec<&'a str>> {
+    pub(super) fn by_framework<'a>(ids: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, Vec<&'a str>> {
         let mut frameworks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for id in ids {
             frameworks.entry(id.split_once('/').map_or("", |(framework, _)| framework)).or_default().push(id);
@@ -62,8 +62,7 @@ impl<'r> Controls<'r> {
 
     /// `reviewed-controls`: a selection for each framework. At least one must stand there.
     pub(super) fn reviewed<'a>(&self, ids: impl IntoIterator<Item = &'a str>, none: &str) -> Value {
-        let selections: Vec<Value> = self
-            .by_framework(ids)
+        let selections: Vec<Value> = Self::by_framework(ids)
             .into_iter()
             .map(|(framework, ids)| {
                 let included: Vec<Value> = ids.iter().map(|id| json!({"control-id": control_id(id)})).collect();
@@ -94,7 +93,7 @@ impl<'r> Controls<'r> {
 
     /// What says where each framework is from.
     pub(super) fn resources<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
-        self.by_framework(ids).into_keys().map(|name| self.framework_resource(name)).collect()
+        Self::by_framework(ids).into_keys().map(|name| self.framework_resource(name)).collect()
     }
 
     fn framework_resource(&self, name: &str) -> Value {

@@ -1,5 +1,6 @@
 //! Assessment Results.
 
+use airtight_model::path::Trace;
 use std::collections::BTreeMap;
 
 use airtight_matrix::judge::Verdict;
@@ -188,7 +189,7 @@ fn observation_props(record: &CaseRecord) -> Vec<Value> {
 
 /// The rules that decided, with their places.
 fn decided(record: &CaseRecord) -> String {
-    let rules = trace(record).into_iter().flat_map(|trace| trace.checks()).flat_map(|check| &check.decision.rules);
+    let rules = trace(record).into_iter().flat_map(Trace::checks).flat_map(|check| &check.decision.rules);
     let mut rules: Vec<String> = rules.map(ToString::to_string).collect();
     rules.dedup();
     if rules.is_empty() { "no rule decided".to_owned() } else { format!("decided by {}", rules.join(", ")) }

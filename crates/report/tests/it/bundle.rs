@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::fixture;
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    airtight_manifest::hex(&Sha256::digest(bytes))
 }
 
 fn raw() -> BTreeMap<String, Vec<u8>> {
