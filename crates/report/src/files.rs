@@ -27,7 +27,7 @@ pub fn write(folder: &Path, record: &RunRecord, formats: &[Format]) -> Result<Ve
 /// The same, as a reader wants it.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn write_with(
     folder: &Path,
     record: &RunRecord,

@@ -50,7 +50,7 @@ pub(super) fn cni_checks(dial: Dial<'_, '_>, to: &Peer<'_>, wire: Wire) -> Vec<C
     let mut checks: Vec<Check> = pods.filter_map(|pod| doubt(world, pod)).collect();
     if from.pod.is_some_and(|pod| !pod.host_network) {
         let decision = policies.cni.egress(world, &hop);
-        let decision = policies.cni.by_another_name(world, &hop, &decision).unwrap_or(decision);
+        let decision = policies.cni.aware_of_other_names(world, &hop, decision);
         let decision = suggested(policies, &hop, Direction::Egress, decision);
         checks.push(check(Checkpoint::CniEgress, decision));
     }

@@ -5,6 +5,11 @@
 //! identity of an address has a label for each selector that a name of it matches), so that a connection to a name which
 //! no rule allows gets through where another name of its address was looked up.
 
+use std::net::IpAddr;
+
+use airtight_manifest::RuleRef;
+use airtight_manifest::cilium::Direction;
+
 use super::CniPolicy;
 use super::entry::{PeerMatch, Peers};
 use super::hop::CniHop;
@@ -12,9 +17,31 @@ use crate::policy::{Decision, Effect, Reason};
 use crate::world::{Endpoint, PodId, World};
 
 impl CniPolicy {
-    /// The decision of the source's side where the address may have been learned by another name; none if none of its
-    /// other names would be let through.
-    pub(crate) fn by_another_name(&self, world: &World, hop: &CniHop<'_>, denied: &Decision) -> Option<Decision> {
+    /// The decision of the source's side about a name where its address may have been learned by another one. A flow to the
+    /// bare address looks nothing up, and nothing is learned for it; what it says names the name that would change that.
+    pub(crate) fn aware_of_other_names(&self, world: &World, hop: &CniHop<'_>, decision: Decision) -> Decision {
+        let Some((address, name, rules)) = self.other_name(world, hop, &decision) else { return decision };
+        if hop.resolved.is_none() {
+            let detail = format!(
+                "{}; as long as somebody's lookup of {name} counts, Cilium lets its address through",
+                decision.detail
+            );
+            return Decision { detail, ..decision };
+        }
+        let detail = format!(
+            "{address} is the address of {name} as well, which toFQDNs lets through: Cilium lets the connection through \
+             where that name was looked up before"
+        );
+        Decision::unknown(rules, detail)
+    }
+
+    /// Another name of the destination's address that a rule lets through, once it was looked up.
+    fn other_name<'w>(
+        &self,
+        world: &'w World,
+        hop: &CniHop<'_>,
+        denied: &Decision,
+    ) -> Option<(IpAddr, &'w str, Vec<RuleRef>)> {
         let (Endpoint::Host(_, address) | Endpoint::Address(address)) = hop.destination else { return None };
         if denied.reason != Reason::DefaultDeny || !self.has_names() {
             return None;
@@ -23,13 +50,9 @@ impl CniPolicy {
         let others = hosts.flat_map(|host| &host.names).filter(|name| Some(&***name) != hop.resolved);
         others.map(|name| &**name).find_map(|name| {
             let learned = CniHop { resolved: Some(name), ..hop.clone() };
-            let decision = self.decided(world, &learned, airtight_manifest::cilium::Direction::Egress);
+            let decision = self.decided(world, &learned, Direction::Egress);
             let open = decision.effect != Effect::Deny && self.somebody_looks_up(world, hop.source, name);
-            let detail = format!(
-                "{address} is the address of {name} as well, which toFQDNs lets through: Cilium lets the connection \
-                 through where that name was looked up before"
-            );
-            open.then(|| Decision::unknown(decision.rules, detail))
+            open.then_some((address, name, decision.rules))
         })
     }
 
