@@ -63,6 +63,10 @@ fn pod_spec(refusals: &mut Refusals<'_>, path: &Path, spec: &PodSpec) {
     refusals.one_of(spec.restart_policy.as_deref(), RESTARTS, &path.field("restartPolicy"));
     let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
     refusals.one_of(spec.dns_policy.as_deref(), &dns, &path.field("dnsPolicy"));
+    let servers = spec.dns_config.iter().flat_map(|config| config.nameservers.iter().flatten()).count();
+    let asks_somebody = spec.dns_policy.as_deref() != Some("None") || servers > 0;
+    let message = "at least one is needed where `dnsPolicy` is None";
+    refusals.unless(asks_somebody, &path.field("dnsConfig").field("nameservers"), message);
     for (field, text) in [("serviceAccountName", &spec.service_account_name), ("nodeName", &spec.node_name)] {
         let fits = text.as_deref().is_none_or(|text| text.is_empty() || is_subdomain(text));
         refusals.unless(fits, &path.field(field), "a DNS name in lower case is expected");

@@ -23,6 +23,13 @@ pub(super) fn check(refusals: &mut Refusals<'_>, spec: &ServiceSpec) {
     refusals.one_of(spec.session_affinity.as_deref(), &["ClientIP", "None"], &path.field("sessionAffinity"));
     addresses(refusals, &path, spec, kind);
     service_traffic::check(refusals, &path, spec, kind);
+    let balanced = kind == "LoadBalancer";
+    let message = "may only be used when `type` is LoadBalancer";
+    refusals.unless(balanced || spec.load_balancer_class.is_none(), &path.field("loadBalancerClass"), message);
+    let local = balanced && spec.external_traffic_policy.as_deref() == Some("Local");
+    let checked = spec.health_check_node_port.is_some_and(|port| port != 0);
+    let message = "may only be set when `type` is LoadBalancer and `externalTrafficPolicy` is Local";
+    refusals.unless(local || !checked, &path.field("healthCheckNodePort"), message);
     for (key, value) in spec.selector.iter().flatten() {
         let fits = is_label_key(key) && is_label_value(value);
         refusals.unless(

@@ -1,10 +1,13 @@
 //! Workloads: their selectors, templates and counts (Kubernetes `pkg/apis/apps/validation/validation.go`,
 //! `pkg/apis/batch/validation/validation.go`).
 
-use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
+use k8s_openapi::api::apps::v1::{
+    DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, RollingUpdateDaemonSet, StatefulSetSpec,
+};
 use k8s_openapi::api::batch::v1::{CronJobSpec, JobSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::fields::{Path, Refusals};
 use super::formats::label_selector;
@@ -51,6 +54,23 @@ pub(super) fn daemon_set(refusals: &mut Refusals<'_>, spec: &DaemonSetSpec) {
         refusals,
         &[("minReadySeconds", spec.min_ready_seconds), ("revisionHistoryLimit", spec.revision_history_limit)],
     );
+    if let Some(rolling) = spec.update_strategy.as_ref().and_then(|strategy| strategy.rolling_update.as_ref()) {
+        rolling_update(refusals, rolling);
+    }
+}
+
+/// Either pods go before others come, or others come first (Kubernetes `pkg/apis/apps/validation/validation.go`,
+/// `ValidateRollingUpdateDaemonSet`, after the defaults of `pkg/apis/apps/v1/defaults.go`).
+fn rolling_update(refusals: &mut Refusals<'_>, rolling: &RollingUpdateDaemonSet) {
+    let path = Path::of(&["spec", "updateStrategy", "rollingUpdate"]);
+    let none = |amount: &IntOrString| match amount {
+        IntOrString::Int(number) => *number == 0,
+        IntOrString::String(text) => text.trim_end_matches('%').parse() == Ok(0),
+    };
+    let goes = !rolling.max_unavailable.as_ref().is_some_and(none);
+    let comes = !rolling.max_surge.as_ref().is_none_or(none);
+    refusals.unless(goes || comes, &path.field("maxUnavailable"), "cannot be 0 when `maxSurge` is 0");
+    refusals.unless(!goes || !comes, &path.field("maxSurge"), "may not be set when `maxUnavailable` is not 0");
 }
 
 pub(super) fn job(refusals: &mut Refusals<'_>, spec: &JobSpec) {
