@@ -48,7 +48,9 @@ pub(super) fn json(value: &Value, format: &'static str) -> Result<String, Report
 /// [`ReportError::Render`]; no document is known for which it happens.
 pub(super) fn yaml_stream(values: &[Value], format: &'static str) -> Result<String, ReportError> {
     let texts = values.iter().map(|value| {
-        yaml::to_string(value).map(|text| text.trim_end().to_owned()).map_err(|why| ReportError::Render { format, why })
+        yaml::to_quoted_string(value)
+            .map(|text| text.trim_end().to_owned())
+            .map_err(|why| ReportError::Render { format, why })
     });
     let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
     Ok(texts.iter().flat_map(|text| ["---\n", text, "\n"]).collect())
