@@ -110,17 +110,6 @@ pub fn to_string<T: serde::Serialize>(value: &T) -> Result<String, String> {
     serde_saphyr::to_string(&json).map_err(|error| error.to_string())
 }
 
-/// The same with every text in quotes and on one line, so that whatever a text begins with or holds, each reader takes it
-/// for that text.
-///
-/// # Errors
-/// Those of [`to_string`].
-pub fn to_quoted_string<T: serde::Serialize>(value: &T) -> Result<String, String> {
-    let json = serde_json::to_value(value).map_err(|error| error.to_string())?;
-    let options = serde_saphyr::ser_options! { quote_all: true, prefer_block_scalars: false };
-    serde_saphyr::to_string_with_options(&json, options).map_err(|error| error.to_string())
-}
-
 fn end_of(text: &str) -> Position {
     let line = text.matches('\n').count() + 1;
     let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -13,9 +13,12 @@ use super::document::{lean, yaml_stream};
 use super::error::ReportError;
 use super::moment::Moments;
 use super::standing::Standing;
-use super::text::one_line;
+use super::text::{clip, one_line};
 use super::trouble::untold;
 use super::wording::headline;
+
+/// How long the name of a component may be.
+const LONGEST_KEY: usize = 200;
 
 const FORMAT: &str = "ConformanceReport";
 
@@ -32,8 +35,12 @@ pub fn render(record: &RunRecord) -> Result<String, ReportError> {
         }
     }
     let profiles: Vec<Value> = names.into_iter().map(|name| profile(record, name)).collect();
-    let versions =
-        record.stack.versions.iter().map(|(name, version)| (one_line(name), Value::String(one_line(version))));
+    // YAML takes no key of more than 1,024 characters.
+    let versions = record
+        .stack
+        .versions
+        .iter()
+        .map(|(name, version)| (clip(&one_line(name), LONGEST_KEY).into_owned(), Value::String(one_line(version))));
     let gateway_api = record.stack.versions.iter().find(|(name, _)| name == "Gateway API").map(|(_, version)| version);
     let troubles: Vec<String> =
         untold(record).iter().map(|trouble| format!("{}: {}", trouble.name, trouble.message)).collect();

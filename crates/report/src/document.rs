@@ -1,6 +1,5 @@
 //! Documents of other formats, built as JSON.
 
-use airtight_manifest::yaml;
 use serde_json::Value;
 
 use super::error::ReportError;
@@ -42,18 +41,14 @@ pub(super) fn json(value: &Value, format: &'static str) -> Result<String, Report
     Ok(text)
 }
 
-/// A stream of YAML documents, as `kubectl apply` takes it.
+/// A stream of YAML documents, as `kubectl apply` takes it, each in the form of JSON, which YAML contains: of texts that
+/// somebody else chose, the serializer for YAML's own forms writes some that no reader takes back.
 ///
 /// # Errors
 /// [`ReportError::Render`]; no document is known for which it happens.
 pub(super) fn yaml_stream(values: &[Value], format: &'static str) -> Result<String, ReportError> {
-    let texts = values.iter().map(|value| {
-        yaml::to_quoted_string(value)
-            .map(|text| text.trim_end().to_owned())
-            .map_err(|why| ReportError::Render { format, why })
-    });
-    let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
-    Ok(texts.iter().flat_map(|text| ["---\n", text, "\n"]).collect())
+    let texts: Vec<String> = values.iter().map(|value| json(value, format)).collect::<Result<_, _>>()?;
+    Ok(texts.iter().flat_map(|text| ["---\n", text]).collect())
 }
 
 #[cfg(test)]
