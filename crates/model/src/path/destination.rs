@@ -28,21 +28,10 @@ pub(super) fn steps<'w>(
             let service = world.service(namespace, name);
             let service = service.ok_or_else(|| FlowError::UnknownService(namespace.clone(), name.clone()))?;
             let host = service_host(namespace, name);
-            if service.external_name.is_some() {
-                let targets = names::targets(world, &from, &host, flow.port).into_iter();
-                return Ok(targets.map(|to| by_name(policies, from.clone(), &host, to, connection)).collect());
-            }
-            return Ok(vec![by_name(policies, from, &host, DialTarget::Service(service, port), connection)]);
+            let targets = names::of_service(world, &from, service, flow.port).into_iter();
+            return Ok(targets.map(|to| by_name(policies, from.clone(), &host, to, connection)).collect());
         }
-        Destination::Host(name) => {
-            if let Some(address) = names::alias_of(&from, name) {
-                DialTarget::at(world, address, flow.port)
-            } else {
-                let name = names::looked_up(world, &from, name);
-                let targets = names::targets(world, &from, &name, flow.port).into_iter();
-                return Ok(targets.map(|to| by_name(policies, from.clone(), &name, to, connection)).collect());
-            }
-        }
+        Destination::Host(name) => return Ok(to_host(policies, &from, name, flow.port, connection)),
         Destination::Name(name) => {
             let name = names::looked_up(world, &from, name);
             return Ok(vec![Step::Ends(bare_lookup(policies, &from, &name, connection))]);
@@ -61,6 +50,23 @@ pub(super) fn steps<'w>(
         Destination::Object(_) => return Err(FlowError::NotAnAttempt(flow.from.to_string(), flow.to.to_string())),
     };
     Ok(vec![Leg::first(from, to, connection)])
+}
+
+/// What `from` does to reach a host by the name that somebody typed.
+pub(super) fn to_host<'w>(
+    policies: &Policies<'w>,
+    from: &Peer<'w>,
+    name: &str,
+    port: Option<u16>,
+    connection: &Connection,
+) -> Vec<Step<'w>> {
+    let world = policies.world;
+    if let Some(address) = names::written_down(from, name) {
+        return vec![Leg::first(from.clone(), DialTarget::at(world, address, port), connection)];
+    }
+    let name = names::looked_up(world, from, name);
+    let targets = names::targets(world, from, &name, port).into_iter();
+    targets.map(|to| by_name(policies, from.clone(), &name, to, connection)).collect()
 }
 
 /// The lookup of a name, and on to what it stands for.

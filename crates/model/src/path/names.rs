@@ -8,7 +8,8 @@ use super::service_entry::service_entries_named;
 use super::target::{DialTarget, host_named};
 use crate::policy::waypoint::dns_captured;
 use crate::world::{
-    GatewayKey, NodeId, Pod, Protocol, Proxy, Resolver, Role, Service, World, is_service_host, service_of_host,
+    GatewayKey, NodeId, Pod, Protocol, Proxy, Resolver, Role, Service, World, is_service_host, service_host,
+    service_of_host,
 };
 
 /// The pods of a workload, or the pod of this name; there is at least one.
@@ -57,8 +58,8 @@ pub(super) fn search_list(namespace: &str) -> impl Iterator<Item = String> + use
     [format!("{namespace}.svc.cluster.local"), "svc.cluster.local".to_owned(), "cluster.local".to_owned()].into_iter()
 }
 
-/// The address of a name that a pod has written down for itself.
-pub(super) fn alias_of(from: &Peer<'_>, name: &str) -> Option<IpAddr> {
+/// The address of a name that a pod has written down for itself (`hostAliases`), which it then looks up nowhere.
+pub(super) fn written_down(from: &Peer<'_>, name: &str) -> Option<IpAddr> {
     let mut aliases = from.pod?.host_aliases.iter();
     aliases.find(|(own, _)| own.eq_ignore_ascii_case(name.trim_end_matches('.'))).map(|(_, address)| *address)
 }
@@ -119,12 +120,25 @@ pub(super) fn targets<'w>(world: &'w World, from: &Peer<'w>, name: &str, port: O
     }
 }
 
+/// What a Service's name leads to: the Service, or whatever its name stands for.
+pub(super) fn of_service<'w>(
+    world: &'w World,
+    from: &Peer<'w>,
+    service: &'w Service,
+    port: Option<u16>,
+) -> Vec<DialTarget<'w>> {
+    if service.external_name.is_none() {
+        return vec![DialTarget::Service(service, port.unwrap_or_default())];
+    }
+    targets(world, from, &service_host(&service.namespace, &service.name), port)
+}
+
 /// What the resolver's answer for a name stands for.
 #[derive(Debug)]
 pub(super) enum Resolved<'w> {
     /// A Service with addresses of its own, or of its pods.
     Service(&'w Service),
-    /// A pod that a headless Service gives a name.
+    /// A pod that a Service gives a name.
     Pod(&'w Pod),
     /// Whatever the world outside calls so.
     Outside(String),

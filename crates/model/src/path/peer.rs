@@ -29,15 +29,13 @@ impl<'w> Peer<'w> {
         }
     }
 
-    /// A pod wherever the scheduler may put it: one in its host's network is to others the node that it runs on, and
-    /// where nobody says which, it may be any that is no control plane.
-    pub(super) fn wherever(world: &'w World, pod: &'w Pod) -> Vec<Self> {
-        if !pod.host_network || pod.is_placed {
-            return vec![Self::pod(pod)];
-        }
+    /// Where a pod runs, or may run if that makes a difference: one in its host's network is to others the node that it runs
+    /// on, and where nobody says which, the scheduler may pick any that is no control plane.
+    pub(super) fn homes(world: &'w World, pod: &'w Pod) -> impl Iterator<Item = NodeId> + use<'w> {
+        let anywhere = pod.host_network && !pod.is_placed;
         let others = (0..).map(NodeId).zip(world.nodes.iter());
-        let others = others.filter(|(id, node)| *id != pod.node && !node.control_plane);
-        std::iter::once(Self::pod(pod)).chain(others.map(|(id, _)| Self::on(world, pod, id))).collect()
+        let others = others.filter(move |(id, node)| anywhere && *id != pod.node && !node.control_plane);
+        std::iter::once(pod.node).chain(others.map(|(id, _)| id))
     }
 
     /// A pod in its host's network, on this node.

@@ -12,7 +12,7 @@ pub(super) fn senders<'w>(world: &'w World, flow: &Flow) -> Result<Vec<Peer<'w>>
     match &flow.from {
         Source::Workload(namespace, name) => {
             let pods = distinct(names::workload(world, namespace, name)?);
-            Ok(pods.flat_map(|pod| Peer::wherever(world, pod)).collect())
+            Ok(pods.flat_map(|pod| Peer::homes(world, pod).map(move |home| Peer::on(world, pod, home))).collect())
         }
         Source::Outside => Ok(vec![Peer::outside(world)]),
         Source::Node(name) => Ok(vec![Peer::node(world, names::node(world, name)?)]),

@@ -20,7 +20,7 @@ pub(super) struct Sorted {
     pub(super) objects: Objects,
     pub(super) services: Vec<Object<kubernetes::Service>>,
     pub(super) slices: Vec<Object<kubernetes::EndpointSlice>>,
-    /// Addresses by which Services are published, in the order of these.
+    /// Addresses by which Services are published.
     published: HashMap<Arc<ObjectRef>, Vec<PublishedAddress>>,
 }
 

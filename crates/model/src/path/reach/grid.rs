@@ -252,7 +252,7 @@ impl Grid {
             Who::Class(from) => self.class(from).pods.iter().map(|id| world.pod(*id)).find_map(|one| {
                 let mut others = ends().filter(|other| other.id != one.id);
                 others.find_map(|other| {
-                    let home = homes(world, one).find(|home| fits(*home, other.node))?;
+                    let home = Peer::homes(world, one).find(|home| fits(*home, other.node))?;
                     Some((Peer::on(world, one, home), other))
                 })
             }),
@@ -272,13 +272,6 @@ impl Grid {
     }
 }
 
-/// Where a pod runs, or may run: one in its host's network whose node nobody says is wherever that makes a difference.
-pub(super) fn homes<'w>(world: &'w World, pod: &'w Pod) -> impl Iterator<Item = NodeId> + use<'w> {
-    let anywhere = pod.host_network && !pod.is_placed;
-    let others = nodes(world, false).filter(move |node| anywhere && *node != pod.node);
-    std::iter::once(pod.node).chain(others)
-}
-
 fn with_nearness(name: String, near: Option<Nearness>) -> String {
     match near {
         None => name,
@@ -287,7 +280,7 @@ fn with_nearness(name: String, near: Option<Nearness>) -> String {
     }
 }
 
-pub(super) fn nodes(world: &World, control_plane: bool) -> impl Iterator<Item = NodeId> + use<'_> {
+pub(super) fn nodes(world: &World, control_plane: bool) -> impl Iterator<Item = NodeId> {
     (0_u32..)
         .zip(world.nodes.iter())
         .filter(move |(_, node)| node.control_plane == control_plane)

@@ -6,11 +6,11 @@ use super::basis::BasisId;
 use super::cells::Cells;
 use super::class::ClassId;
 use super::doubts::unmodelled;
-use super::grid::{Grid, GridTarget, Nearness, Place, Who, homes, host_name, nodes};
+use super::grid::{Grid, GridTarget, Nearness, Place, Who, host_name, nodes};
 use super::verdict::CellVerdict;
 use crate::path::branch::{Branch, to_others};
 use crate::path::connection::{Connection, Relay};
-use crate::path::destination::by_name;
+use crate::path::destination::{by_name, to_host};
 use crate::path::doubt::doubt_about;
 use crate::path::names::{self, Resolved};
 use crate::path::peer::Peer;
@@ -119,7 +119,8 @@ impl<'w> Traveller<'_, 'w> {
         let sources: Vec<(NodeId, Peer<'w>)> = match self.grid.rows[row].who {
             Who::Class(class) => {
                 let pods = self.grid.class(class).pods.iter().map(|id| world.pod(*id));
-                pods.flat_map(|pod| homes(world, pod).map(move |home| (home, Peer::on(world, pod, home)))).collect()
+                pods.flat_map(|pod| Peer::homes(world, pod).map(move |home| (home, Peer::on(world, pod, home))))
+                    .collect()
             }
             Who::Node { control_plane } => {
                 nodes(world, control_plane).map(|node| (node, Peer::node(world, node))).collect()
@@ -141,11 +142,8 @@ impl<'w> Traveller<'_, 'w> {
     fn to_service(&self, from: &Peer<'w>, service: &'w Service, aim: &GridTarget) -> (CellVerdict, Vec<Branch>) {
         let name = service_host(&service.namespace, &service.name);
         let send = |connection: &Connection| {
-            if service.external_name.is_some() {
-                let targets = names::targets(self.policies.world, from, &name, Some(aim.port)).into_iter();
-                return self.judged(targets.flat_map(|to| self.look_up(from, &name, to, connection)).collect());
-            }
-            self.judged(self.look_up(from, &name, DialTarget::Service(service, aim.port), connection))
+            let targets = names::of_service(self.policies.world, from, service, Some(aim.port)).into_iter();
+            self.judged(targets.flat_map(|to| self.look_up(from, &name, to, connection)).collect())
         };
         let (verdict, branches) = send(&bare(aim.protocol));
         if aim.protocol != Protocol::Tcp || !judged_by_waypoint(&branches) {
@@ -209,8 +207,8 @@ impl<'w> Traveller<'_, 'w> {
                 .map(|address| self.walk.dial(from, &DialTarget::at(world, *address, Some(port)), connection));
             return self.judged(branches.unwrap_or_default());
         }
-        let targets = names::targets(world, from, &name, Some(port)).into_iter();
-        self.judged(targets.flat_map(|target| self.look_up(from, &name, target, &connection)).collect())
+        let steps = to_host(self.policies, from, &name, Some(port), &connection).into_iter();
+        self.judged(steps.flat_map(|step| self.walk.from(step)).collect())
     }
 
     /// Users come to what pods listen on in their nodes' network, and to ports of nodes that lead to pods.

@@ -10,13 +10,13 @@ use crate::world::{Endpoint, Enrolment, Pod, Protocol, Role, World};
 
 /// What becomes of a dial to this pod.
 pub(super) fn steps<'w>(dial: Dial<'_, 'w>, pod: &'w Pod, port: Option<u16>, hbone: bool) -> Vec<Step<'w>> {
-    let to = Peer::pod(pod);
     let wire = match (hbone, port) {
         (true, Some(inner)) => Wire::Hbone { inner },
         _ => dial.plain(port),
     };
     let rewritten = rewritten(dial.world(), dial.from, pod);
     let dial = dial.seen_from(rewritten.as_ref().unwrap_or(dial.from));
+    let to = Peer::pod(pod);
     let protocol = dial.connection.protocol;
     let mut checks = cni_checks(dial, &to, wire);
     checks.extend(ztunnel_check(dial, pod, wire, port));

@@ -121,7 +121,7 @@ impl CniPolicy {
             || peer.name.is_some_and(named)
     }
 
-    fn names(&self) -> impl Iterator<Item = &NamePattern> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &NamePattern> {
         self.entries.iter().flat_map(|entry| match &entry.peers {
             Peers::Nobody | Peers::Everyone => Vec::new(),
             Peers::Any(list) => list.iter().filter_map(PeerMatch::name).collect(),

@@ -11,7 +11,6 @@ use airtight_manifest::RuleRef;
 use airtight_manifest::cilium::Direction;
 
 use super::CniPolicy;
-use super::entry::{PeerMatch, Peers};
 use super::hop::CniHop;
 use crate::policy::{Decision, Effect, Reason};
 use crate::world::{Endpoint, PodId, World};
@@ -43,7 +42,7 @@ impl CniPolicy {
         denied: &Decision,
     ) -> Option<(IpAddr, &'w str, Vec<RuleRef>)> {
         let (Endpoint::Host(_, address) | Endpoint::Address(address)) = hop.destination else { return None };
-        if denied.reason != Reason::DefaultDeny || !self.has_names() {
+        if denied.reason != Reason::DefaultDeny || self.names().next().is_none() {
             return None;
         }
         let hosts = world.hosts.iter().filter(|host| host.addresses.contains(&address));
@@ -60,13 +59,5 @@ impl CniPolicy {
     fn somebody_looks_up(&self, world: &World, source: Endpoint, name: &str) -> bool {
         let learns = |asking| self.dns(world, asking, name).reason == Reason::NameAllowed;
         learns(source) || (0..).map(PodId).take(world.pods.len()).any(|id| learns(Endpoint::Pod(id)))
-    }
-
-    fn has_names(&self) -> bool {
-        let by_name = |peers: &Peers| match peers {
-            Peers::Nobody | Peers::Everyone => false,
-            Peers::Any(list) => list.iter().any(|peer| matches!(peer, PeerMatch::Name(_))),
-        };
-        self.entries.iter().any(|entry| by_name(&entry.peers))
     }
 }
