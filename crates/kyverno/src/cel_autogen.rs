@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use airtight_manifest::kyverno::{Autogen, MatchConstraints, MutatingPolicy, NamedRule, ValidatingPolicy};
-use airtight_manifest::{Located, Object};
+use airtight_manifest::{Located, Object, re2};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use regex::Regex;
 
@@ -22,9 +22,9 @@ const CONTROLLERS: &[(&str, &str)] = &[
     ("batch", "jobs"),
 ];
 
-static SPEC: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b(object|oldObject|Object)\.spec").ok());
+static SPEC: LazyLock<Option<Regex>> = LazyLock::new(|| re2::search(r"\b(object|oldObject|Object)\.spec").ok());
 static LABELS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\b(object|oldObject|Object)\.metadata\.(labels|annotations)").ok());
+    LazyLock::new(|| re2::search(r"\b(object|oldObject|Object)\.metadata\.(labels|annotations)").ok());
 
 /// A ValidatingPolicy and what is made of it.
 pub(super) fn validating(policy: &Object<ValidatingPolicy>, behaviour: Behaviour) -> Vec<Object<ValidatingPolicy>> {

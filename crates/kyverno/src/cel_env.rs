@@ -1,6 +1,7 @@
 //! Functions of CEL beyond the standard: those of Kubernetes and of Kyverno that need no cluster
 //! (Kubernetes `k8s.io/apiserver/pkg/cel/library`, cel-go `ext`, Kyverno `pkg/cel/libs/image`).
 
+use airtight_manifest::re2;
 use cel::common::types::{CelOptional, DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE, Type};
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
@@ -193,7 +194,7 @@ fn text(args: &[Value], index: usize) -> &str {
 }
 
 fn regex(args: &[Value]) -> Result<Regex, String> {
-    Regex::new(text(args, 1)).map_err(|error| error.to_string())
+    re2::search(text(args, 1)).map_err(|error| error.to_string())
 }
 
 struct EscapeKey;

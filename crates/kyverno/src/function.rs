@@ -1,6 +1,6 @@
 //! Functions of JMESPath: the standard ones and Kyverno's own (Kyverno `pkg/engine/jmespath/functions.go`).
 
-use airtight_manifest::yaml;
+use airtight_manifest::{re2, yaml};
 use jmespath::ast::Ast;
 use regex::Regex;
 use semver::Version;
@@ -199,7 +199,7 @@ fn scalar_text(name: &str, values: &[Value], index: usize) -> Result<String, Fau
 }
 
 fn regex(pattern: &str) -> Result<Regex, Fault> {
-    Regex::new(pattern).map_err(|error| Fault::error(error.to_string()))
+    re2::search(pattern).map_err(|error| Fault::error(error.to_string()))
 }
 
 fn type_name(value: &Value) -> &'static str {

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use airtight_manifest::re2;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
@@ -15,7 +16,7 @@ const DEFAULT_REGISTRY: &str = "docker.io";
 static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$").ok()
 });
-static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\w[\w.-]{0,127}$").ok());
+static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| re2::search(r"^\w[\w.-]{0,127}$").ok());
 static DIGEST: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$").ok());
 

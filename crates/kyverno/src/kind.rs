@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use airtight_manifest::{Scope, kind_info};
+use airtight_manifest::{Scope, kind_info, re2};
 use regex::Regex;
 
 use super::wildcard;
 
-static VERSION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(v\d+((alpha|beta)\d+)?|\*)$").ok());
+static VERSION: LazyLock<Option<Regex>> = LazyLock::new(|| re2::search(r"^(v\d+((alpha|beta)\d+)?|\*)$").ok());
 
 /// Cluster-scoped kinds that have no typed form here.
 const CLUSTER_SCOPED: &[&str] = &[

@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
+use airtight_manifest::re2;
 use regex::Regex;
 use serde_json::Value;
 
 use super::{quantity, wildcard};
 
 const END: &str = r"([-|\+]?\d+(?:\.\d+)?[A-Za-z]*)";
-static IN_RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("^{END}-{END}$")).ok());
-static NOT_IN_RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("^{END}!-{END}$")).ok());
+static IN_RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| re2::search(&format!("^{END}-{END}$")).ok());
+static NOT_IN_RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| re2::search(&format!("^{END}!-{END}$")).ok());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {

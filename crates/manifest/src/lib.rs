@@ -47,6 +47,7 @@ pub mod network;
 mod node;
 mod object;
 mod placeholder;
+pub mod re2;
 mod read;
 mod render;
 mod resource;

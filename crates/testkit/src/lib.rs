@@ -11,6 +11,8 @@ pub mod cases;
 pub mod generated;
 #[cfg(feature = "generators")]
 pub mod network;
+#[cfg(feature = "generators")]
+pub mod random;
 pub mod refusals;
 pub mod repository;
 #[cfg(feature = "scripted-cluster")]

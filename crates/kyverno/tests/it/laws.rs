@@ -98,7 +98,7 @@ fn overlay() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(airtight_testkit::random::cases(128))]
 
     #[test]
     fn a_policy_that_does_not_select_an_object_does_nothing(object in object(), filter in filter(), overlay in overlay()) {

@@ -299,7 +299,7 @@ fn any_round() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(airtight_testkit::random::cases(256))]
 
     #[test]
     fn the_order_of_records_has_no_bearing(index in any_round(), seed in any::<u64>()) {

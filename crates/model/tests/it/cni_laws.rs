@@ -190,7 +190,7 @@ fn oracle(policies: &[Policy], peer: &str, port: u16, egress: bool) -> Effect {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(airtight_testkit::random::cases(64))]
 
     #[test]
     fn the_engine_agrees_with_a_linear_scan(policies in policies(), version in prop::sample::select(vec!["1.17.5", "1.19.4", "1.20.0"])) {

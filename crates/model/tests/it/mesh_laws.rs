@@ -188,7 +188,7 @@ fn policies(written: &[Written]) -> Vec<Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(airtight_testkit::random::cases(96))]
 
     #[test]
     fn the_order_of_policies_and_rules_is_irrelevant(written in written()) {

@@ -357,7 +357,7 @@ mod small_worlds {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+        #![proptest_config(airtight_testkit::random::cases(24))]
 
         #[test]
         fn agree(text in manifests(), latest in any::<bool>()) {

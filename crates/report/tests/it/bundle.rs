@@ -118,20 +118,18 @@ fn seals_are_made_of_the_manifest() {
 
 #[test]
 fn whatever_is_changed_added_or_removed_is_named() {
-    for name in files().keys() {
-        let folder = bundle();
-        let file = folder.path().join("bundle").join(name);
-        let mut content = fs::read(&file).unwrap();
-        content.push(b' ');
-        fs::write(&file, &content).unwrap();
+    let folder = bundle();
+    for (name, content) in files() {
+        let file = folder.path().join("bundle").join(&name);
+        fs::write(&file, [content.as_slice(), b" "].concat()).unwrap();
         let found = altered(folder.path());
         assert!(found.contains(&format!("changed: {name}")), "{name}: {found:?}");
         if name != MANIFEST {
             fs::remove_file(&file).unwrap();
             assert!(altered(folder.path()).contains(&format!("removed: {name}")), "{name}");
         }
+        fs::write(&file, content).unwrap();
     }
-    let folder = bundle();
     fs::write(folder.path().join("bundle/cases/NEW.json"), "{}").unwrap();
     assert_eq!(altered(folder.path()), ["added: cases/NEW.json"]);
 }

@@ -120,7 +120,7 @@ fn the_hand_made_run_holds_every_kind_of_case() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(airtight_testkit::random::cases(24))]
 
     #[test]
     fn any_run_is_told_alike(record in generate::record()) {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use airtight_matrix::run::RunRecord;
 use airtight_report::{Format, Options, OscalVersion, render_with};
+use airtight_testkit::random;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ fn assert_all_valid(validator: &Validator, format: Format, oscal: OscalVersion) 
         assert_valid(validator, &value, &format!("{format:?}"));
     };
     records().iter().for_each(holds);
-    proptest!(ProptestConfig::with_cases(24), |(record in generate::record())| holds(&record));
+    proptest!(random::cases(12), |(record in generate::record())| holds(&record));
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn policy_reports_are_what_the_api_server_takes() {
         };
         records().iter().for_each(&mut holds);
         assert!(seen > 0, "no {kind}");
-        proptest!(ProptestConfig::with_cases(16), |(record in generate::record())| {
+        proptest!(random::cases(8), |(record in generate::record())| {
             for object in objects(&text(format, &record, OscalVersion::default())) {
                 if object["kind"] == kind {
                     assert_valid(&definition, &object, kind);

@@ -1,5 +1,7 @@
 //! The checks that several kinds share, and which kind has which.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 use semver::Version;
 
@@ -72,7 +74,7 @@ impl<'a> Checks<'a> {
     pub(super) fn object(&mut self, group: &str, kind: &str, at: Position, path: &str) {
         let group_holds = group.is_empty() || (is_subdomain(group) && group.len() <= 253);
         self.demand(group_holds, at, path, &format!("`{group}` is not a group"));
-        self.demand(kind.len() <= 63 && is_like(KIND, kind), at, path, &format!("`{kind}` is not a kind"));
+        self.demand(kind.len() <= 63 && is_like(&KIND, kind), at, path, &format!("`{kind}` is not a kind"));
     }
 
     pub(super) fn host(&mut self, host: &str, at: Position, path: &str, wildcard: bool) {
@@ -82,7 +84,7 @@ impl<'a> Checks<'a> {
     }
 }
 
-const KIND: &str = "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
+static KIND: Pattern = LazyLock::new(|| Regex::new("^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$").ok());
 
 /// RFC 1123 subdomain in lower case.
 pub(super) fn is_subdomain(text: &str) -> bool {
@@ -99,9 +101,12 @@ pub(super) fn is_header_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 
+/// An expression of the CRDs, read when it is asked first.
+pub(super) type Pattern = LazyLock<Option<Regex>>;
+
 /// Whether a value of `pattern`, an expression of the CRDs, is `text`; a pattern that cannot be read accepts.
-pub(super) fn is_like(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).map_or(true, |regex| regex.is_match(text))
+pub(super) fn is_like(pattern: &Pattern, text: &str) -> bool {
+    pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
 }
 
 /// The first value that occurs twice.

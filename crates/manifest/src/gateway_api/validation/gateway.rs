@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
-use super::{Bundle, Checks, is_like, is_subdomain, repeated};
+use regex::Regex;
+
+use super::{Bundle, Checks, Pattern, is_like, is_subdomain, repeated};
 use crate::gateway_api::{Gateway, GatewayClass, Listener, TlsMode};
 use crate::{Diagnostic, Located, Object};
 
@@ -44,10 +47,10 @@ pub(super) fn findings(object: &Object<Gateway>, bundle: Bundle<'_>) -> Vec<Diag
 
 /// GatewayClass (`config/crd/standard/gateway.networking.k8s.io_gatewayclasses.yaml`): a domain and a path.
 pub(super) fn class(object: &Object<GatewayClass>) -> Vec<Diagnostic> {
-    const PATH: &str = r"^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$";
+    static PATH: Pattern = LazyLock::new(|| Regex::new(r"^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$").ok());
     let mut checks = Checks::new(&object.meta);
     let name = object.body.spec.controller_name.as_str();
-    let holds = name.split_once('/').is_some_and(|(domain, path)| is_subdomain(domain) && is_like(PATH, path));
+    let holds = name.split_once('/').is_some_and(|(domain, path)| is_subdomain(domain) && is_like(&PATH, path));
     let message =
         format!("`{name}` is not a controller's name: write a domain and a path, such as `example.com/gateway`");
     checks.demand(holds, object.meta.at.position, "spec.controllerName", &message);

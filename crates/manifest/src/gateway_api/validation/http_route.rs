@@ -1,12 +1,16 @@
 //! HTTPRoute (`config/crd/standard/gateway.networking.k8s.io_httproutes.yaml`).
 
-use super::{Bundle, Checks, filter, is_header_name, is_like, parent, repeated};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Bundle, Checks, Pattern, filter, is_header_name, is_like, parent, repeated};
 use crate::gateway_api::{
     HttpBackendRef, HttpFilterType, HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRule, PathMatchType,
 };
 use crate::{Diagnostic, Located, Object, Position};
 
-const PATH: &str = r"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$";
+static PATH: Pattern = LazyLock::new(|| Regex::new(r"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$").ok());
 
 pub(super) fn findings(object: &Object<HttpRoute>, bundle: Bundle<'_>) -> Vec<Diagnostic> {
     let mut checks = Checks::new(&object.meta);
@@ -79,7 +83,7 @@ fn path_match(checks: &mut Checks<'_>, at: Position, path: &str, own: &HttpPathM
     for end in ["/..", "/."] {
         checks.demand(!value.ends_with(end), at, path, &format!("a path must not end with `{end}`"));
     }
-    checks.demand(is_like(PATH, value), at, path, "a path must only contain valid characters");
+    checks.demand(is_like(&PATH, value), at, path, "a path must only contain valid characters");
 }
 
 fn backend(checks: &mut Checks<'_>, path: &str, backend: &Located<HttpBackendRef>, prefix: bool, bundle: Bundle<'_>) {

@@ -9,4 +9,4 @@ mod parent;
 
 pub use checks::crd_findings;
 
-use checks::{Bundle, Checks, is_header_name, is_like, is_subdomain, repeated};
+use checks::{Bundle, Checks, Pattern, is_header_name, is_like, is_subdomain, repeated};

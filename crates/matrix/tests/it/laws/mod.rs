@@ -22,15 +22,4 @@ mod regressions;
 mod renaming;
 mod trace;
 
-use proptest::prelude::ProptestConfig;
-use proptest::test_runner::RngSeed;
-
-/// As many cases as `PROPTEST_CASES` says, each time others; without it `cases`, each time the same: whoever changes
-/// something sees what the change did.
-fn cases(cases: u32) -> ProptestConfig {
-    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    match std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()) {
-        Some(asked) => ProptestConfig { cases: asked, ..default },
-        None => ProptestConfig { cases, rng_seed: RngSeed::Fixed(20_250_704), ..default },
-    }
-}
+use airtight_testkit::random::cases;

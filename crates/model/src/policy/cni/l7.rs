@@ -2,7 +2,8 @@
 
 use airtight_manifest::RuleRef;
 use airtight_manifest::cilium::{HeaderMatch, HttpRule};
-use regex::bytes::{Regex, RegexBuilder};
+use airtight_manifest::re2;
+use regex::Regex;
 
 use super::name::NamePattern;
 use crate::policy::Request;
@@ -133,32 +134,19 @@ fn demand(expression: Option<&Expression>, text: &str) -> Match {
     match expression {
         None => Match::Yes,
         Some(Expression::Unread) => Match::Unknown,
-        // RE2 counts characters where this engine counts bytes.
+        // Envoy may have encoded it, or hands over what is no UTF-8.
         Some(Expression::Read(_)) if !text.is_ascii() => Match::Unknown,
-        Some(Expression::Read(regex)) if regex.is_match(text.as_bytes()) => Match::Yes,
+        Some(Expression::Read(regex)) if regex.is_match(text) => Match::Yes,
         Some(Expression::Read(_)) => Match::No,
     }
 }
 
 fn expression(text: Option<&str>) -> Option<Expression> {
     let text = text.filter(|text| !text.is_empty())?;
-    Some(full_match(text).map_or(Expression::Unread, |regex| Expression::Read(Box::new(regex))))
-}
-
-/// RE2's classes are ASCII; an expression with letters beyond ASCII in a class needs Unicode to compile.
-fn full_match(text: &str) -> Option<Regex> {
-    let whole = format!("^(?:{text})$");
-    let build = |unicode| RegexBuilder::new(&whole).unicode(unicode).build().ok();
-    build(false).or_else(|| build(true))
+    Some(re2::full_match(text).map_or(Expression::Unread, |regex| Expression::Read(Box::new(regex))))
 }
 
 /// What is wrong with an expression in the eyes of Go's `regexp.Compile`, which the agent asks.
 pub(super) fn expression_error(text: &str) -> Option<String> {
-    let error = RegexBuilder::new(text).unicode(true).build().err()?;
-    // `\Q…\E` and `\C` are RE2's own, and so no error there.
-    if text.contains("\\Q") || text.contains("\\C") {
-        return None;
-    }
-    let message = error.to_string();
-    Some(message.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned())
+    re2::search(text).err().map(|error| error.to_string())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use airtight_manifest::gateway_api::{
     GrpcMethodMatch, GrpcRouteMatch, HttpPathMatch, HttpRouteMatch, MatchType, PathMatchType, ValueMatch,
 };
-use regex::Regex;
+use airtight_manifest::re2;
 
 use crate::policy::Request;
 
@@ -162,7 +162,7 @@ fn value_holds(condition: &ValueMatch, value: &str) -> Result<bool, Undecidable>
 
 /// Both Envoy's RE2 and agentgateway match the whole value.
 fn whole(expression: &str, value: &str) -> Result<bool, Undecidable> {
-    Regex::new(&format!("^(?:{expression})$")).map(|regex| regex.is_match(value)).map_err(|_| Undecidable)
+    re2::full_match(expression).map(|regex| regex.is_match(value)).map_err(|_| Undecidable)
 }
 
 /// The first value of a query parameter, unescaped.

@@ -1,6 +1,7 @@
 //! Values of policy fields as Envoy matchers
 //! (Istio `pilot/pkg/security/authz/matcher`, `pilot/pkg/security/authz/model/generator.go`).
 
+use airtight_manifest::re2;
 use ipnet::IpNet;
 use regex::Regex;
 use semver::Version;
@@ -148,11 +149,11 @@ impl Dialect {
     }
 
     /// `principals`.
-    pub(super) fn principal(&self, value: &str) -> Result<Vec<Matcher>, regex::Error> {
+    pub(super) fn principal(&self, value: &str) -> Result<Vec<Matcher>, re2::Error> {
         self.domains.expand_principal(value).iter().map(|value| self.one_principal(value)).collect()
     }
 
-    fn one_principal(&self, value: &str) -> Result<Matcher, regex::Error> {
+    fn one_principal(&self, value: &str) -> Result<Matcher, re2::Error> {
         match value.strip_prefix('*') {
             Some("") => Ok(Matcher::Text(Text::not_empty())),
             Some(suffix) => whole(&format!("spiffe://.*{}", literal(suffix, self.literal_namespaces))),
@@ -164,25 +165,25 @@ impl Dialect {
     }
 
     /// `namespaces`, with `*` anywhere.
-    pub(super) fn namespace(&self, value: &str) -> Result<Vec<Matcher>, regex::Error> {
+    pub(super) fn namespace(&self, value: &str) -> Result<Vec<Matcher>, re2::Error> {
         let parts: Vec<String> = value.split('*').map(|part| literal(part, self.literal_namespaces)).collect();
         Ok(vec![whole(&format!(".*/ns/{}/.*", parts.join(".*")))?])
     }
 
     /// `serviceAccounts`, in the policy's namespace unless they name one.
-    pub(super) fn service_account(&self, value: &str, own: &str) -> Result<Vec<Matcher>, regex::Error> {
+    pub(super) fn service_account(&self, value: &str, own: &str) -> Result<Vec<Matcher>, re2::Error> {
         let (namespace, account) = value.split_once('/').unwrap_or((own, value));
         let quoted = |text| literal(text, self.literal_accounts);
         Ok(vec![whole(&format!("spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?", quoted(namespace), quoted(account)))?])
     }
 
     /// `trustDomains`.
-    pub(super) fn trust_domain(&self, value: &str) -> Result<Vec<Matcher>, regex::Error> {
+    pub(super) fn trust_domain(&self, value: &str) -> Result<Vec<Matcher>, re2::Error> {
         self.domains.expand_domain(value).iter().map(|value| one_trust_domain(value)).collect()
     }
 }
 
-fn one_trust_domain(value: &str) -> Result<Matcher, regex::Error> {
+fn one_trust_domain(value: &str) -> Result<Matcher, re2::Error> {
     match value.split_once('*') {
         Some(("", "")) => Ok(Matcher::Text(Text::prefix("spiffe://"))),
         None => Ok(Matcher::Text(Text::prefix(&format!("spiffe://{value}/")))),
@@ -212,7 +213,7 @@ pub(super) fn request_principal(value: &str) -> Matcher {
 }
 
 /// `paths`, of which a template matches segment by segment (Envoy `source/extensions/path/uri_template_lib`).
-pub(super) fn path(value: &str) -> Result<Matcher, regex::Error> {
+pub(super) fn path(value: &str) -> Result<Matcher, re2::Error> {
     const SEGMENT: &str = r"[a-zA-Z0-9\-._~%!$&'()*+,;:@=]+";
     const REST: &str = r"[a-zA-Z0-9\-._~%!$&'()*+,;:@=/]*";
     if !value.contains("{*}") && !value.contains("{**}") {
@@ -244,6 +245,6 @@ fn literal(text: &str, literal: bool) -> String {
 }
 
 /// Envoy's `safe_regex` matches the whole text.
-fn whole(pattern: &str) -> Result<Matcher, regex::Error> {
-    Regex::new(&format!("^(?:{pattern})$")).map(Matcher::Regex)
+fn whole(pattern: &str) -> Result<Matcher, re2::Error> {
+    re2::full_match(pattern).map(Matcher::Regex)
 }

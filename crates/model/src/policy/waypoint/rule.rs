@@ -1,6 +1,7 @@
 //! Policy rules as Envoy RBAC filters evaluate them (Istio `pilot/pkg/security/authz/model/model.go`).
 
 use airtight_manifest::istio::{Condition, Operation, Rule as Written, Source};
+use airtight_manifest::re2;
 
 use super::input::Input;
 use super::matcher::{self, Dialect, Matcher, Text};
@@ -71,8 +72,8 @@ impl Attribute {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unusable(pub(super) String);
 
-impl From<regex::Error> for Unusable {
-    fn from(error: regex::Error) -> Self {
+impl From<re2::Error> for Unusable {
+    fn from(error: re2::Error) -> Self {
         Self(format!("a value makes no valid regular expression ({error})"))
     }
 }
@@ -140,7 +141,7 @@ impl Field {
     }
 }
 
-type Compiled = Result<Vec<Matcher>, regex::Error>;
+type Compiled = Result<Vec<Matcher>, re2::Error>;
 
 fn all(values: &[String], compile: impl Fn(&str) -> Compiled) -> Compiled {
     let lists: Vec<Vec<Matcher>> = values.iter().map(|value| compile(value)).collect::<Result<_, _>>()?;

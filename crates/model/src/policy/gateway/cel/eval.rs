@@ -1,6 +1,6 @@
 //! Expression × request → truth.
 
-use regex::Regex;
+use airtight_manifest::re2;
 
 use super::parse::{Expression, Operator, parse};
 use crate::policy::Request;
@@ -215,7 +215,7 @@ fn text_function(name: &str, subject: &str, operand: &str) -> Result {
         "contains" => Ok(Value::Bool(subject.contains(operand))),
         // CEL searches; it does not demand that the whole text match.
         "matches" => {
-            Regex::new(operand).map(|regex| Value::Bool(regex.is_match(subject))).map_err(|_| Failure::Unmodelled)
+            re2::search(operand).map(|regex| Value::Bool(regex.is_match(subject))).map_err(|_| Failure::Unmodelled)
         }
         _ => Err(Failure::Unmodelled),
     }
