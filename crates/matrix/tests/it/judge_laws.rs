@@ -206,7 +206,7 @@ fn usable(observation: &Observation) -> bool {
 }
 
 proptest! {
-    #![proptest_config(airtight_testkit::random::cases(2000))]
+    #![proptest_config(airtight_testkit::random::cases(1000))]
 
     #[test]
     fn nothing_passes_without_an_outcome_that_was_seen(situation in situation()) {

@@ -7,7 +7,7 @@ use super::cases;
 use super::sketch::{Names, Sketch, sketch, traces};
 
 proptest! {
-    #![proptest_config(cases(24))]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn removing_is_never_having_written(sketch in sketch()) {

@@ -87,7 +87,7 @@ fn opens_nothing(sketch: &Sketch, policy: &Value) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(cases(40))]
+    #![proptest_config(cases(20))]
 
     /// An object of an unmodelled kind leaves a flow as it is, or open.
     #[test]

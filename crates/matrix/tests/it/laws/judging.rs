@@ -143,7 +143,7 @@ fn false_cases(traces: &[Trace]) -> Vec<Case> {
 }
 
 proptest! {
-    #![proptest_config(cases(32))]
+    #![proptest_config(cases(16))]
 
     #[test]
     fn what_the_model_says_passes(sketch in sketch()) {

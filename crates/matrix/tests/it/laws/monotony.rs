@@ -34,7 +34,7 @@ fn network_policy(
 }
 
 proptest! {
-    #![proptest_config(cases(40))]
+    #![proptest_config(cases(20))]
 
     /// Premise: the policy does not isolate, and has no L7 part (one would send other traffic of the port
     /// through the proxy).

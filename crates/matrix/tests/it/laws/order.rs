@@ -16,7 +16,7 @@ fn settled(mut trace: Trace) -> Trace {
 }
 
 proptest! {
-    #![proptest_config(cases(48))]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn the_order_of_documents_is_irrelevant(

@@ -84,7 +84,7 @@ fn the_named_matter(world: &World, flow: &Flow, trace: &Trace) -> Result<(), Tes
 }
 
 proptest! {
-    #![proptest_config(cases(32))]
+    #![proptest_config(cases(16))]
 
     #[test]
     fn removing_what_is_not_named_changes_nothing(sketch in without_choice()) {

@@ -30,7 +30,7 @@ fn shape(trace: &Trace) -> (Standing, usize, bool) {
 }
 
 proptest! {
-    #![proptest_config(cases(48))]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn names_are_irrelevant(sketch in aged(), names in renaming()) {

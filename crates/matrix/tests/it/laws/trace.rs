@@ -11,7 +11,7 @@ use super::cases;
 use super::sketch::{Names, refused, sketch};
 
 proptest! {
-    #![proptest_config(cases(48))]
+    #![proptest_config(cases(24))]
 
     /// Laws about objects that were refused would say nothing.
     #[test]
