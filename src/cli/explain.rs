@@ -1,5 +1,6 @@
 //! `airtight explain`: one flow, hop by hop.
 
+use airtight_manifest::Diagnostic;
 use airtight_matrix::judge::ends_anyway;
 use airtight_matrix::run::{ExitStatus, redacted_trace};
 use airtight_matrix::scenario::{default_authority, got_through};
@@ -35,7 +36,8 @@ pub struct ExplainArgs {
     /// A bearer token, as the claims that a verifier would find, in JSON
     #[arg(long, value_name = "JSON", requires = "http")]
     token: Option<String>,
-    /// The client speaks TLS itself, with this server name [default: the destination's name]
+    /// The client speaks TLS itself, with this server name [default: the destination's name; of a gateway, a pod, a node
+    /// or an address, what --host says]
     #[arg(long, value_name = "SERVER-NAME", num_args = 0..=1, default_missing_value = "")]
     tls: Option<String>,
     /// Transport protocol: tcp, udp, sctp or icmp
@@ -82,8 +84,16 @@ pub fn explain(args: &ExplainArgs, output: &mut Output<'_>) -> Result<ExitStatus
         flow = args.flow(&built.world)?;
     }
     let engine = Engine::compile(&built.world).suggesting();
-    let trace = engine.trace(&flow).map_err(|error| suggest::instead(error, &flow, &built.world))?;
     let mut findings = inputs.findings(&built);
+    let trace = match engine.trace(&flow) {
+        Ok(trace) => trace,
+        Err(error) => {
+            // What is missing may have been refused.
+            findings.retain(Diagnostic::is_error);
+            output.diagnostics(&findings, &inputs.sources())?;
+            return Err(suggest::instead(error, &flow, &built.world, &findings));
+        }
+    };
     findings.extend(bearing(engine.findings(), &namespaces(&trace), &built.world.stack));
     output.diagnostics(&findings, &inputs.sources())?;
     let shown = redacted_trace(trace.clone());
@@ -142,7 +152,11 @@ impl ExplainArgs {
             .as_deref()
             .map(|http| endpoint::request(http, host, &self.headers, self.token.as_deref()))
             .transpose()?;
-        let tls = self.tls.clone().map(|server| if server.is_empty() { name } else { server });
+        let server_name = match &self.host {
+            Some(host) if !has_name(&to) => host.clone(),
+            Some(_) | None => name,
+        };
+        let tls = self.tls.clone().map(|written| if written.is_empty() { server_name } else { written });
         Ok(Flow { from, to, protocol, port, request, tls, after: Vec::new() })
     }
 }
@@ -158,6 +172,14 @@ fn protocol(text: &str) -> Result<Protocol, CliError> {
             expected: "a transport protocol",
             hint: "write `tcp`, `udp`, `sctp` or `icmp`".to_owned(),
         }),
+    }
+}
+
+/// Whether clients call a destination by a name of its own; whoever dials any other says the name that is meant.
+fn has_name(to: &Destination) -> bool {
+    match to {
+        Destination::Service(..) | Destination::Host(_) | Destination::Name(_) | Destination::Object(_) => true,
+        Destination::Gateway(..) | Destination::Pod(..) | Destination::Node(_) | Destination::Address(_) => false,
     }
 }
 

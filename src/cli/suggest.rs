@@ -1,6 +1,6 @@
 //! What was probably meant by a name or a port that is not there.
 
-use airtight_manifest::closest;
+use airtight_manifest::{Diagnostic, ObjectRef, closest};
 use airtight_model::path::{Destination, Flow, FlowError};
 use airtight_model::world::{Protocol, Role, World};
 
@@ -10,19 +10,46 @@ use super::error::CliError;
 const LISTED: usize = 4;
 
 /// The error for a flow that does not fit the world, with what there is instead.
-pub(super) fn instead(error: FlowError, flow: &Flow, world: &World) -> CliError {
-    let hint = match &error {
+pub(super) fn instead(error: FlowError, flow: &Flow, world: &World, refused: &[Diagnostic]) -> CliError {
+    let hint = missing(&error)
+        .filter(|name| is_refused(name, refused))
+        .map(|name| format!("{name} is written and would not be there: what stands above says why"));
+    let hint = hint.or_else(|| match &error {
         FlowError::UnknownWorkload(namespace, name) => near(&joined(namespace, name), &workloads(world)),
         FlowError::UnknownService(namespace, name) => near(&joined(namespace, name), &services(world)),
         FlowError::UnknownGateway(namespace, name) => near(&joined(namespace, name), &gateways(world)),
         FlowError::UnknownNode(name) => near(name, &nodes(world)),
         FlowError::NoPort => ports(flow, world).map(|ports| format!("name one: {ports}")),
         FlowError::KubeletProbesPods | FlowError::NotAnAttempt(..) | FlowError::Unmet(_) => None,
-    };
+    });
     match hint {
         Some(hint) => CliError::NoSuchEnd { error, hint },
         None => CliError::Flow(error),
     }
+}
+
+/// The end that a flow lacks.
+fn missing(error: &FlowError) -> Option<String> {
+    match error {
+        FlowError::UnknownWorkload(namespace, name)
+        | FlowError::UnknownService(namespace, name)
+        | FlowError::UnknownGateway(namespace, name) => Some(joined(namespace, name)),
+        FlowError::UnknownNode(_)
+        | FlowError::NoPort
+        | FlowError::KubeletProbesPods
+        | FlowError::NotAnAttempt(..)
+        | FlowError::Unmet(_) => None,
+    }
+}
+
+/// Whether a finding is about an object of this name, or says it.
+fn is_refused(name: &str, refused: &[Diagnostic]) -> bool {
+    let about = |object: &ObjectRef| {
+        name.split_once('/')
+            .is_some_and(|(home, own)| object.namespace.as_deref() == Some(home) && &*object.name == own)
+    };
+    let says = |text: &str| text.split([' ', ',', ':', ';', '`']).any(|word| word == name);
+    refused.iter().any(|finding| finding.about.iter().any(about) || says(&finding.message))
 }
 
 /// What to say of a port that nobody opens where others are open; none if there is nothing to say.

@@ -100,14 +100,36 @@ pub fn decode_utf8<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Diag
     })
 }
 
-/// A value as YAML text.
+/// A value as YAML text, which a reader takes back as the same value: where the serializer writes a text in a form that
+/// none does (one that begins with a sign of YAML's, folded; `*` as a key), the value is written as JSON, which is YAML too.
+///
+/// ```
+/// use airtight_manifest::yaml;
+///
+/// assert_eq!(yaml::to_string(&serde_json::json!({"name": "shop"}))?, "name: shop\n");
+/// # Ok::<(), String>(())
+/// ```
 ///
 /// # Errors
 /// What the serializer says, when the value has no YAML form.
 pub fn to_string<T: serde::Serialize>(value: &T) -> Result<String, String> {
     // Through JSON, so that both formats say the same of every type.
     let json = serde_json::to_value(value).map_err(|error| error.to_string())?;
-    serde_saphyr::to_string(&json).map_err(|error| error.to_string())
+    let text = serde_saphyr::to_string(&json).map_err(|error| error.to_string())?;
+    if is_read_as(&text, &json) {
+        return Ok(text);
+    }
+    serde_json::to_string_pretty(&json).map(|text| format!("{text}\n")).map_err(|error| error.to_string())
+}
+
+fn is_read_as(text: &str, value: &serde_json::Value) -> bool {
+    let documents = parse(&Arc::from("written"), text).unwrap_or_default();
+    match documents.as_slice() {
+        // An empty document is none.
+        [] => value.is_null(),
+        [one] => one.root.to_json() == *value,
+        [_, _, ..] => false,
+    }
 }
 
 fn end_of(text: &str) -> Position {

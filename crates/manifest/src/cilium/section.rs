@@ -54,6 +54,34 @@ pub struct PortItem<'a> {
     pub originating_tls: bool,
 }
 
+impl Section<'_> {
+    /// Whether a rule has somebody outside of the cluster among its peers.
+    #[must_use]
+    pub fn leads_outside(&self) -> bool {
+        let mut entities = self.entities.into_iter().flatten();
+        let is_outside = entities.any(|entity| matches!(**entity, Entity::All | Entity::World));
+        is_outside || self.cidr.is_some() || self.cidr_set.is_some() || !self.fqdns.is_empty()
+    }
+}
+
+impl PortItem<'_> {
+    /// Hosts that are named by what may be said on the ports: in HTTP rules by an expression that takes one text alone, or
+    /// as TLS server names.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let http = self.rules.iter().flat_map(|rules| rules.http.iter().flatten());
+        let hosts = http.filter_map(|rule| only_text(rule.host.as_deref()?));
+        hosts.chain(self.server_names.iter().cloned()).collect()
+    }
+}
+
+/// The only text that an expression over host names takes; none where it takes several.
+fn only_text(expression: &str) -> Option<String> {
+    let name = expression.replace(r"\.", ".");
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+    name.chars().all(is_name).then_some(name)
+}
+
 impl CiliumRule {
     /// Every item of the four lists.
     #[must_use]

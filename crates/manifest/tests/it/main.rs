@@ -4,3 +4,4 @@ mod expressions;
 mod hostile_input;
 mod reading;
 mod refusals;
+mod writing;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use airtight_manifest::cilium::{CiliumNetworkPolicy, Direction, Section};
+use airtight_manifest::cilium::{CiliumNetworkPolicy, Direction, PortItem, Section};
 use airtight_manifest::network::NetworkPolicy;
 use airtight_manifest::{Diagnostic, Document, Resource, Severity, decode_resource};
 use ipnet::IpNet;
@@ -281,6 +281,15 @@ impl Named {
             let pattern = name.match_pattern.as_deref().map(|pattern| pattern.replace("**.", "x.").replace('*', "x"));
             name.match_name.clone().or(pattern).into_iter().for_each(|name| self.name(&name, &ports));
         }
+        if !section.deny && section.leads_outside() {
+            section.ports.iter().for_each(|item| self.spoken_of(item));
+        }
+    }
+
+    /// Hosts that a rule names by what is said on its ports, and not by whom it leads to.
+    fn spoken_of(&mut self, item: &PortItem<'_>) {
+        let ports: BTreeSet<u16> = item.ports.iter().filter_map(|port| port.port.as_ref()?.parse().ok()).collect();
+        item.hosts().iter().for_each(|name| self.name(name, &ports));
     }
 
     /// Where a rule names no port, the host serves the web.

@@ -7,6 +7,7 @@ use semver::Version;
 use serde::Deserialize;
 
 use super::endpoint::{Host, Node};
+use super::environment_faults::faults;
 
 /// Nodes, address ranges and external hosts of a testbed, read from an `Environment` document.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -104,8 +105,11 @@ impl Environment {
     /// Reads a `kind: Environment` document.
     ///
     /// # Errors
-    /// Unknown fields and values of a wrong type, each with its place.
+    /// Unknown fields, values of a wrong type, and what no cluster could have, such as ranges that overlap, each with its
+    /// place.
     pub fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
-        decode_object::<EnvironmentDocument>(document).map(|object| object.into_body().spec)
+        let environment = decode_object::<EnvironmentDocument>(document)?.into_body().spec;
+        let faults = faults(&environment, document);
+        if faults.is_empty() { Ok(environment) } else { Err(faults) }
     }
 }

@@ -14,6 +14,7 @@ mod edges;
 mod endpoint;
 pub mod enrolment;
 mod environment;
+mod environment_faults;
 mod expose;
 mod gateway_class;
 mod intake;

@@ -3,6 +3,7 @@
 mod cni_laws;
 mod cni_vectors;
 mod cni_world;
+mod environment_faults;
 mod gateway_vectors;
 mod manifests_schema;
 mod mesh_laws;

@@ -1,5 +1,6 @@
 //! The grid: sources as rows, destinations with their ports as targets.
 
+use airtight_manifest::cilium::{Direction, PortItem};
 use std::collections::BTreeSet;
 
 use super::class::{Class, ClassId, classes, networks};
@@ -144,7 +145,8 @@ impl Grid {
         targets.extend(gateway_targets(world));
         let mut hosts = host_targets(world);
         if self.scope.named_hosts && self.scope.to.is_empty() {
-            hosts.retain(|target| is_named(policies, target));
+            let spoken_of = spoken_of(world);
+            hosts.retain(|target| is_named(policies, &spoken_of, target));
         }
         targets.extend(hosts);
         targets
@@ -331,16 +333,29 @@ fn gateway_targets(world: &World) -> Vec<GridTarget> {
 }
 
 /// Whether a policy speaks of a host: of its name, or of a range with its address that is not all there is.
-fn is_named(policies: &Policies<'_>, target: &GridTarget) -> bool {
+fn is_named(policies: &Policies<'_>, spoken_of: &BTreeSet<String>, target: &GridTarget) -> bool {
     let Place::Host(id) = target.place else { return true };
     let host = policies.world.host(id);
     let patterns = policies.cni.name_patterns();
     let entries = policies.world.objects.service_entries.iter().flat_map(|object| &object.body.spec.hosts);
-    let by_name =
-        |name: &str| patterns.signature(name).contains(&true) || entries.clone().any(|entry| entry.as_str() == name);
+    let by_name = |name: &str| {
+        patterns.signature(name).contains(&true)
+            || entries.clone().any(|entry| entry.as_str() == name)
+            || spoken_of.contains(name)
+    };
     let networks = networks(policies);
     let in_range = |address| networks.iter().any(|network| network.prefix_len() > 0 && network.contains(address));
     host.names.iter().any(|name| by_name(name)) || host.addresses.iter().any(in_range)
+}
+
+/// Hosts that Cilium's egress rules name by what may be said to them.
+fn spoken_of(world: &World) -> BTreeSet<String> {
+    let objects = &world.objects;
+    let policies = objects.cilium_policies.iter().chain(&objects.cilium_clusterwide_policies);
+    let rules = policies.flat_map(|object| object.body.rules());
+    let sections = rules.flat_map(|(_, rule)| rule.sections());
+    let outward = sections.filter(|section| section.direction == Direction::Egress && section.leads_outside());
+    outward.flat_map(|section| section.ports.iter().flat_map(PortItem::hosts).collect::<Vec<_>>()).collect()
 }
 
 fn host_targets(world: &World) -> Vec<GridTarget> {
