@@ -1,7 +1,8 @@
 //! The grid: sources as rows, destinations with their ports as targets.
 
-use airtight_manifest::cilium::{Direction, PortItem};
 use std::collections::BTreeSet;
+
+use airtight_manifest::cilium::{Direction, PortItem};
 
 use super::class::{Class, ClassId, classes, networks};
 use super::scope::{Scope, View};
