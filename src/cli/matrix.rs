@@ -10,6 +10,7 @@ use airtight_model::path::reach::{Reachability, Scope, View};
 use airtight_model::world::World;
 use airtight_report::{ReportError, Style, reach};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::bearing::bearing;
 use super::error::CliError;
@@ -42,6 +43,10 @@ pub struct MatrixArgs {
     /// Output format
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
+    /// In JSON and YAML: sources, destinations, pods and rules once, and cells that end alike together, as `airtight schema
+    /// matrix` says
+    #[arg(long)]
+    grouped: bool,
     /// Write a page with the picture of the matrix
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -149,13 +154,21 @@ impl MatrixArgs {
                 .map_err(CliError::Output),
             Format::Csv => output.data(|out| reach::csv(out, matrix)),
             Format::Dot => output.data(|out| reach::dot(out, matrix)),
+            Format::Yaml if self.grouped => {
+                output.serialized(&reach::Grouped::of(matrix, &requests()), OutputFormat::Yaml)
+            }
+            Format::Json if self.grouped => json(&reach::Grouped::of(matrix, &requests()), output),
             Format::Yaml => output.serialized(&reach::Document::of(matrix, &requests()), OutputFormat::Yaml),
-            Format::Json => output.data(|out| {
-                serde_json::to_writer(&mut *out, &reach::Document::of(matrix, &requests()))?;
-                writeln!(out)
-            }),
+            Format::Json => json(&reach::Document::of(matrix, &requests()), output),
         }
     }
+}
+
+fn json(document: &impl Serialize, output: &mut Output<'_>) -> Result<(), CliError> {
+    output.data(|out| {
+        serde_json::to_writer(&mut *out, document)?;
+        writeln!(out)
+    })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {

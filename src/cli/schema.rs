@@ -28,6 +28,8 @@ enum SchemaOf {
     History,
     /// What `diff --manifests -o json` prints
     Diff,
+    /// What `matrix -o json --grouped` prints
+    Matrix,
     /// What `lint -o json` prints
     Lint,
     /// A document that says what is around the cluster
@@ -46,6 +48,7 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
         SchemaOf::Evidence => airtight_report::bundle::schema(),
         SchemaOf::History => airtight_report::history::schema(),
         SchemaOf::Diff => airtight_report::moves::schema(),
+        SchemaOf::Matrix => airtight_report::reach::grouped_schema(),
         SchemaOf::Lint => airtight_lint::schema(),
         SchemaOf::Environment => airtight_model::world::environment_schema(),
     };

@@ -10,37 +10,37 @@ use super::wildcard;
 static VERSION: LazyLock<Option<Regex>> = LazyLock::new(|| re2::search(r"^(v\d+((alpha|beta)\d+)?|\*)$").ok());
 
 /// Cluster-scoped kinds that have no typed form here.
-const CLUSTER_SCOPED: &[&str] = &[
-    "Node",
-    "PersistentVolume",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "CustomResourceDefinition",
-    "StorageClass",
-    "PriorityClass",
-    "IngressClass",
-    "RuntimeClass",
-    "ClusterIssuer",
-    "APIService",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "MutatingWebhookConfiguration",
-    "ClusterCleanupPolicy",
-    "ImageValidatingPolicy",
-    "DeletingPolicy",
-    "GlobalContextEntry",
-    "CiliumClusterwideEnvoyConfig",
-    "CiliumEgressGatewayPolicy",
-    "CiliumLoadBalancerIPPool",
-    "CiliumNode",
-    "CiliumIdentity",
-    "AdminNetworkPolicy",
-    "BaselineAdminNetworkPolicy",
-    "ClusterPolicyReport",
-    "ClusterEphemeralReport",
+const CLUSTER_SCOPED: &[(&str, &str)] = &[
+    ("", "Node"),
+    ("", "PersistentVolume"),
+    ("rbac.authorization.k8s.io", "ClusterRole"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ("storage.k8s.io", "StorageClass"),
+    ("scheduling.k8s.io", "PriorityClass"),
+    ("networking.k8s.io", "IngressClass"),
+    ("node.k8s.io", "RuntimeClass"),
+    ("cert-manager.io", "ClusterIssuer"),
+    ("apiregistration.k8s.io", "APIService"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    ("kyverno.io", "ClusterCleanupPolicy"),
+    ("policies.kyverno.io", "ImageValidatingPolicy"),
+    ("policies.kyverno.io", "DeletingPolicy"),
+    ("kyverno.io", "GlobalContextEntry"),
+    ("cilium.io", "CiliumClusterwideEnvoyConfig"),
+    ("cilium.io", "CiliumEgressGatewayPolicy"),
+    ("cilium.io", "CiliumLoadBalancerIPPool"),
+    ("cilium.io", "CiliumNode"),
+    ("cilium.io", "CiliumIdentity"),
+    ("policy.networking.k8s.io", "AdminNetworkPolicy"),
+    ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
+    ("wgpolicyk8s.io", "ClusterPolicyReport"),
+    ("reports.kyverno.io", "ClusterEphemeralReport"),
 ];
 
 /// Plural names that do not follow the rules of English nouns.
@@ -73,12 +73,13 @@ pub(super) fn plural(kind: &str) -> String {
     format!("{name}s")
 }
 
-/// Whether objects of a kind live in namespaces; a kind that is not known does.
+/// Whether objects of a kind live in namespaces; a kind that is not known does. `*` stands for any group.
 pub(super) fn is_namespaced(group: &str, kind: &str) -> bool {
-    if CLUSTER_SCOPED.contains(&kind) {
+    let fits = |known: &str| group == "*" || group == known;
+    if CLUSTER_SCOPED.iter().any(|(known, name)| fits(known) && *name == kind) {
         return false;
     }
-    kind_info(kind).filter(|info| info.group == group).is_none_or(|info| info.scope == Scope::Namespaced)
+    kind_info(kind).filter(|info| fits(info.group)).is_none_or(|info| info.scope == Scope::Namespaced)
 }
 
 /// A kind of `match.resources.kinds`.
@@ -166,5 +167,7 @@ mod tests {
         assert!(is_namespaced("cilium.io", "CiliumNetworkPolicy"));
         assert!(!is_namespaced("cilium.io", "CiliumClusterwideNetworkPolicy"));
         assert!(!is_namespaced("", "Namespace"));
+        assert!(!is_namespaced("*", "ClusterRole") && !is_namespaced("*", "Namespace"));
+        assert!(is_namespaced("virtual.example", "Node") && !is_namespaced("", "Node"));
     }
 }

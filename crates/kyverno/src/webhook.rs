@@ -170,7 +170,7 @@ impl Checker<'_> {
             .iter()
             .flatten()
             .map(|text| kind::KindPattern::parse(text))
-            .map(|kind| kind::is_namespaced(kind.group.trim_matches('*'), kind.kind))
+            .map(|kind| kind::is_namespaced(kind.group, kind.kind))
             .collect();
         let Some(first) = scopes.first().copied() else { return };
         let namespace = list.namespace.as_deref().unwrap_or_default();

@@ -117,7 +117,7 @@ pub enum ProbeKind {
 }
 
 /// How the mesh sees a pod (Istio `cni/pkg/util/enablement_selector.go`, `podutil.go`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Enrolment {
     /// Not in the mesh: sends and receives plaintext.

@@ -6,7 +6,7 @@ use airtight_model::path::reach::{CellVerdict, Reachability, Who};
 use serde::Serialize;
 
 /// Destinations that are reached from where nobody chose who may.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Exposure {
     /// From outside of the cluster.

@@ -1,14 +1,14 @@
 //! The matrix as text, data and picture says the same of every cell.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use airtight_matrix::run::draft::PassingRequests;
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{CellVerdict, Reachability, Scope, View};
 use airtight_report::{Style, reach};
 use airtight_testkit::worlds;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn text(matrix: &Reachability<'_, '_>, all: bool) -> String {
     let mut out = Vec::new();
@@ -38,6 +38,47 @@ fn every_format_has_every_cell() {
     assert_eq!(listed.lines().filter(|line| line.starts_with("  ")).count(), cells);
     let open = matrix.cells().filter(|cell| !matches!(cell.verdict, CellVerdict::Denied(_))).count();
     assert_eq!(text(&matrix, false).lines().filter(|line| line.starts_with("  ")).count(), open);
+}
+
+/// The indices within ranges, each a pair of the first and the last.
+fn indices(ranges: &Value) -> Vec<usize> {
+    let number = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
+    let ranges = ranges.as_array().unwrap();
+    ranges.iter().flat_map(|range| number(&range[0])..=number(&range[1])).collect()
+}
+
+#[test]
+fn groups_hold_every_cell_once_as_it_is() {
+    let world = worlds::reference("reference");
+    let engine = Engine::compile(&world);
+    let matrix = Reachability::compute(&engine, &Scope::default()).folded();
+    let requests = PassingRequests::of(&engine, &matrix);
+    let cells = serde_json::to_value(reach::Document::of(&matrix, &requests)).unwrap();
+    let grouped = serde_json::to_value(reach::Grouped::of(&matrix, &requests)).unwrap();
+    let end = |cell: &Value, rules: &Value| {
+        let by = cell["rules"].as_array().unwrap();
+        let by: BTreeSet<String> =
+            by.iter().map(|id| rules[usize::try_from(id.as_u64().unwrap()).unwrap()].to_string()).collect();
+        (cell["verdict"].clone(), cell.get("layer").cloned(), by, cell.get("requests").cloned())
+    };
+    let mut found = BTreeMap::new();
+    for group in grouped["groups"].as_array().unwrap() {
+        for (from, to) in indices(&group["from"])
+            .into_iter()
+            .flat_map(|from| indices(&group["to"]).into_iter().map(move |to| (from, to)))
+        {
+            let key = (grouped["sources"][from].to_string(), grouped["targets"][to].to_string());
+            assert_eq!(found.insert(key, end(group, &grouped["rules"])), None);
+        }
+    }
+    let cells = cells["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cell| ((cell["from"].to_string(), cell["to"].to_string()), end(cell, &cells["rules"])));
+    assert_eq!(cells.collect::<BTreeMap<_, _>>(), found);
+    let validator = jsonschema::validator_for(&reach::grouped_schema()).unwrap();
+    assert!(validator.is_valid(&grouped), "{:?}", validator.iter_errors(&grouped).next());
 }
 
 #[test]
