@@ -30,6 +30,8 @@ enum SchemaOf {
     Diff,
     /// What `lint -o json` prints
     Lint,
+    /// What `coverage -o json` prints
+    Coverage,
     /// A document that says what is around the cluster
     Environment,
 }
@@ -47,6 +49,7 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
         SchemaOf::History => airtight_report::history::schema(),
         SchemaOf::Diff => airtight_report::moves::schema(),
         SchemaOf::Lint => airtight_lint::schema(),
+        SchemaOf::Coverage => airtight_matrix::run::coverage::coverage_schema(),
         SchemaOf::Environment => airtight_model::world::environment_schema(),
     };
     output.serialized(&schema, OutputFormat::Json)?;

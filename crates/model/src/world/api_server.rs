@@ -150,6 +150,11 @@ impl ApiServer {
         })
     }
 
+    /// Every object that it stores.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.items.iter().map(|item| item.resource.object())
+    }
+
     pub(super) fn item(&self, object: &ObjectRef) -> Option<&Item> {
         self.items.iter().find(|item| item.resource.object() == object)
     }
@@ -278,10 +283,15 @@ impl World {
             worlds.insert(requests.to_vec(), world.clone());
             world
         })?;
-        if self.removed.is_empty() {
+        if self.removed.is_empty() && self.changed.is_empty() {
             return Ok(world);
         }
-        Ok(Arc::new(self.removed.iter().fold(Self::clone(&world), |world, object| world.without(object))))
+        let mut after = self.removed.iter().fold(Self::clone(&world), |world, object| world.without(object));
+        for resource in &self.changed {
+            after.objects.replace(resource);
+        }
+        after.changed.clone_from(&self.changed);
+        Ok(Arc::new(after))
     }
 }
 

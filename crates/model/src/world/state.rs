@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Labels, ObjectRef, RuleRef};
+use airtight_manifest::{Enforcer, Labels, ObjectRef, Resource, RuleRef};
 
 use super::admission::AdmissionEvent;
 use super::api_server::ApiServer;
@@ -47,6 +47,8 @@ pub struct World {
     pub api_server: Arc<ApiServer>,
     /// Policy objects that were taken out of `objects` since (see [`World::without`]).
     pub removed: Vec<ObjectRef>,
+    /// Policy objects of `objects` that were written otherwise since (see [`World::with_changed`]).
+    pub changed: Vec<Resource>,
 }
 
 /// A namespace with its labels, the implied `kubernetes.io/metadata.name` among them.
@@ -105,6 +107,12 @@ impl World {
     #[must_use]
     pub fn stores(&self, object: &ObjectRef) -> bool {
         self.api_server.item(object).is_some()
+    }
+
+    /// Whether the API server has an object on whose kind `enforcer` acts.
+    #[must_use]
+    pub fn stores_kind_of(&self, enforcer: Enforcer) -> bool {
+        self.api_server.objects().any(|object| Enforcer::of(object) == Some(enforcer))
     }
 
     /// Labels of a namespace; empty if it does not exist.
