@@ -11,8 +11,8 @@ use clap_complete::Shell;
 use super::error::CliError;
 use super::output::{Output, UntilClosed};
 use super::{
-    bundle, coverage, diagnostics, diff, error, evidence_bundle, explain, history, images, init, lint, list, matrix, probe, rbac,
-    render, run, schema, stacks,
+    bundle, coverage, diagnostics, diff, error, evidence_bundle, explain, history, images, init, lint, list, matrix,
+    probe, rbac, render, run, schema, stacks,
 };
 #[cfg(feature = "live")]
 use super::{clean, down, job, preflight, snapshot, status, up};

@@ -30,7 +30,7 @@ pub struct CoverageArgs {
     /// Replace the file of --draft if it is there
     #[arg(long, requires = "draft")]
     force: bool,
-    /// Try every N-th mutant of rules alone
+    /// Try every N-th mutant alone, for a first impression
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     every: u32,
     /// Show whole lists, and every object

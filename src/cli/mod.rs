@@ -7,7 +7,7 @@ mod clean;
 #[cfg(feature = "live")]
 mod cluster_input;
 mod command;
-mod coverage;
+pub mod coverage;
 #[cfg(feature = "live")]
 mod deploy;
 pub mod diagnostics;

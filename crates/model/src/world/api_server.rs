@@ -150,11 +150,6 @@ impl ApiServer {
         })
     }
 
-    /// Every object that it stores.
-    pub(super) fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.items.iter().map(|item| item.resource.object())
-    }
-
     pub(super) fn item(&self, object: &ObjectRef) -> Option<&Item> {
         self.items.iter().find(|item| item.resource.object() == object)
     }

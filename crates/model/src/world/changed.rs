@@ -48,9 +48,8 @@ impl World {
         let is_copy = |event: &AdmissionEvent| {
             event.trigger().is_some() && event.object().kind == object.kind && spec(event.object()) == spec(object)
         };
-        let involved = |event: &AdmissionEvent| {
-            event.object() == object || event.trigger() == Some(object) || is_copy(event)
-        };
+        let involved =
+            |event: &AdmissionEvent| event.object() == object || event.trigger() == Some(object) || is_copy(event);
         server.item(object).is_none()
             || server.admission.doubts.contains_key(object)
             || self.admission.iter().any(involved)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Enforcer, Labels, ObjectRef, Resource, RuleRef};
+use airtight_manifest::{Labels, ObjectRef, Resource, RuleRef};
 
 use super::admission::AdmissionEvent;
 use super::api_server::ApiServer;
@@ -107,12 +107,6 @@ impl World {
     #[must_use]
     pub fn stores(&self, object: &ObjectRef) -> bool {
         self.api_server.item(object).is_some()
-    }
-
-    /// Whether the API server has an object on whose kind `enforcer` acts.
-    #[must_use]
-    pub fn stores_kind_of(&self, enforcer: Enforcer) -> bool {
-        self.api_server.objects().any(|object| Enforcer::of(object) == Some(enforcer))
     }
 
     /// Labels of a namespace; empty if it does not exist.

@@ -11,7 +11,9 @@ use crate::text::{clip, count, one_line};
 /// The measurement as lines for a terminal, the worst first.
 #[must_use]
 pub fn render(record: &CoverageRecord, extent: Extent) -> String {
-    let mut text = format!("{}\n  {}\n", headline(record), aside(record));
+    let mut text = String::new();
+    wrapped(&mut text, "", &headline(record), extent);
+    wrapped(&mut text, "  ", &aside(record), extent);
     objects(&mut text, record, extent);
     survivors(&mut text, record, extent);
     unasserted(&mut text, record, extent);
@@ -80,7 +82,8 @@ fn unasserted(text: &mut String, record: &CoverageRecord, extent: Extent) {
     if record.unasserted.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\nallowed, and no case asserts it ({}; --draft FILE writes cases)", record.unasserted.len());
+    let _ =
+        writeln!(text, "\nallowed, and no case asserts it ({}; --draft FILE writes cases)", record.unasserted.len());
     for flow in record.unasserted.iter().take(extent.lines) {
         let how = if flow.by_request { " by request" } else { "" };
         wrapped(text, "  ", &one_line(&format!("{} → {}{how}", flow.from, flow.to)), extent);
@@ -101,7 +104,8 @@ fn shares(text: &mut String, record: &CoverageRecord, extent: Extent) {
         let idle: Vec<&str> = map.iter().filter(|(_, share)| share.kills == 0).map(|(name, _)| name.as_str()).collect();
         let _ = writeln!(text, "\n{}, each with a case that notices a mutant: {}", title, map.len() - idle.len());
         if !idle.is_empty() {
-            let all = format!("{} of which no case notices any: {}", count(idle.len(), "one", "others"), idle.join(", "));
+            let all =
+                format!("{} of which no case notices any: {}", count(idle.len(), "one", "others"), idle.join(", "));
             wrapped(text, "  ", &all, extent);
         }
     }

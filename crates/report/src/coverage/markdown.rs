@@ -16,14 +16,20 @@ pub fn render(record: &CoverageRecord, extent: Extent) -> String {
     for (layer, counts) in &record.shares.layers {
         let _ = writeln!(text, "| {layer} | {} |", share(counts));
     }
-    let survivors = record.survivors.iter().map(|mutant| [code(&mutant.at.to_string()), what(mutant), cell(&effect(mutant))]);
+    let survivors =
+        record.survivors.iter().map(|mutant| [code(&mutant.at.to_string()), what(mutant), cell(&effect(mutant))]);
     table(&mut text, "No case notices", ["where", "what", "effect"], survivors, extent);
     let open = record.unasserted.iter().map(|flow| [code(&flow.from), code(&flow.to), risks(flow)]);
     table(&mut text, "Allowed, and no case asserts it", ["from", "to", "why it matters"], open, extent);
     let excess = record.excess.iter().map(|mutant| [code(&mutant.at.to_string()), what(mutant), String::new()]);
     table(&mut text, "Excess: without it no flow changes", ["where", "what", ""], excess, extent);
     let objects = record.objects.iter().map(|object| {
-        let rules = format!("{} killed, {} survived, {} equivalent", object.rules.killed + object.rules.named, object.rules.survived, object.rules.equivalent);
+        let rules = format!(
+            "{} killed, {} survived, {} equivalent",
+            object.rules.killed + object.rules.named,
+            object.rules.survived,
+            object.rules.equivalent
+        );
         [code(&object.object.to_string()), removal(object), rules]
     });
     table(&mut text, "Objects", ["object", "removal", "rules"], objects, extent.all());
@@ -45,7 +51,8 @@ fn table(
     if number == 0 {
         return;
     }
-    let _ = write!(text, "\n<details><summary>{title} ({number})</summary>\n\n| {} |\n|---|---|---|\n", head.join(" | "));
+    let _ =
+        write!(text, "\n<details><summary>{title} ({number})</summary>\n\n| {} |\n|---|---|---|\n", head.join(" | "));
     for row in rows.take(extent.lines) {
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }

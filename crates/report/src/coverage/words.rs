@@ -12,7 +12,7 @@ pub(super) fn share(counts: &Counts) -> String {
 
 /// The first sentence: what was tried, and how much of it was noticed.
 pub(super) fn headline(record: &CoverageRecord) -> String {
-    let sample = if record.every > 1 { format!(" (every {}th mutant of rules)", record.every) } else { String::new() };
+    let sample = if record.every > 1 { format!(" (a sample: one mutant in {})", record.every) } else { String::new() };
     let CoverageRecord { passing, cases, objects_removed, rules, .. } = record;
     format!(
         "{passing} of {} pass and notice {} removed objects and {} mutants of rules{sample}",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airtight_model::path::reach::{Cell, CellVerdict, Reachability, Scope, View};
+use airtight_model::path::reach::{Cell, CellVerdict, Nearness, Reachability, Scope, View};
 use airtight_model::path::{Destination, Engine, Flow, Source};
 use airtight_model::world::World;
 
@@ -35,6 +35,11 @@ fn open_flow(
     (asserted, sites): (&BTreeSet<Ends>, &BTreeMap<Site, Vec<Aim>>),
     seen: &mut BTreeSet<Ends>,
 ) -> Option<OpenFlow> {
+    // What runs in its node's network reaches the pods there, whatever policies say.
+    let near = [reach.rows()[cell.row].near, reach.targets()[cell.target].near];
+    if near.contains(&Some(Nearness::SameNode)) {
+        return None;
+    }
     let by_request = match cell.verdict {
         CellVerdict::Allowed => false,
         CellVerdict::ByRequest => true,
@@ -46,8 +51,7 @@ fn open_flow(
     }
     let (source, site) = ends;
     let flow = if by_request { passing(engine, &source, sites.get(&site)?)? } else { bare(&source, &site) };
-    let mut rules: Vec<String> =
-        cell.deciding().flat_map(|basis| &basis.rules).map(ToString::to_string).collect();
+    let mut rules: Vec<String> = cell.deciding().flat_map(|basis| &basis.rules).map(ToString::to_string).collect();
     rules.dedup();
     Some(OpenFlow {
         from: reach.row_name(cell.row),

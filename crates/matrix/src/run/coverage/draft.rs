@@ -10,10 +10,10 @@ impl CoverageRecord {
     /// left out. None if nothing is left.
     #[must_use]
     pub fn draft(&self, engine: &Engine<'_>) -> Option<String> {
-        let flows = self.unasserted.iter().map(|open: &OpenFlow| Unasserted {
-            flow: open.flow.clone(),
-            rules: open.rules.clone(),
-        });
+        let flows = self
+            .unasserted
+            .iter()
+            .map(|open: &OpenFlow| Unasserted { flow: open.flow.clone(), rules: open.rules.clone() });
         draft_allowed(engine, flows.collect())
     }
 }

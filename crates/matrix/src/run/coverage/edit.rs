@@ -103,7 +103,10 @@ fn put(parent: &mut Node, key: &str, at: Position, value: Node) -> Option<()> {
 fn push(parent: &mut Node, key: &str, item: Node) -> Option<()> {
     let NodeValue::Map(entries) = &mut parent.value else { return None };
     if !entries.iter().any(|(known, _)| known.name == key) {
-        entries.push((Key { name: key.to_owned(), at: item.at }, Node { at: item.at, value: NodeValue::List(Vec::new()) }));
+        entries.push((
+            Key { name: key.to_owned(), at: item.at },
+            Node { at: item.at, value: NodeValue::List(Vec::new()) },
+        ));
     }
     let (_, list) = entries.iter_mut().find(|(known, _)| known.name == key)?;
     let NodeValue::List(items) = &mut list.value else { return None };

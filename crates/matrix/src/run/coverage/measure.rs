@@ -40,15 +40,15 @@ pub struct Input<'a> {
 pub enum Sample {
     /// All of them.
     All,
-    /// Every so many-th mutant of rules, and each removal of an object.
+    /// Every so many-th of them.
     Every(usize),
 }
 
 impl Sample {
-    fn takes(self, index: usize, mutant: &Mutant) -> bool {
+    fn takes(self, index: usize) -> bool {
         match self {
             Self::All => true,
-            Self::Every(step) => mutant.operator == Operator::RemoveObject || index.is_multiple_of(step),
+            Self::Every(step) => index.is_multiple_of(step),
         }
     }
 }
@@ -67,7 +67,7 @@ pub fn measure(input: Input<'_>, engine: &Engine<'_>, findings: &[Diagnostic], s
         passing: passing.map(|case| case.case.id.clone()).collect(),
         errors: errors.map(|finding| finding.message.clone()).collect(),
         ports: world.ports_of_pods(),
-        census: Census::of(engine),
+        census: Census::of(engine, input.documents),
     };
     let subjects = subjects(input.documents);
     let selected = selected_labels(input.documents);
@@ -75,7 +75,7 @@ pub fn measure(input: Input<'_>, engine: &Engine<'_>, findings: &[Diagnostic], s
         .iter()
         .flat_map(|subject| mutants(subject, &selected).into_iter().map(move |mutant| (subject, mutant)))
         .enumerate()
-        .filter(|(index, (_, mutant))| sample.takes(*index, mutant))
+        .filter(|(index, _)| sample.takes(*index))
         .map(|(_, wanted)| wanted)
         .collect();
     let tried: Vec<(usize, MutantRecord)> =
@@ -114,7 +114,8 @@ fn told(subjects: &[Subject<'_>], cases: &[CaseRecord], tried: &[(usize, MutantR
     };
     let mut survivors = with(|record| matches!(record.fate, Fate::Survived { .. }));
     survivors.sort_by_key(|record| danger(&record.fate));
-    let layers = |index: usize| subjects.iter().find(|subject| subject.index == index).map(|found| layer(found.standing));
+    let layers =
+        |index: usize| subjects.iter().find(|subject| subject.index == index).map(|found| layer(found.standing));
     CoverageRecord {
         schema: COVERAGE_SCHEMA,
         stack: String::new(),
@@ -143,7 +144,13 @@ fn object<'r>(subject: &Subject<'_>, tried: impl Iterator<Item = &'r MutantRecor
             Operator::Drop | Operator::Widen | Operator::Flip => rules.add(&record.fate),
         }
     }
-    ObjectCoverage { object: subject.object().clone(), at: place(subject), layer: layer(subject.standing), removal, rules }
+    ObjectCoverage {
+        object: subject.object().clone(),
+        at: place(subject),
+        layer: layer(subject.standing),
+        removal,
+        rules,
+    }
 }
 
 /// The order of survivors: what opens most comes first, then what could open something that nobody sees.

@@ -21,6 +21,7 @@ mod trial;
 pub use measure::{Input, Sample, measure};
 pub use mutant::Operator;
 pub use record::{
-    COVERAGE_SCHEMA, Counts, CoverageRecord, Fate, MutantRecord, ObjectCoverage, OpenFlow, Share, Shares, coverage_schema,
+    COVERAGE_SCHEMA, Counts, CoverageRecord, Fate, MutantRecord, ObjectCoverage, OpenFlow, Share, Shares,
+    coverage_schema,
 };
 pub use risk::Risk;

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::edit::{Edit, Path, written};
 
 /// What is done to a set of manifests.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operator {
     /// The whole object is taken away.

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use airtight_manifest::{Document, Enforcer, Node, NodeValue, Resource};
+use airtight_manifest::{Document, Enforcer, Node, NodeValue, Resource, kind_info};
 use airtight_model::path::Engine;
 use airtight_model::path::reach::{CellVerdict, Place, Reachability, Scope, View};
-use airtight_model::world::{Role, World};
+use airtight_model::world::Role;
 
 use super::edit::{Edit, Path, Step};
 use super::mutant::Mutant;
 use super::record::Fate;
 use super::subject::Subject;
+
+const ADMITS: &str = "what the API server admits is no flow";
 
 /// How many flows are named as examples.
 const EXAMPLES: usize = 3;
@@ -20,6 +22,8 @@ const EXAMPLES: usize = 3;
 #[derive(Debug)]
 pub(super) struct Census<'a> {
     base: Reachability<'a, 'a>,
+    /// Admission's rules, as they are written.
+    admission: Vec<String>,
 }
 
 /// Cells that say otherwise, each by its ends.
@@ -30,15 +34,25 @@ struct Moved {
 }
 
 impl<'a> Census<'a> {
-    pub(super) fn of(engine: &'a Engine<'a>) -> Self {
-        Self { base: Reachability::compute(engine, &scope()) }
+    pub(super) fn of(engine: &'a Engine<'a>, documents: &[Document]) -> Self {
+        let kind = |document: &&Document| document.root.get("kind").and_then(Node::as_str).and_then(kind_info);
+        let admission =
+            documents.iter().filter(|document| kind(document).is_some_and(|kind| kind.enforcer == Enforcer::Admission));
+        Self {
+            base: Reachability::compute(engine, &scope()),
+            admission: admission.map(|document| document.root.to_json().to_string()).collect(),
+        }
     }
 
     /// What becomes of a mutant that no case notices.
     pub(super) fn fate(&self, subject: &Subject<'_>, mutant: &Mutant, engine: &Engine<'_>) -> Fate {
+        if self.admits_the_same(subject, engine) {
+            return survived((0, 0), Vec::new(), Some(ADMITS.to_owned()));
+        }
         let now = Reachability::compute(engine, &scope());
-        let is_same_grid =
-            self.base.rows() == now.rows() && self.base.targets() == now.targets() && self.base.classes() == now.classes();
+        let is_same_grid = self.base.rows() == now.rows()
+            && self.base.targets() == now.targets()
+            && self.base.classes() == now.classes();
         if !is_same_grid {
             return by_names(&self.base, &now);
         }
@@ -50,10 +64,16 @@ impl<'a> Census<'a> {
             };
         }
         let shown = if moved.opened.is_empty() { &moved.closed } else { &moved.opened };
-        let example =
-            |(row, target): &(usize, usize)| format!("{} → {}", now.row_name(*row), now.target_name(*target));
+        let example = |(row, target): &(usize, usize)| format!("{} → {}", now.row_name(*row), now.target_name(*target));
         let examples = shown.iter().take(EXAMPLES).map(example).collect();
         survived((moved.opened.len(), moved.closed.len()), examples, None)
+    }
+
+    /// Whether admission says something else, and made the same objects of the manifests all the same.
+    fn admits_the_same(&self, subject: &Subject<'_>, engine: &Engine<'_>) -> bool {
+        subject.resource.enforcer() == Some(Enforcer::Admission)
+            && self.base.world().admission == engine.world().admission
+            && self.base.world().doubts == engine.world().doubts
     }
 
     fn moved(&self, now: &Reachability<'_, '_>) -> Moved {
@@ -74,28 +94,29 @@ impl<'a> Census<'a> {
     /// Why no change in any cell does not mean that no flow changes.
     fn blind_to(&self, subject: &Subject<'_>, mutant: &Mutant, now: &Reachability<'_, '_>) -> Option<&'static str> {
         if subject.resource.enforcer() == Some(Enforcer::Admission) {
-            return Some("what the API server admits is no flow");
+            return Some(ADMITS);
         }
         if matches!(subject.resource, Resource::Service(_)) && is_about_publishing(&mutant.path) {
             return Some("how clients outside come to a node's port is no part of it");
         }
-        if matches!(subject.resource, Resource::Namespace(_)) && self.admission_may_look() {
+        if matches!(subject.resource, Resource::Namespace(_)) && self.admission_looks_at(&mutant.path) {
             return Some("admission may look at labels of namespaces");
         }
         if is_about_addresses(subject, mutant) {
             return Some("addresses without a name and nodes have no cell");
         }
-        let sees_requests = reads_requests(&subject.resource, subject.document);
         let home = subject.object().namespace.as_deref();
-        if sees_requests && [&self.base, now].iter().any(|reach| has_open_cell(reach, home)) {
+        let has = |verdicts: &[CellVerdict]| [&self.base, now].iter().any(|reach| has_cell(reach, home, verdicts));
+        if reads_requests(&subject.resource, subject.document) && has(&[CellVerdict::ByRequest]) {
             return Some("rules about requests decide here, and a cell says nothing of each request");
         }
-        None
+        has(&[CellVerdict::Unknown]).then_some("how some flows end here is not known")
     }
 
-    fn admission_may_look(&self) -> bool {
-        let world: &World = self.base.world();
-        world.stores_kind_of(Enforcer::Admission)
+    /// Whether a rule of admission names the label that a path leads to, or might mean any.
+    fn admission_looks_at(&self, path: &Path) -> bool {
+        let Some(Step::Key(label)) = path.last() else { return true };
+        self.admission.iter().any(|text| text.contains(label.as_str()) || text.contains("labels.keys"))
     }
 }
 
@@ -207,11 +228,9 @@ fn says_any(node: &Node, keys: &[&str]) -> bool {
             entries.iter().any(|(key, value)| keys.contains(&key.name.as_str()) || says_any(value, keys))
         }
         NodeValue::List(items) => items.iter().any(|item| says_any(item, keys)),
-        NodeValue::Null
-        | NodeValue::Bool(_)
-        | NodeValue::Integer(_)
-        | NodeValue::Float(_)
-        | NodeValue::String(_) => false,
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::String(_) => {
+            false
+        }
     }
 }
 
@@ -222,24 +241,42 @@ fn has_rule_without_peers(root: &Node) -> bool {
     rules.into_iter().any(|rule| !says_any(rule, PODS))
 }
 
+/// Fields of Istio's rules that speak of requests.
+const REQUESTS: &[&str] = &[
+    "methods",
+    "notMethods",
+    "paths",
+    "notPaths",
+    "hosts",
+    "notHosts",
+    "requestPrincipals",
+    "notRequestPrincipals",
+    "when",
+    "remoteIpBlocks",
+    "notRemoteIpBlocks",
+];
+
 /// Whether an object decides by more than the ends and the port of a connection.
 fn reads_requests(resource: &Resource, document: &Document) -> bool {
     match resource.enforcer() {
-        Some(Enforcer::Cni) => says_any(&document.root, &["rules", "serverNames", "toFQDNs", "terminatingTLS", "authentication"]),
+        Some(Enforcer::Cni) => {
+            says_any(&document.root, &["rules", "serverNames", "toFQDNs", "terminatingTLS", "authentication"])
+        }
         Some(Enforcer::Cluster) => matches!(resource, Resource::Namespace(_)),
-        Some(Enforcer::Ztunnel | Enforcer::Waypoint | Enforcer::Gateway | Enforcer::ProxyController | Enforcer::Admission)
-        | None => true,
+        // ztunnel leaves out what it does not see of a connection, or denies by it; a rule without has nothing of the kind.
+        Some(Enforcer::Ztunnel) => says_any(&document.root, REQUESTS),
+        Some(Enforcer::Waypoint | Enforcer::Gateway | Enforcer::ProxyController | Enforcer::Admission) | None => true,
     }
 }
 
-/// Whether requests decide in a cell that an object of a namespace could be asked about. What stands in a namespace of
+/// Whether a cell ends so of those that an object of a namespace could be asked about. What stands in a namespace of
 /// proxies, or for all namespaces, is asked about flows of any other.
-fn has_open_cell(reach: &Reachability<'_, '_>, home: Option<&str>) -> bool {
+fn has_cell(reach: &Reachability<'_, '_>, home: Option<&str>, verdicts: &[CellVerdict]) -> bool {
     let world = reach.world();
     let has_proxy = |home: &str| world.pods.iter().any(|pod| &*pod.namespace == home && pod.role != Role::Workload);
     let home = home.filter(|home| !has_proxy(home) && *home != world.stack.istio.root_namespace);
     reach.cells().any(|cell| {
-        let is_open = matches!(cell.verdict, CellVerdict::ByRequest | CellVerdict::Unknown);
+        let is_open = verdicts.contains(&cell.verdict);
         let is_near = home.is_none_or(|home| {
             reach.row_namespace(cell.row) == Some(home)
                 || reach.target_namespace(cell.target) == Some(home)

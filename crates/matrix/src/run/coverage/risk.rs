@@ -25,8 +25,8 @@ pub enum Risk {
 
 /// Ports by which data is reached, as IANA's registry or their makers have them.
 const DATA_PORTS: &[u16] = &[
-    1433, 1521, 2379, 3306, 5432, 5672, 5984, 6333, 6334, 6379, 7687, 8086, 8123, 9042, 9092, 9200, 11211, 19530, 26257,
-    27017,
+    1433, 1521, 2379, 3306, 5432, 5672, 5984, 6333, 6334, 6379, 7687, 8086, 8123, 9042, 9092, 9200, 11211, 19530,
+    26257, 27017,
 ];
 
 /// The last parts of the labels that say to which tier a namespace belongs.

@@ -10,9 +10,7 @@ pub(super) fn shares<'r>(cases: &[CaseRecord], tried: impl Iterator<Item = (&'r 
     let mut shares = Shares::default();
     let of_case: BTreeMap<&str, &CaseRecord> = cases.iter().map(|case| (case.case.id.as_str(), case)).collect();
     for case in cases {
-        for (map, names) in
-            [(&mut shares.controls, &case.case.controls), (&mut shares.claims, &case.case.claims)]
-        {
+        for (map, names) in [(&mut shares.controls, &case.case.controls), (&mut shares.claims, &case.case.claims)] {
             for name in names {
                 map.entry(name.clone()).or_default().cases += 1;
             }

@@ -90,11 +90,7 @@ fn collect(node: &Node, keys: &mut BTreeSet<String>) {
             }
         }
         NodeValue::List(items) => items.iter().for_each(|item| collect(item, keys)),
-        NodeValue::Null
-        | NodeValue::Bool(_)
-        | NodeValue::Integer(_)
-        | NodeValue::Float(_)
-        | NodeValue::String(_) => {}
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::String(_) => {}
     }
 }
 

@@ -36,9 +36,10 @@ impl Range {
         let home = resource.object().namespace.clone();
         let home = home.filter(|home| &**home != RESOLVERS && &**home != root_namespace);
         match (resource, home) {
-            (Resource::NetworkPolicy(_) | Resource::CiliumNetworkPolicy(_) | Resource::PeerAuthentication(_), Some(home)) => {
-                Self::Home(home)
-            }
+            (
+                Resource::NetworkPolicy(_) | Resource::CiliumNetworkPolicy(_) | Resource::PeerAuthentication(_),
+                Some(home),
+            ) => Self::Home(home),
             // One with a target decides at the target's waypoint, wherever that is.
             (Resource::AuthorizationPolicy(_) | Resource::RequestAuthentication(_), Some(home)) => {
                 Self::HomeAndProxies(home)
@@ -119,5 +120,8 @@ fn homes(engine: &Engine<'_>, flow: &Flow) -> Option<BTreeSet<String>> {
 }
 
 fn requested(flow: &Flow) -> impl Iterator<Item = ObjectRef> + '_ {
-    flow.attempt().into_iter().chain(flow.after.iter().map(|request| &request.change)).map(|change| change.target.clone())
+    flow.attempt()
+        .into_iter()
+        .chain(flow.after.iter().map(|request| &request.change))
+        .map(|change| change.target.clone())
 }

@@ -126,3 +126,89 @@ fn stillborn(findings: &[Diagnostic]) -> Fate {
     let why = findings.first().map_or_else(|| "the API server refuses it".to_owned(), |first| first.message.clone());
     Fate::Stillborn { why }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use airtight_manifest::load;
+    use airtight_manifest::stack::Stack;
+    use airtight_model::world::Environment;
+
+    use super::super::mutate::mutants;
+    use super::super::subject::{selected_labels, subjects};
+    use super::*;
+    use crate::scenario::Catalogue;
+
+    fn documents(path: &str) -> Vec<Document> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        load(&root.join(path)).unwrap().documents
+    }
+
+    /// What becomes of a mutant is the same whether its world is made from the one before or built anew, and whether the
+    /// part of the matrix that it can touch is tried or all of it.
+    #[test]
+    fn a_shorter_way_leads_to_the_same_fate() {
+        let manifests = documents("examples/cilium-istio/manifests");
+        let scenarios = documents("examples/cilium-istio/scenarios.yaml");
+        let stack = Stack::read(&documents("kind/stacks/reference.yaml")[0]).unwrap();
+        let (kept, environment) = split(manifests);
+        let world = build(&kept, &environment, stack.clone()).unwrap().world;
+        let catalogue = Catalogue::embedded().unwrap();
+        let plan = crate::scenario::load(&scenarios, &world, &catalogue, crate::run::today()).unwrap();
+        let engine = Engine::compile(&world);
+        let cases = judge_all(&plan, &mut Model::terse(&engine));
+        let input = Input { documents: &kept, environment: &environment, stack: &stack, plan: &plan };
+        let trial = Trial {
+            input,
+            base: &engine,
+            touching: Touching::of(&plan, &cases, &engine),
+            passing: cases.iter().map(|case| case.case.id.clone()).collect(),
+            errors: engine.findings().iter().map(|finding| finding.message.clone()).collect(),
+            ports: world.ports_of_pods(),
+            census: Census::of(&engine, &kept),
+        };
+        let selected = selected_labels(&kept);
+        let mut tried = 0;
+        for subject in subjects(&kept) {
+            for mutant in mutants(&subject, &selected) {
+                let Some(edit) = &mutant.edit else { continue };
+                let Some(root) = edit.apply(&subject.document.root, &mutant.path) else { continue };
+                if root == *subject.document.root {
+                    continue;
+                }
+                let mut all = kept.clone();
+                all[mutant.document] = Document { file: Arc::clone(&subject.document.file), root: Arc::new(root) };
+                let (short, long) = (trial.fate(&subject, &mutant), trial.rebuilt(&subject, &mutant, &all));
+                assert_eq!(kind(&short), kind(&long), "{}", mutant.id());
+                tried += 1;
+            }
+        }
+        assert!(tried > 50, "{tried} mutants");
+    }
+
+    fn split(all: Vec<Document>) -> (Vec<Document>, Environment) {
+        let is_environment = |document: &Document| {
+            document.root.get("kind").and_then(airtight_manifest::Node::as_str) == Some("Environment")
+        };
+        let (own, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(is_environment);
+        if let Some(own) = own.first() {
+            return (kept, Environment::read(own).unwrap());
+        }
+        let reference = Environment::read(&documents("manifests/environment.yaml")[0]).unwrap();
+        let mut environment = Environment { hosts: Vec::new(), ..reference };
+        environment.assume_hosts(&kept);
+        (kept, environment)
+    }
+
+    /// The kind of a fate, and the cases that notice.
+    fn kind(fate: &Fate) -> (u8, Vec<CaseId>) {
+        match fate {
+            Fate::Killed { by } => (0, by.clone()),
+            Fate::Named { .. } => (1, Vec::new()),
+            Fate::Survived { .. } => (2, Vec::new()),
+            Fate::Equivalent => (3, Vec::new()),
+            Fate::Stillborn { .. } => (4, Vec::new()),
+        }
+    }
+}

@@ -23,8 +23,8 @@ mod survey;
 mod wanted;
 mod write;
 
-pub(super) use allowed::{Unasserted, draft_allowed, gets_through};
 pub(super) use aim::Aim;
+pub(super) use allowed::{Unasserted, draft_allowed, gets_through};
 pub(super) use passing::{Site, by_site, ends as cell_ends, is_named as is_named_aim};
 
 pub use moved::{At, MovedRequests, Seen, moved_requests};

@@ -78,7 +78,11 @@ pub(in crate::run) fn by_site(engine: &Engine<'_>, wanted: fn(&Aim) -> bool) -> 
 }
 
 /// The source and the target of a cell, by names.
-pub(in crate::run) fn ends(engine: &Engine<'_>, reach: &Reachability<'_, '_>, cell: &Cell<'_>) -> Option<(Source, Site)> {
+pub(in crate::run) fn ends(
+    engine: &Engine<'_>,
+    reach: &Reachability<'_, '_>,
+    cell: &Cell<'_>,
+) -> Option<(Source, Site)> {
     let world = engine.world();
     let workload = |class: usize| {
         let pod = world.pod(*reach.classes()[class].pods.first()?);

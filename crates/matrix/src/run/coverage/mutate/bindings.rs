@@ -68,7 +68,8 @@ pub(super) fn service(document: &Document) -> Vec<Mutation> {
             }
             ("ports", NodeValue::List(items)) if items.len() > 1 => {
                 let places = items.iter().enumerate();
-                found.extend(places.map(|(index, item)| dropped(&[&path[..], &[Step::Index(index)]].concat(), item.at)));
+                found
+                    .extend(places.map(|(index, item)| dropped(&[&path[..], &[Step::Index(index)]].concat(), item.at)));
             }
             ("type", NodeValue::String(text)) if matches!(text.as_str(), "NodePort" | "LoadBalancer") => {
                 found.push(Mutation {

@@ -101,11 +101,9 @@ pub(super) fn of_field(kind: &Kind, path: &Path, key: &Key, value: &Node, found:
                 found.push(dropped(path, key.at));
             }
         }
-        NodeValue::Null
-        | NodeValue::Bool(_)
-        | NodeValue::Integer(_)
-        | NodeValue::Float(_)
-        | NodeValue::String(_) => of_scalar(*kind, path, key, value, found),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::String(_) => {
+            of_scalar(*kind, path, key, value, found)
+        }
     }
 }
 

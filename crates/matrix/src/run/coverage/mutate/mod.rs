@@ -88,11 +88,7 @@ fn visit(kind: &fields::Kind, path: &mut Path, node: &Node, found: &mut Vec<Muta
                 path.pop();
             }
         }
-        NodeValue::Null
-        | NodeValue::Bool(_)
-        | NodeValue::Integer(_)
-        | NodeValue::Float(_)
-        | NodeValue::String(_) => {}
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::String(_) => {}
     }
 }
 
