@@ -11,8 +11,8 @@ use clap_complete::Shell;
 use super::error::CliError;
 use super::output::{Output, UntilClosed};
 use super::{
-    bundle, diagnostics, diff, error, evidence_bundle, explain, history, images, init, lint, list, matrix, probe, rbac,
-    render, run, schema, stacks,
+    bundle, coverage, diagnostics, diff, error, evidence_bundle, explain, history, images, init, lint, list, matrix,
+    probe, rbac, render, run, schema, stacks,
 };
 #[cfg(feature = "live")]
 use super::{clean, down, job, preflight, snapshot, status, up};
@@ -45,6 +45,8 @@ enum ColorWhen {
 enum Command {
     /// Run the matrix on a testbed and write the reports
     Run(Box<run::RunArgs>),
+    /// Measure what the matrix would not notice: rules that no case misses, allowed flows that no case asserts
+    Coverage(Box<coverage::CoverageArgs>),
     /// Draft scenarios from a policy set, each case confirmed by the model
     Init(Box<init::InitArgs>),
     /// Find policies that do not do what they say
@@ -96,7 +98,7 @@ enum Command {
     /// Print a Job that runs the matrix from within a cluster, with all that it needs, as manifests
     #[cfg(feature = "live")]
     Job(Box<job::JobArgs>),
-    /// Print the JSON Schema of scenarios, environments, run.json, diffs of manifests or lint reports
+    /// Print the JSON Schema of scenarios, environments, run.json, diffs of manifests, lint or coverage reports
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
     Completions {
@@ -133,6 +135,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, output: &mut Output<'_>) -> Result<ExitStatus, CliError> {
     match command {
         Command::Run(args) => run::run(args, output),
+        Command::Coverage(args) => coverage::coverage(args, output),
         Command::Init(args) => init::init(args, output),
         Command::Lint(args) => lint::lint(args, output),
         Command::List(args) => list::list(args, output),

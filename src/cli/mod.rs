@@ -7,6 +7,7 @@ mod clean;
 #[cfg(feature = "live")]
 mod cluster_input;
 mod command;
+pub mod coverage;
 #[cfg(feature = "live")]
 mod deploy;
 pub mod diagnostics;

@@ -32,6 +32,8 @@ enum SchemaOf {
     Matrix,
     /// What `lint -o json` prints
     Lint,
+    /// What `coverage -o json` prints
+    Coverage,
     /// A document that says what is around the cluster
     Environment,
 }
@@ -50,6 +52,7 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<ExitStatus, 
         SchemaOf::Diff => airtight_report::moves::schema(),
         SchemaOf::Matrix => airtight_report::reach::grouped_schema(),
         SchemaOf::Lint => airtight_lint::schema(),
+        SchemaOf::Coverage => airtight_matrix::run::coverage::coverage_schema(),
         SchemaOf::Environment => airtight_model::world::environment_schema(),
     };
     output.serialized(&schema, OutputFormat::Json)?;

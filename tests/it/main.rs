@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ci_scripts;
+mod cli_coverage;
 mod cli_evidence;
 mod cli_lint;
 #[cfg(feature = "live")]
@@ -28,6 +29,7 @@ mod provisioning;
 mod refusals_real_api;
 #[cfg(unix)]
 mod rendering;
+mod sabotage;
 mod shop;
 #[cfg(feature = "live")]
 mod stand_in_docker;

@@ -19,6 +19,7 @@ pub mod bundle;
 mod cause;
 pub mod conformance;
 mod control;
+pub mod coverage;
 pub mod ctrf;
 pub mod diff;
 mod document;

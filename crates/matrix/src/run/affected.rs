@@ -125,29 +125,37 @@ impl Ways {
     /// The part of a plan that an object of this reach can touch: cases on whose way it lies, cases that
     /// have such a case as twin, and the twins of all of them.
     pub(super) fn part(&self, plan: &Plan, reach: &Reach) -> Plan {
-        let on_the_way = |id: &CaseId| match reach {
+        with_twins(plan, |id| self.touches(reach, id))
+    }
+
+    /// Whether an object of this reach lies on the way of a case.
+    pub(super) fn touches(&self, reach: &Reach, id: &CaseId) -> bool {
+        match reach {
             Reach::Named(object) => self.named.get(object).is_some_and(|cases| cases.contains(id)),
             Reach::Proxies => self.through_proxies.contains(id),
             Reach::Outward => self.outward.contains(id) || self.through_proxies.contains(id),
             Reach::Changes => self.changes.contains(id),
             Reach::Everywhere => true,
-        };
-        let touched = |planned: &&crate::scenario::PlannedCase| {
-            on_the_way(&planned.case.id) || planned.case.twin.as_ref().is_some_and(&on_the_way)
-        };
-        let chosen: BTreeSet<&CaseId> = plan.cases.iter().filter(touched).map(|planned| &planned.case.id).collect();
-        let twins: BTreeSet<&CaseId> = plan
-            .cases
-            .iter()
-            .filter(|planned| chosen.contains(&planned.case.id))
-            .filter_map(|planned| planned.case.twin.as_ref())
-            .collect();
-        let kept =
-            plan.cases.iter().filter(|planned| chosen.contains(&planned.case.id) || twins.contains(&planned.case.id));
-        Plan { scenarios: plan.scenarios.clone(), cases: kept.cloned().collect(), waivers: Vec::new(), partial: true }
+        }
     }
 }
 
+/// Cases of a plan that are on a way, cases that have such a case as twin, and the twins of all of them.
+pub(super) fn with_twins(plan: &Plan, on_the_way: impl Fn(&CaseId) -> bool) -> Plan {
+    let touched = |planned: &&crate::scenario::PlannedCase| {
+        on_the_way(&planned.case.id) || planned.case.twin.as_ref().is_some_and(&on_the_way)
+    };
+    let chosen: BTreeSet<&CaseId> = plan.cases.iter().filter(touched).map(|planned| &planned.case.id).collect();
+    let twins: BTreeSet<&CaseId> = plan
+        .cases
+        .iter()
+        .filter(|planned| chosen.contains(&planned.case.id))
+        .filter_map(|planned| planned.case.twin.as_ref())
+        .collect();
+    let kept =
+        plan.cases.iter().filter(|planned| chosen.contains(&planned.case.id) || twins.contains(&planned.case.id));
+    Plan { scenarios: plan.scenarios.clone(), cases: kept.cloned().collect(), waivers: Vec::new(), partial: true }
+}
 /// Cases by the objects that their flows name.
 fn named(cases: &[CaseRecord], engine: &Engine<'_>) -> BTreeMap<ObjectRef, BTreeSet<CaseId>> {
     let mut named: BTreeMap<ObjectRef, BTreeSet<CaseId>> = BTreeMap::new();

@@ -4,6 +4,7 @@ pub mod ablation;
 mod affected;
 mod clock;
 mod context;
+pub mod coverage;
 mod denials;
 pub mod draft;
 mod event;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use airtight_manifest::{Diagnostic, ObjectRef};
 
 use super::attempt::attempt;
-use super::branch::combine;
+use super::branch::{Branch, combine};
 use super::doubt::admit_doubt;
 use super::flow::{Destination, Flow, FlowError, Source};
 use super::policies::Policies;
@@ -33,6 +33,13 @@ impl<'w> Engine<'w> {
     #[must_use]
     pub fn without<'v>(&self, world: &'v World, object: &ObjectRef) -> Engine<'v> {
         Engine { policies: self.policies.without(world, object) }
+    }
+
+    /// The engine of `world`, in which `object` is written otherwise than in this engine's own, and nothing else (see
+    /// [`World::with_changed`]): only the side that the object belongs to is compiled anew.
+    #[must_use]
+    pub fn changed<'v>(&self, world: &'v World, object: &ObjectRef) -> Engine<'v> {
+        Engine { policies: self.policies.changed(world, object) }
     }
 
     /// The same engine, whose traces name at a default deny of the CNI the rules that nearly allow the hop. This costs a
@@ -111,15 +118,30 @@ impl<'w> Engine<'w> {
     /// # Errors
     /// When the flow names what the world does not have.
     pub fn named_objects(&self, flow: &Flow) -> Result<BTreeSet<ObjectRef>, FlowError> {
+        let branches = self.branches(flow)?;
+        let checks = branches.iter().flat_map(|branch| &branch.hops).flat_map(|hop| &hop.checkpoints);
+        Ok(checks.flat_map(|check| &check.decision.rules).map(|rule| (*rule.object).clone()).collect())
+    }
+
+    /// What the hops of any branch of the flow begin and end at, as a trace calls it (`namespace/workload`).
+    ///
+    /// # Errors
+    /// When the flow names what the world does not have.
+    pub fn ends(&self, flow: &Flow) -> Result<BTreeSet<String>, FlowError> {
+        let branches = self.branches(flow)?;
+        let hops = branches.into_iter().flat_map(|branch| branch.hops);
+        Ok(hops.flat_map(|hop| [hop.from, hop.to]).collect())
+    }
+
+    /// The branches of a flow; none of an attempt to change an object.
+    fn branches(&self, flow: &Flow) -> Result<Vec<Branch>, FlowError> {
         if flow.attempt().is_some() {
-            return Ok(BTreeSet::new());
+            return Ok(Vec::new());
         }
         if !flow.after.is_empty() {
             let world = self.world().after(&flow.after)?;
-            return Engine::compile(&world).named_objects(&Flow { after: Vec::new(), ..flow.clone() });
+            return Engine::compile(&world).branches(&Flow { after: Vec::new(), ..flow.clone() });
         }
-        let branches = Walk::through(&self.policies).branches(flow)?;
-        let checks = branches.iter().flat_map(|branch| &branch.hops).flat_map(|hop| &hop.checkpoints);
-        Ok(checks.flat_map(|check| &check.decision.rules).map(|rule| (*rule.object).clone()).collect())
+        Walk::through(&self.policies).branches(flow)
     }
 }

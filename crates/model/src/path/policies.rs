@@ -41,9 +41,22 @@ impl<'w> Policies<'w> {
         if Enforcer::of(object) != Some(Enforcer::Cni) {
             return Policies::beside(Arc::clone(&self.cni), world);
         }
+        self.with_cni(world, self.cni.without(world, object))
+    }
+
+    /// Those of `world`, in which `object` is written otherwise, and nothing else.
+    pub(super) fn changed<'v>(&self, world: &'v World, object: &ObjectRef) -> Policies<'v> {
+        if Enforcer::of(object) == Some(Enforcer::Cni) {
+            self.with_cni(world, CniPolicy::compile(world))
+        } else {
+            Policies::beside(Arc::clone(&self.cni), world)
+        }
+    }
+
+    fn with_cni<'v>(&self, world: &'v World, cni: CniPolicy) -> Policies<'v> {
         Policies {
             world,
-            cni: Arc::new(self.cni.without(world, object)),
+            cni: Arc::new(cni),
             ztunnel: Arc::clone(&self.ztunnel),
             waypoints: Arc::clone(&self.waypoints),
             waypoint_gateways: Arc::clone(&self.waypoint_gateways),

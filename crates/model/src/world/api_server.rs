@@ -278,10 +278,15 @@ impl World {
             worlds.insert(requests.to_vec(), world.clone());
             world
         })?;
-        if self.removed.is_empty() {
+        if self.removed.is_empty() && self.changed.is_empty() {
             return Ok(world);
         }
-        Ok(Arc::new(self.removed.iter().fold(Self::clone(&world), |world, object| world.without(object))))
+        let mut after = self.removed.iter().fold(Self::clone(&world), |world, object| world.without(object));
+        for resource in &self.changed {
+            after.objects.replace(resource);
+        }
+        after.changed.clone_from(&self.changed);
+        Ok(Arc::new(after))
     }
 }
 

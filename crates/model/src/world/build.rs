@@ -353,6 +353,7 @@ fn empty_world(server: &Arc<ApiServer>) -> World {
         touched: Arc::default(),
         api_server: Arc::clone(server),
         removed: Vec::new(),
+        changed: Vec::new(),
     }
 }
 

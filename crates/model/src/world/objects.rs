@@ -37,6 +37,13 @@ macro_rules! objects {
                 Self { $($field: kept(&self.$field, object),)* unmodelled: self.unmodelled.clone() }
             }
 
+            /// Puts a resource in the place of the object of its kind and name, if there is one.
+            pub(super) fn replace(&mut self, resource: &Resource) {
+                $(if let Resource::$variant(object) = resource {
+                    put(&mut self.$field, object);
+                })*
+            }
+
             /// Puts a resource where it belongs; kinds that are no policy are left to the rest of the world.
             pub(super) fn insert(&mut self, resource: Resource) {
                 match resource {
@@ -100,4 +107,10 @@ pub(crate) const WITHOUT_EFFECT: [&str; 2] = ["AdminNetworkPolicy", "BaselineAdm
 
 fn kept<T: Clone>(objects: &[Object<T>], removed: &ObjectRef) -> Vec<Object<T>> {
     objects.iter().filter(|object| *object.meta.object != *removed).cloned().collect()
+}
+
+fn put<T: Clone>(objects: &mut [Object<T>], changed: &Object<T>) {
+    if let Some(place) = objects.iter_mut().find(|object| object.meta.object == changed.meta.object) {
+        *place = changed.clone();
+    }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use airtight_manifest::stack::Stack;
-use airtight_manifest::{Labels, ObjectRef, RuleRef};
+use airtight_manifest::{Labels, ObjectRef, Resource, RuleRef};
 
 use super::admission::AdmissionEvent;
 use super::api_server::ApiServer;
@@ -47,6 +47,8 @@ pub struct World {
     pub api_server: Arc<ApiServer>,
     /// Policy objects that were taken out of `objects` since (see [`World::without`]).
     pub removed: Vec<ObjectRef>,
+    /// Policy objects of `objects` that were written otherwise since (see [`World::with_changed`]).
+    pub changed: Vec<Resource>,
 }
 
 /// A namespace with its labels, the implied `kubernetes.io/metadata.name` among them.

@@ -14,7 +14,7 @@ use super::wanted::{self, Requests, Wanted};
 
 /// Something to aim at: all of a flow but its source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Aim {
+pub(in crate::run) struct Aim {
     pub(super) to: Destination,
     pub(super) protocol: Protocol,
     pub(super) port: Option<u16>,
@@ -27,7 +27,7 @@ pub(super) struct Aim {
 
 impl Aim {
     /// The flow of one source.
-    pub(super) fn flow(&self, from: &Source) -> Flow {
+    pub(in crate::run) fn flow(&self, from: &Source) -> Flow {
         Flow {
             from: from.clone(),
             to: self.to.clone(),
@@ -41,7 +41,7 @@ impl Aim {
 
     /// Whether `from` is one that could try it: users outside know gateways and public ports, the kubelet probes pods,
     /// and a workload that talks to itself shows nothing.
-    pub(super) fn suits(&self, from: &Source, world: &World) -> bool {
+    pub(in crate::run) fn suits(&self, from: &Source, world: &World) -> bool {
         match from {
             Source::Workload(namespace, name) => {
                 self.only.as_ref().is_none_or(|only| only == namespace) && !self.is_home_of(namespace, name, world)

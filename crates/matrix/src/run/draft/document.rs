@@ -13,9 +13,9 @@ use crate::scenario::{API_VERSION, KIND, default_denials};
 const WIDTH: usize = 110;
 
 /// The text of a scenario file, one document for each namespace.
-pub(super) fn write(drafted: &Drafted, world: &World) -> String {
+pub(super) fn write(head: &str, drafted: &Drafted, world: &World) -> String {
     let mut text = String::new();
-    comment(&mut text, "", HEAD);
+    comment(&mut text, "", head);
     for (number, scenario) in drafted.scenarios.iter().enumerate() {
         if number > 0 {
             text.push_str("---\n");
@@ -35,7 +35,8 @@ pub(super) fn write(drafted: &Drafted, world: &World) -> String {
     text
 }
 
-const HEAD: &str = "Drafted by `airtight init` from a policy set: it says what the policies do, not what they should do. \
+/// What a draft of a whole policy set begins with.
+pub(super) const HEAD: &str = "Drafted by `airtight init` from a policy set: it says what the policies do, not what they should do. \
                     Read every case, delete what is not meant, raise the severity of what matters, and name the \
                     controls that it is evidence for.";
 

@@ -116,7 +116,16 @@ fn drafted_case(
 
 /// The namespace that a flow is filed under: that of its target, else that of its source.
 fn home(survey: &Survey, id: TriedId) -> String {
-    match (&survey.aim(id).to, survey.source(id)) {
+    home_of_ends(&survey.aim(id).to, survey.source(id))
+}
+
+/// The same of a flow.
+pub(super) fn home_of(flow: &Flow) -> String {
+    home_of_ends(&flow.to, &flow.from)
+}
+
+fn home_of_ends(to: &Destination, from: &Source) -> String {
+    match (to, from) {
         (
             Destination::Service(namespace, _) | Destination::Pod(namespace, _) | Destination::Gateway(namespace, _),
             _,
@@ -141,7 +150,7 @@ fn home(survey: &Survey, id: TriedId) -> String {
 }
 
 /// One sentence.
-fn title(flow: &Flow, verb: &str) -> String {
+pub(super) fn title(flow: &Flow, verb: &str) -> String {
     let from = match &flow.from {
         Source::Outside => "a user outside".to_owned(),
         Source::Kubelet => "the kubelet".to_owned(),

@@ -7,6 +7,7 @@
 
 mod aim;
 mod allow_rule;
+mod allowed;
 mod choose;
 mod document;
 mod drafted;
@@ -21,6 +22,10 @@ mod sample;
 mod survey;
 mod wanted;
 mod write;
+
+pub(super) use aim::Aim;
+pub(super) use allowed::{Unasserted, draft_allowed, gets_through};
+pub(super) use passing::{Site, by_site, ends as cell_ends, is_named as is_named_aim};
 
 pub use moved::{At, MovedRequests, Seen, moved_requests};
 pub use passing::PassingRequests;

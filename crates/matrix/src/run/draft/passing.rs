@@ -18,7 +18,7 @@ const NAMED: usize = 3;
 const PATIENCE: usize = 20_000;
 
 /// What is aimed at, and on which port.
-pub(super) type Site = (Destination, Protocol, Option<u16>);
+pub(in crate::run) type Site = (Destination, Protocol, Option<u16>);
 
 /// Requests that pass, by row and target; a cell of which nothing was tried is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,12 +64,12 @@ impl PassingRequests {
 }
 
 /// A path that no policy names stands for all others, and tells a reader nothing.
-fn is_named(aim: &Aim) -> bool {
+pub(in crate::run) fn is_named(aim: &Aim) -> bool {
     aim.request.as_ref().map_or(aim.tls.is_some(), |request| request.path != UNLISTED)
 }
 
 /// The aims that `wanted` takes, by what they aim at.
-pub(super) fn by_site(engine: &Engine<'_>, wanted: fn(&Aim) -> bool) -> BTreeMap<Site, Vec<Aim>> {
+pub(in crate::run) fn by_site(engine: &Engine<'_>, wanted: fn(&Aim) -> bool) -> BTreeMap<Site, Vec<Aim>> {
     let mut sites: BTreeMap<Site, Vec<Aim>> = BTreeMap::new();
     for aim in aims(engine.world()).into_iter().filter(wanted) {
         sites.entry((aim.to.clone(), aim.protocol, aim.port)).or_default().push(aim);
@@ -78,7 +78,11 @@ pub(super) fn by_site(engine: &Engine<'_>, wanted: fn(&Aim) -> bool) -> BTreeMap
 }
 
 /// The source and the target of a cell, by names.
-pub(super) fn ends(engine: &Engine<'_>, reach: &Reachability<'_, '_>, cell: &Cell<'_>) -> Option<(Source, Site)> {
+pub(in crate::run) fn ends(
+    engine: &Engine<'_>,
+    reach: &Reachability<'_, '_>,
+    cell: &Cell<'_>,
+) -> Option<(Source, Site)> {
     let world = engine.world();
     let workload = |class: usize| {
         let pod = world.pod(*reach.classes()[class].pods.first()?);

@@ -108,7 +108,7 @@ pub fn draft(world: &World, namespace: Option<&str>, today: jiff::civil::Date) -
         if cases == 0 {
             return Err(DraftError::Nothing(rules.len()));
         }
-        let text = document::write(&drafted, world);
+        let text = document::write(document::HEAD, &drafted, world);
         let failed = failing(&text, &drafted, &engine, today)?;
         if failed.is_empty() {
             let denied = choices.cases.values().filter(|choice| choice.twin.is_some()).count();
