@@ -1,10 +1,9 @@
 //! Questions to the API server (Kyverno `pkg/engine/apicall`), as far as manifests answer them: a single object that
 //! is among them. Lists are not, because a cluster holds objects of most kinds that nobody wrote down.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
+use super::existing::Existing;
 use super::fault::Fault;
 use super::kind;
 
@@ -29,7 +28,7 @@ fn object_path(path: &str) -> Option<(&str, &str, Option<&str>, &str, &str)> {
 ///
 /// # Errors
 /// That nobody knows, for lists and for objects that are not among the manifests.
-pub(super) fn answer(path: &str, existing: &[Arc<Value>]) -> Result<Value, Fault> {
+pub(super) fn answer(path: &str, existing: &Existing) -> Result<Value, Fault> {
     let unknown = || Fault::unknown(format!("what the API server answers to `{path}` is not known"));
     let (group, version, namespace, resource, name) = object_path(path).ok_or_else(unknown)?;
     let found = existing.iter().find(|object| {

@@ -2,7 +2,6 @@
 //! (Kyverno `pkg/engine/context`, `pkg/engine/variables/vars.go`).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::LazyLock;
 
 use airtight_manifest::Located;
@@ -10,6 +9,7 @@ use airtight_manifest::kyverno::{ApiCall, ContextEntry, ContextVariable};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
+use super::existing::Existing;
 use super::fault::Fault;
 use super::function::to_string;
 use super::request::{AdmissionRequest, Subject};
@@ -154,7 +154,7 @@ impl Context {
     /// Adds context entries in order.
     ///
     /// Kyverno computes an entry when a variable first names it, so one that fails matters only then.
-    pub(super) fn load(&mut self, entries: Option<&[Located<ContextEntry>]>, existing: &[Arc<Value>]) {
+    pub(super) fn load(&mut self, entries: Option<&[Located<ContextEntry>]>, existing: &Existing) {
         for entry in entries.unwrap_or_default() {
             let root = entry.name.split('.').next().unwrap_or_default().to_owned();
             let value = self.entry(entry, existing).and_then(|value| {
@@ -177,7 +177,7 @@ impl Context {
         }
     }
 
-    fn entry(&self, entry: &ContextEntry, existing: &[Arc<Value>]) -> Result<Value, Fault> {
+    fn entry(&self, entry: &ContextEntry, existing: &Existing) -> Result<Value, Fault> {
         if let Some(variable) = &entry.variable {
             return self.variable(variable);
         }
@@ -193,7 +193,7 @@ impl Context {
     }
 
     /// The API server's answer, where it is an object that is known.
-    fn api_call(&self, call: &ApiCall, existing: &[Arc<Value>]) -> Result<Value, Fault> {
+    fn api_call(&self, call: &ApiCall, existing: &Existing) -> Result<Value, Fault> {
         if call.service.is_some() || call.method.as_deref().is_some_and(|method| method != "GET") {
             return Err(Fault::unknown("what a service answers is not known"));
         }
@@ -350,13 +350,8 @@ fn service_account(user: &str) -> (&str, &str) {
     user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')).unwrap_or_default()
 }
 
-fn config_map(existing: &[Arc<Value>], namespace: &str, name: &str) -> Result<Value, Fault> {
-    let found = existing.iter().find(|object| {
-        object["kind"] == "ConfigMap"
-            && object["metadata"]["name"] == name
-            && object["metadata"]["namespace"].as_str().unwrap_or("default") == namespace
-    });
-    let Some(object) = found else {
+fn config_map(existing: &Existing, namespace: &str, name: &str) -> Result<Value, Fault> {
+    let Some(object) = existing.named("ConfigMap", namespace, name).next() else {
         return Err(Fault::unknown(format!("the ConfigMap {namespace}/{name} is not among the manifests")));
     };
     Ok(json!({"data": object["data"], "metadata": object["metadata"]}))

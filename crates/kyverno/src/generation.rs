@@ -1,13 +1,12 @@
 //! `generate` rules (Kyverno `pkg/background/generate`).
 
-use std::sync::Arc;
-
 use airtight_manifest::Located;
 use airtight_manifest::kyverno::{CloneFrom, CloneList, Generate, GenerateForEach};
 use serde_json::{Map, Value, json};
 
 use super::condition::Conditions;
 use super::context::Context;
+use super::existing::Existing;
 use super::fault::Fault;
 use super::function::to_string;
 use super::policy::{CompiledRule, Policy};
@@ -21,7 +20,7 @@ pub(super) struct Generator<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rule: &'a CompiledRule,
     pub(super) trigger: &'a Subject,
-    pub(super) existing: &'a [Arc<Value>],
+    pub(super) existing: &'a Existing,
     pub(super) behaviour: Behaviour,
 }
 
@@ -141,7 +140,7 @@ impl Generator<'_> {
         let mut made = Vec::new();
         for pattern in list.kinds.iter().flatten() {
             let pattern = kind::KindPattern::parse(pattern);
-            for source in self.existing {
+            for source in self.existing.iter() {
                 let (api_version, kind) = (text_of(source, "apiVersion"), text_of(source, "kind"));
                 let (group, version) = kind::group_version(api_version);
                 let labels = request::text_map(source, "labels");

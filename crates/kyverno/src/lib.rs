@@ -44,7 +44,7 @@
 //!     old: None,
 //!     user: &User::admin(),
 //!     namespace_labels: &Labels::new(),
-//!     existing: &[],
+//!     existing: &Existing::default(),
 //! });
 //! assert!(review.refused.unwrap().message.contains("say who owns it"));
 //! # Ok::<(), airtight_manifest::Diagnostic>(())
@@ -64,6 +64,7 @@ mod context;
 mod default;
 mod downstream;
 mod exception;
+mod existing;
 mod fault;
 mod finding;
 mod function;
@@ -98,6 +99,7 @@ mod webhook_variables;
 mod wildcard;
 
 pub use downstream::{DownstreamEvent, DownstreamFate};
+pub use existing::Existing;
 pub use request::{AdmissionRequest, Operation, User, completed};
 pub use review::{Generated, Might, Refusal, Review, Unknown};
 pub use scope::KyvernoOptions;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::condition::Conditions;
 use super::context::Context;
+use super::existing::Existing;
 use super::fault::Fault;
 use super::function::to_string;
 use super::policy::{CompiledRule, read_nested};
@@ -19,7 +20,7 @@ use super::{json_patch, strategic};
 pub(super) struct Mutator<'a> {
     pub(super) rule: &'a CompiledRule,
     pub(super) mutate: &'a Mutate,
-    pub(super) existing: &'a [Arc<Value>],
+    pub(super) existing: &'a Existing,
     pub(super) behaviour: Behaviour,
 }
 

@@ -1,9 +1,9 @@
 //! What the API server's own admission adds to a pod before any webhook sees it
 //! (Kubernetes `plugin/pkg/admission/serviceaccount`, `defaulttolerationseconds`, `priority`).
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
+
+use super::existing::Existing;
 
 /// Where the token of a service account is mounted.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -13,7 +13,7 @@ const TOKEN_VOLUME: &str = "kube-api-access-00000";
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Adds service account, token, tolerations and priority.
-pub(super) fn admitted(pod: &mut Value, existing: &[Arc<Value>]) {
+pub(super) fn admitted(pod: &mut Value, existing: &Existing) {
     if pod["metadata"]["annotations"].get(MIRROR).is_some() || !pod["spec"].is_object() {
         return;
     }
@@ -22,12 +22,7 @@ pub(super) fn admitted(pod: &mut Value, existing: &[Arc<Value>]) {
     let name = spec["serviceAccountName"].as_str().filter(|name| !name.is_empty()).unwrap_or("default").to_owned();
     spec["serviceAccountName"] = Value::from(name.as_str());
     spec["serviceAccount"] = Value::from(name.as_str());
-    let account = existing.iter().find(|object| {
-        object["apiVersion"] == "v1"
-            && object["kind"] == "ServiceAccount"
-            && object["metadata"]["name"] == name.as_str()
-            && object["metadata"]["namespace"].as_str().unwrap_or("default") == namespace
-    });
+    let account = existing.named("ServiceAccount", &namespace, &name).find(|object| object["apiVersion"] == "v1");
     if let Some(secrets) = account.map(|account| &account["imagePullSecrets"]).filter(|secrets| secrets.is_array()) {
         add(spec, "imagePullSecrets", secrets.clone());
     }
@@ -104,9 +99,9 @@ fn tolerate(spec: &mut Value) {
     }
 }
 
-fn prioritise(spec: &mut Value, existing: &[Arc<Value>]) {
+fn prioritise(spec: &mut Value, existing: &Existing) {
     let name = spec["priorityClassName"].as_str().unwrap_or_default().to_owned();
-    let classes = || existing.iter().filter(|object| object["kind"] == "PriorityClass");
+    let classes = || existing.of_kind("PriorityClass");
     let class = if name.is_empty() {
         classes().find(|class| class["globalDefault"] == true)
     } else {

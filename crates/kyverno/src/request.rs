@@ -1,10 +1,9 @@
 //! One request to the API server, as admission sees it.
 
-use std::sync::Arc;
-
 use airtight_manifest::{Document, Labels};
 use serde_json::Value;
 
+use super::existing::Existing;
 use super::{default, kind, pod};
 
 /// What is done to an object.
@@ -97,7 +96,7 @@ pub struct AdmissionRequest<'a> {
     /// Labels of the object's namespace; for a Namespace they are its own and this is not read.
     pub namespace_labels: &'a Labels,
     /// Objects that exist, for clones, ConfigMap variables and lookups.
-    pub existing: &'a [Arc<Value>],
+    pub existing: &'a Existing,
 }
 
 /// The object of a request with what the API server adds before admission.
@@ -154,7 +153,7 @@ impl Subject {
 
 /// The object with what the API server fills in before admission: defaults, its namespace, a Namespace's own label.
 #[must_use]
-pub fn completed(document: &Document, existing: &[Arc<Value>]) -> Value {
+pub fn completed(document: &Document, existing: &Existing) -> Value {
     let mut object = document.root.to_json();
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let (group, _) = kind::group_version(object["apiVersion"].as_str().unwrap_or_default());

@@ -1,14 +1,13 @@
 //! One request on its way: mutation, validation, generation.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use airtight_manifest::{Document, Node, RuleRef};
-use serde_json::Value;
 
 use super::cel_policy::{conditions_hold, request_names};
 use super::condition::Conditions;
 use super::context::Context;
+use super::existing::Existing;
 use super::fault::Fault;
 use super::generation::Generator;
 use super::mutation::Mutator;
@@ -32,7 +31,7 @@ pub(super) struct Session<'a> {
     pub(super) kyverno: &'a Kyverno,
     pub(super) request: AdmissionRequest<'a>,
     pub(super) subject: Subject,
-    existing: &'a [Arc<Value>],
+    existing: &'a Existing,
     pub(super) review: Review,
 }
 

@@ -1,13 +1,12 @@
 //! `validate` rules (Kyverno `pkg/engine/handlers/validation/validate_resource.go`).
 
-use std::sync::Arc;
-
 use airtight_manifest::Located;
 use airtight_manifest::kyverno::{Deny, Validate, ValidateForEach};
 use serde_json::Value;
 
 use super::condition::Conditions;
 use super::context::Context;
+use super::existing::Existing;
 use super::fault::Fault;
 use super::pattern::{self, Mismatch};
 use super::pattern_chance::left_to_chance;
@@ -21,7 +20,7 @@ pub(super) struct Validator<'a> {
     pub(super) validate: &'a Validate,
     /// The object; none for a deletion.
     pub(super) object: Option<&'a Value>,
-    pub(super) existing: &'a [Arc<Value>],
+    pub(super) existing: &'a Existing,
     pub(super) behaviour: Behaviour,
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use airtight_kyverno::{AdmissionRequest, Kyverno, KyvernoOptions, Operation, Policies, Review, User};
+use airtight_kyverno::{AdmissionRequest, Existing, Kyverno, KyvernoOptions, Operation, Policies, Review, User};
 use airtight_manifest::kyverno::ClusterPolicy;
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{Document, Labels, Object, decode_object, yaml};
@@ -47,7 +47,7 @@ fn asked(kyverno: &Kyverno, object: &Value) -> Review {
         old: None,
         user: &User::admin(),
         namespace_labels: &Labels::new(),
-        existing: &[],
+        existing: &Existing::default(),
     })
 }
 
@@ -187,7 +187,7 @@ fn a_mutated_object_keeps_the_places_of_what_was_written() {
         old: None,
         user: &User::admin(),
         namespace_labels: &Labels::new(),
-        existing: &[],
+        existing: &Existing::default(),
     });
     let mutated = reviewed.mutated.unwrap();
     let line = |path: &[&str]| path.iter().fold(mutated.root.as_ref(), |node, key| node.get(key).unwrap()).at.line;

@@ -202,7 +202,7 @@ fn check_request(case: &Document, kyverno: &Kyverno, written: &Value, request: &
         old: old.as_ref(),
         user: &user,
         namespace_labels: &namespace_labels,
-        existing: &existing.iter().map(|document| document.root.to_json().into()).collect::<Vec<_>>(),
+        existing: &existing.iter().map(|document| document.root.to_json().into()).collect(),
     });
     let mut expected = written["expect"].clone();
     if let Some(message) = expected.as_object_mut().and_then(|expected| expected.remove("message")) {

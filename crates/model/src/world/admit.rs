@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use airtight_kyverno::{
-    AdmissionRequest, Generated, Kyverno, KyvernoOptions, Might, Operation, Policies, Review, User,
+    AdmissionRequest, Existing, Generated, Kyverno, KyvernoOptions, Might, Operation, Policies, Review, User,
 };
 use airtight_manifest::stack::Stack;
 use airtight_manifest::{
     Diagnostic, Document, Labels, Meta, Object, ObjectRef, Resource, RuleRef, decode_resource, kubernetes,
 };
-use serde_json::Value;
 
 use super::Namespace;
 use super::admission::AdmissionEvent;
@@ -50,7 +49,7 @@ pub(super) struct Admission {
     pub(super) kyverno: Arc<Kyverno>,
     pub(super) stack: Stack,
     /// Objects that exist, for clones, ConfigMap variables and lookups.
-    pub(super) existing: Vec<Arc<Value>>,
+    pub(super) existing: Existing,
     pub(super) events: Vec<AdmissionEvent>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) doubts: Doubts,

@@ -7,7 +7,7 @@ mod rules;
 mod sketch;
 
 use airtight_kyverno::{
-    AdmissionRequest, Kyverno as Model, KyvernoOptions, Operation, Policies, Review, User, completed,
+    AdmissionRequest, Existing, Kyverno as Model, KyvernoOptions, Operation, Policies, Review, User, completed,
 };
 use airtight_manifest::kyverno::{ClusterPolicy, PolicyException, ValidatingPolicy};
 use airtight_manifest::stack::Stack;
@@ -182,7 +182,8 @@ fn document(object: &Value) -> Document {
 
 /// What admission sees of a request.
 fn filled(asked: &Asked) -> Asked {
-    let fill = |object: &Option<Value>| object.as_ref().map(|object| completed(&document(object), &[]));
+    let fill =
+        |object: &Option<Value>| object.as_ref().map(|object| completed(&document(object), &Existing::default()));
     Asked { operation: asked.operation, object: fill(&asked.object), old: fill(&asked.old) }
 }
 
@@ -200,7 +201,7 @@ fn one(asked: &Asked, model: &Model, engine: &str, tally: &mut Tally) -> Option<
         old: old.as_ref(),
         user: &User { roles: Some(Vec::new()), ..User::admin() },
         namespace_labels: &labels_of(shown["metadata"]["namespace"].as_str().unwrap_or_default()),
-        existing: &[],
+        existing: &Existing::default(),
     });
     if let Some(unknown) = review.unknown.first() {
         *tally.unknown.entry(crate::cilium::why(&unknown.why)).or_default() += 1;
@@ -225,7 +226,11 @@ fn outcome(review: &Review, asked: &Asked) -> Value {
     if review.refused.is_some() {
         return Value::from("refused");
     }
-    let object = review.mutated.as_ref().map(|mutated| completed(mutated, &[])).or_else(|| asked.object.clone());
+    let object = review
+        .mutated
+        .as_ref()
+        .map(|mutated| completed(mutated, &Existing::default()))
+        .or_else(|| asked.object.clone());
     let kept = review.generated.iter().filter(|_| asked.operation != "DELETE");
     let generated = kept.map(|made| made.document.root.to_json()).collect();
     json!({"object": object, "generated": bare(generated)})
@@ -235,7 +240,7 @@ fn outcome(review: &Review, asked: &Asked) -> Value {
 fn read(engine: &str) -> Value {
     let Ok(mut said) = serde_json::from_str::<Value>(engine) else { return Value::from(engine) };
     if said["object"].is_object() {
-        said["object"] = completed(&document(&said["object"]), &[]);
+        said["object"] = completed(&document(&said["object"]), &Existing::default());
     }
     let generated = said["generated"].as_array().cloned().unwrap_or_default();
     said["generated"] = bare(generated);
