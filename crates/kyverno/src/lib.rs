@@ -6,7 +6,7 @@
 //! of the API server. What the engine cannot know ends up in [`Review::unknown`].
 //!
 //! ```
-//! use airtight_kyverno::{AdmissionRequest, Kyverno, KyvernoOptions, Operation, Policies, User};
+//! use airtight_kyverno::{AdmissionRequest, Existing, Kyverno, KyvernoOptions, Operation, Policies, User};
 //! use airtight_manifest::stack::Stack;
 //! use airtight_manifest::{Labels, Resource, decode_resource, yaml};
 //!
