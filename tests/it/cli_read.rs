@@ -16,6 +16,8 @@ fn help_names_the_commands_and_the_exit_codes() {
 
     Commands:
       run          Run the matrix on a testbed and write the reports
+      coverage     Measure what the matrix would not notice: rules that no case misses, allowed flows
+                   that no case asserts
       init         Draft scenarios from a policy set, each case confirmed by the model
       lint         Find policies that do not do what they say
       list         List the cases or the workloads
@@ -38,8 +40,8 @@ fn help_names_the_commands_and_the_exit_codes() {
       rbac         Print the role that `run --testbed cluster` needs, as a manifest
       job          Print a Job that runs the matrix from within a cluster, with all that it needs, as
                    manifests
-      schema       Print the JSON Schema of scenarios, environments, run.json, diffs of manifests or
-                   lint reports
+      schema       Print the JSON Schema of scenarios, environments, run.json, diffs of manifests, lint
+                   or coverage reports
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
 

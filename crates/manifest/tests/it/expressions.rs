@@ -1,5 +1,4 @@
 //! Regular expressions as RE2 reads them, for both ways of asking.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use airtight_manifest::re2;
 use airtight_testkit::vectors;

@@ -1,5 +1,4 @@
 //! What is written as YAML is read back as the same value, whatever its texts look like.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 

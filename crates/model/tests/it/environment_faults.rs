@@ -28,8 +28,8 @@ fn told(fault: &Diagnostic) -> String {
 #[test]
 fn every_vector_holds() {
     for (_, vector) in vectors::listed::<Vector>("tests/vectors/environment") {
-        let spec: String = vector.spec.lines().map(|line| format!("  {line}\n")).collect();
-        let head = "apiVersion: airtight.dev/v1alpha1\nkind: Environment\nmetadata: {name: around}\nspec:\n";
+        let spec = vector.spec.replace('\n', "\n  ");
+        let head = "apiVersion: airtight.dev/v1alpha1\nkind: Environment\nmetadata: {name: around}\nspec:\n  ";
         let documents = yaml::parse(&Arc::from("environment.yaml"), &format!("{head}{spec}")).unwrap();
         let faults = Environment::read(&documents[0]).err().unwrap_or_default();
         assert!(faults.iter().all(|fault| fault.code == "environment-conflict"), "{}: {faults:?}", vector.title);

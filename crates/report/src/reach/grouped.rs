@@ -96,7 +96,9 @@ impl Grouped {
         }
         let mut alike: BTreeMap<(Ending, Ranges), Ranges> = BTreeMap::new();
         for (from, ends) in ends.into_iter().enumerate() {
-            ends.into_iter().for_each(|end| append(alike.entry(end).or_default(), from));
+            for end in ends {
+                append(alike.entry(end).or_default(), from);
+            }
         }
         let groups = alike.into_iter().map(|((end, to), from)| Group { from, to, end });
         let summary = Summary::of(reach);

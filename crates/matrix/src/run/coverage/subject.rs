@@ -71,7 +71,9 @@ fn is_policy_by_name(object: &ObjectRef) -> bool {
 /// Keys of labels that selectors of any document ask for.
 pub(super) fn selected_labels(documents: &[Document]) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    documents.iter().for_each(|document| collect(&document.root, &mut keys));
+    for document in documents {
+        collect(&document.root, &mut keys);
+    }
     keys
 }
 

@@ -86,9 +86,9 @@ pub(super) fn is_opaque(key: &str) -> bool {
 }
 
 /// Every mutation of one field as such; those below it are not among them.
-pub(super) fn of_field(kind: &Kind, path: &Path, key: &Key, value: &Node, found: &mut Vec<Mutation>) {
+pub(super) fn of_field(kind: Kind, path: &Path, key: &Key, value: &Node, found: &mut Vec<Mutation>) {
     match &value.value {
-        NodeValue::List(items) => of_list(*kind, path, key, items, found),
+        NodeValue::List(items) => of_list(kind, path, key, items, found),
         NodeValue::Map(entries) if ENTRIES.contains(&key.name.as_str()) => {
             for (label, _) in entries {
                 let place = [path.as_slice(), &[Step::Key(label.name.clone())]].concat();
@@ -96,13 +96,13 @@ pub(super) fn of_field(kind: &Kind, path: &Path, key: &Key, value: &Node, found:
             }
         }
         NodeValue::Map(_) => {
-            let is_layer7 = key.name == "rules" && *kind == Kind::Cilium;
+            let is_layer7 = key.name == "rules" && kind == Kind::Cilium;
             if is_layer7 || OPTIONAL.contains(&key.name.as_str()) {
                 found.push(dropped(path, key.at));
             }
         }
         NodeValue::Null | NodeValue::Bool(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::String(_) => {
-            of_scalar(*kind, path, key, value, found)
+            of_scalar(kind, path, key, value, found);
         }
     }
 }

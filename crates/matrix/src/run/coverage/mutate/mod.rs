@@ -57,7 +57,7 @@ fn mutations(subject: &Subject<'_>, selected: &BTreeSet<String>) -> Vec<Mutation
             for root in ["spec", "specs"] {
                 if let Some((_, node)) = document.root.entry(root) {
                     let kind = document.root.get("kind").and_then(Node::as_str).unwrap_or_default();
-                    visit(&fields::Kind::of(kind), &mut vec![Step::Key(root.to_owned())], node, &mut found);
+                    visit(fields::Kind::of(kind), &mut vec![Step::Key(root.to_owned())], node, &mut found);
                 }
             }
         }
@@ -68,7 +68,7 @@ fn mutations(subject: &Subject<'_>, selected: &BTreeSet<String>) -> Vec<Mutation
 }
 
 /// Every mutation at or below a value.
-fn visit(kind: &fields::Kind, path: &mut Path, node: &Node, found: &mut Vec<Mutation>) {
+fn visit(kind: fields::Kind, path: &mut Path, node: &Node, found: &mut Vec<Mutation>) {
     match &node.value {
         NodeValue::Map(entries) => {
             for (key, value) in entries {

@@ -18,7 +18,7 @@ pub(super) fn of_item(path: &[Step], item: &Node, found: &mut Vec<Mutation>) {
             Some("*".to_owned())
         }
         "paths" => prefix(text),
-        "ipBlocks" | "remoteIpBlocks" | "fromCIDR" | "toCIDR" => everything(text),
+        "ipBlocks" | "remoteIpBlocks" | "fromCIDR" | "toCIDR" => Some(everything(text)),
         _ => None,
     };
     found.extend(wide.filter(|wide| wide != text).map(|wide| set(Operator::Widen, path, item.at, text, json!(wide))));
@@ -41,8 +41,8 @@ fn prefix(path: &str) -> Option<String> {
 }
 
 /// The whole range of an address's family.
-fn everything(block: &str) -> Option<String> {
-    Some(if block.contains(':') { "::/0" } else { "0.0.0.0/0" }.to_owned())
+fn everything(block: &str) -> String {
+    if block.contains(':') { "::/0" } else { "0.0.0.0/0" }.to_owned()
 }
 
 /// What a field's value becomes.
@@ -75,7 +75,7 @@ pub(super) fn of_scalar(path: &[Step], key: &Key, value: &Node, found: &mut Vec<
 fn wider(key: &str, text: &str) -> Option<String> {
     match (key, text) {
         ("matchPattern", _) => Some("*".to_owned()),
-        ("cidr", block) => everything(block),
+        ("cidr", block) => Some(everything(block)),
         ("type", "Exact") => Some("PathPrefix".to_owned()),
         ("from", "Same" | "Selector") => Some("All".to_owned()),
         ("value", path) if path.starts_with('/') => Some("/".to_owned()),
