@@ -12,6 +12,7 @@ use super::admit::{Admission, Doubts};
 use super::api_server::{ApiServer, Namespaces};
 use super::environment::Environment;
 use super::intake::{Intake, Item};
+use super::lookup::Lookup;
 use super::objects::Objects;
 use super::ownership::{Owners, gateway_of, has_ended, is_live, is_ready};
 use super::place::Placement;
@@ -300,6 +301,7 @@ pub(super) fn assemble(server: &Arc<ApiServer>) -> (World, Vec<Diagnostic>) {
     let services = services(&sorted, &made.proxies, &pods, environment);
     listening::assume(&mut pods, &services, &sorted.objects, &world.namespaces, &server.named_ports);
     (world.pods, world.services) = (pods.into(), services.into());
+    world.lookup = Lookup::default();
     world.proxies = made.proxies.into();
     world.objects = sorted.objects;
     world.doubts = Arc::new(doubts(&world, &server.admission.doubts));
@@ -354,6 +356,7 @@ fn empty_world(server: &Arc<ApiServer>) -> World {
         api_server: Arc::clone(server),
         removed: Vec::new(),
         changed: Vec::new(),
+        lookup: Lookup::default(),
     }
 }
 

@@ -21,6 +21,7 @@ mod gateway_class;
 mod intake;
 mod kubernetes_service;
 mod listening;
+mod lookup;
 mod mentioned;
 mod mirrored;
 mod objects;

@@ -10,6 +10,7 @@ use airtight_manifest::{Labels, ObjectRef, Resource, RuleRef};
 use super::admission::AdmissionEvent;
 use super::api_server::ApiServer;
 use super::endpoint::{Host, HostId, Node, NodeId};
+use super::lookup::Lookup;
 use super::objects::Objects;
 use super::pod::{Pod, PodId};
 use super::proxy::Proxy;
@@ -49,6 +50,8 @@ pub struct World {
     pub removed: Vec<ObjectRef>,
     /// Policy objects of `objects` that were written otherwise since (see [`World::with_changed`]).
     pub changed: Vec<Resource>,
+    /// Pods and Services by name.
+    pub(super) lookup: Lookup,
 }
 
 /// A namespace with its labels, the implied `kubernetes.io/metadata.name` among them.
@@ -90,17 +93,35 @@ impl World {
         &self.hosts[id.0 as usize]
     }
 
+    /// The same with other policy and routing objects in force.
+    #[must_use]
+    pub fn with_objects(&self, objects: Objects) -> Self {
+        Self { objects, ..self.clone() }
+    }
+
+    /// The same with other pods, of which each id is the index.
+    #[must_use]
+    pub fn with_pods(&self, pods: Arc<[Pod]>) -> Self {
+        Self { pods, lookup: Lookup::default(), ..self.clone() }
+    }
+
     /// Pods of a workload (or the pod of that name).
     pub fn workload<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Pod> {
-        self.pods
-            .iter()
-            .filter(move |pod| &*pod.namespace == namespace && (&*pod.workload == name || &*pod.name == name))
+        let known = self.lookup.workload(&self.pods, namespace, name);
+        let indexed = known.into_iter().flatten().map(|place| &self.pods[*place]);
+        // Without an index of these pods, each is looked at.
+        let others = if known.is_some() { &[][..] } else { &*self.pods };
+        let is_meant = move |pod: &&Pod| &*pod.namespace == namespace && (&*pod.workload == name || &*pod.name == name);
+        indexed.chain(others.iter().filter(is_meant))
     }
 
     /// A Service by namespace and name.
     #[must_use]
     pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
-        self.services.iter().find(|service| &*service.namespace == namespace && &*service.name == name)
+        match self.lookup.service(&self.services, namespace, name) {
+            Some(places) => places.first().map(|place| &self.services[*place]),
+            None => self.services.iter().find(|service| &*service.namespace == namespace && &*service.name == name),
+        }
     }
 
     /// Whether the API server has an object, of whatever kind.

@@ -75,7 +75,7 @@ fn every_pod_pair(world: &World) -> usize {
 /// The world with every pod where it is: a row tells of one place, and a flow of all at which a pod may be.
 fn placed(world: &World) -> World {
     let pods = world.pods.iter().map(|pod| Pod { is_placed: true, ..pod.clone() });
-    World { pods: pods.collect(), ..world.clone() }
+    world.with_pods(pods.collect())
 }
 
 fn every_service(world: &World) {

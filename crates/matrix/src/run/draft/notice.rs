@@ -24,7 +24,7 @@ pub(super) fn complete(
     let mut chooser = Chooser::new(survey);
     let mut unnoticed = Vec::new();
     for policy in policies(&world.objects).into_iter().filter(|policy| wanted(&policy.object)) {
-        let without = World { objects: world.objects.without(&policy.object), ..world.clone() };
+        let without = world.with_objects(world.objects.without(&policy.object));
         let engine = Engine::compile(&without);
         let ablated = Ablated { survey, engine: &engine };
         // Where the policy had a say, it is most likely to be missed.

@@ -1,6 +1,5 @@
 //! Removing an object from a built world is building the world without its document.
 
-use airtight_model::world::World;
 use proptest::prelude::*;
 
 use super::cases;
@@ -14,7 +13,7 @@ proptest! {
         let world = sketch.world();
         let flows = sketch.flows(&Names::default());
         for (index, object) in sketch.policy_refs().iter().enumerate() {
-            let removed = World { objects: world.objects.without(object), ..world.clone() };
+            let removed = world.with_objects(world.objects.without(object));
             let mut fewer: Sketch = sketch.clone();
             fewer.policies.remove(index);
             prop_assert_eq!(traces(&removed, &flows), traces(&fewer.world(), &flows), "without {}", object);

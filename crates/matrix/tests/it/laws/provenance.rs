@@ -18,7 +18,7 @@ fn named(trace: &Trace) -> BTreeSet<&ObjectRef> {
 
 fn without(world: &World, objects: &BTreeSet<&ObjectRef>) -> World {
     let left = objects.iter().fold(world.objects.clone(), |left, object| left.without(object));
-    World { objects: left, ..world.clone() }
+    world.with_objects(left)
 }
 
 /// Standing, and every layer that denies.
