@@ -1,8 +1,8 @@
 //! Coverage: what the matrix would not notice, at the level of rules and list items.
 //!
-//! [`mutate`] makes mutants of the decoded documents: an item less, a selector wider, an action turned round. [`trial`]
-//! runs the part of the matrix that each could touch; [`proof`] asks the full reachability of what no case noticed,
-//! and [`asserted`] which allowed flows no case asserts. [`measure`] puts it together as a [`CoverageRecord`].
+//! `mutate` makes mutants of the decoded documents: an item less, a selector wider, an action turned round. `trial`
+//! runs the part of the matrix that each could touch; `proof` asks the full reachability of what no case noticed,
+//! and `asserted` which allowed flows no case asserts. [`measure`] puts it together as a [`CoverageRecord`].
 
 mod asserted;
 mod draft;
